@@ -1,0 +1,243 @@
+//! A contact: who they are, how to reach them, what they agreed to.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::address::{Address, Channel, EmailAddress, PhoneNumber};
+use super::clock::UnixMs;
+use super::ids::{AccountNo, ContactId, SenderId};
+
+/// Bounds on a contact's fields; the API refuses what is beyond them.
+pub mod limits {
+    /// Bytes of a name.
+    pub const NAME_BYTES: usize = 200;
+    /// Email addresses, and phone numbers, each.
+    pub const ADDRESSES: usize = 20;
+    /// Tags.
+    pub const TAGS: usize = 100;
+    /// Bytes of a tag, a label or an attribute's name.
+    pub const TAG_BYTES: usize = 100;
+    /// Attributes.
+    pub const ATTRIBUTES: usize = 100;
+    /// Bytes of an attribute's value.
+    pub const ATTRIBUTE_BYTES: usize = 2_000;
+    /// Bytes of an external id.
+    pub const EXTERNAL_ID_BYTES: usize = 200;
+}
+
+/// What a contact agreed to on one channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Consent {
+    /// Nobody recorded anything: blocks class `campaign`.
+    #[default]
+    Unknown,
+    /// Agreed.
+    Granted,
+    /// Refused: blocks everything.
+    Denied,
+}
+
+/// An email address of a contact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContactEmail {
+    /// The address.
+    pub address: EmailAddress,
+    /// `work`, `home`, …
+    pub label: Option<String>,
+    /// The one to use when nothing else decides.
+    pub primary: bool,
+}
+
+/// A phone number of a contact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContactPhone {
+    /// The number.
+    pub number: PhoneNumber,
+    /// `mobile`, `work`, …
+    pub label: Option<String>,
+    /// The one to use when nothing else decides.
+    pub primary: bool,
+}
+
+/// Consent per channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ConsentByChannel {
+    /// Email.
+    pub email: Consent,
+    /// SMS.
+    pub sms: Consent,
+}
+
+impl ConsentByChannel {
+    /// The consent on one channel.
+    #[must_use]
+    pub const fn on(&self, channel: Channel) -> Consent {
+        match channel {
+            Channel::Email => self.email,
+            Channel::Sms => self.sms,
+        }
+    }
+}
+
+/// What a caller can set on a contact.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Profile {
+    /// Display name.
+    pub name: Option<String>,
+    /// At most one is primary; the first one is made so when none is.
+    pub emails: Vec<ContactEmail>,
+    /// At most one is primary; the first one is made so when none is.
+    pub phones: Vec<ContactPhone>,
+    /// IANA zone name, validated.
+    pub time_zone: Option<String>,
+    /// Free labels.
+    pub tags: Vec<String>,
+    /// Free fields, for templates.
+    pub attributes: BTreeMap<String, String>,
+    /// What they agreed to.
+    pub consent: ConsentByChannel,
+    /// The caller's own name for this contact, unique in the account.
+    pub external_id: Option<String>,
+}
+
+/// What was used last on one channel: the default of the next message.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct LastUsed {
+    /// The contact's address.
+    pub address: Option<Address>,
+    /// Our sender.
+    pub sender: Option<SenderId>,
+}
+
+/// Whether a contact lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Life {
+    /// In use.
+    Live,
+    /// Deleted at this instant; its messages are being removed. Nothing is handed over any more.
+    Tombstone {
+        /// When the deletion was decided.
+        at: UnixMs,
+    },
+}
+
+/// A contact, as stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contact {
+    /// Its id.
+    pub id: ContactId,
+    /// The account it belongs to.
+    pub account: AccountNo,
+    /// Counts every committed change of the profile, from 1.
+    pub version: u32,
+    /// Whether it lives.
+    pub life: Life,
+    /// What callers set.
+    pub profile: Profile,
+    /// Last used for email.
+    pub last_email: LastUsed,
+    /// Last used for SMS.
+    pub last_sms: LastUsed,
+    /// When it was created.
+    pub created_at: UnixMs,
+    /// The last change of the profile.
+    pub updated_at: UnixMs,
+    /// First 16 bytes of SHA-256 over the creating request, when it had an idempotency key.
+    pub request_hash: Option<[u8; 16]>,
+}
+
+impl Contact {
+    /// Whether it was deleted.
+    #[must_use]
+    pub const fn is_deleted(&self) -> bool {
+        matches!(self.life, Life::Tombstone { .. })
+    }
+
+    /// What was used last on a channel.
+    #[must_use]
+    pub const fn last_used(&self, channel: Channel) -> &LastUsed {
+        match channel {
+            Channel::Email => &self.last_email,
+            Channel::Sms => &self.last_sms,
+        }
+    }
+
+    /// What was used last on a channel, to change it.
+    pub const fn last_used_mut(&mut self, channel: Channel) -> &mut LastUsed {
+        match channel {
+            Channel::Email => &mut self.last_email,
+            Channel::Sms => &mut self.last_sms,
+        }
+    }
+}
+
+impl Profile {
+    /// Makes the first address of each kind primary when none is.
+    pub fn choose_primaries(&mut self) {
+        if !self.emails.iter().any(|email| email.primary)
+            && let Some(first) = self.emails.first_mut()
+        {
+            first.primary = true;
+        }
+        if !self.phones.iter().any(|phone| phone.primary)
+            && let Some(first) = self.phones.first_mut()
+        {
+            first.primary = true;
+        }
+    }
+
+    /// The primary address on a channel.
+    #[must_use]
+    pub fn primary(&self, channel: Channel) -> Option<Address> {
+        match channel {
+            Channel::Email => self.emails.iter().find(|email| email.primary).map(|email| Address::Email(email.address.clone())),
+            Channel::Sms => self.phones.iter().find(|phone| phone.primary).map(|phone| Address::Phone(phone.number.clone())),
+        }
+    }
+
+    /// Whether an address is one of this contact's.
+    #[must_use]
+    pub fn has(&self, address: &Address) -> bool {
+        match address {
+            Address::Email(address) => self.emails.iter().any(|email| email.address == *address),
+            Address::Phone(number) => self.phones.iter().any(|phone| phone.number == *number),
+        }
+    }
+
+    /// Every address.
+    pub fn addresses(&self) -> impl Iterator<Item = Address> + '_ {
+        let emails = self.emails.iter().map(|email| Address::Email(email.address.clone()));
+        emails.chain(self.phones.iter().map(|phone| Address::Phone(phone.number.clone())))
+    }
+
+    /// The terms under which a search finds this contact: words of the name, addresses and their parts,
+    /// digits of numbers, the external id. In lowercase, at most 40 of them, at most 64 bytes each.
+    #[must_use]
+    pub fn search_terms(&self) -> Vec<String> {
+        let mut terms = Vec::new();
+        if let Some(name) = &self.name {
+            terms.push(name.to_lowercase());
+            terms.extend(name.to_lowercase().split_whitespace().skip(1).map(str::to_owned));
+        }
+        for email in &self.emails {
+            terms.push(email.address.as_str().to_lowercase());
+            terms.push(email.address.domain().to_owned());
+        }
+        terms.extend(self.phones.iter().map(|phone| phone.number.as_str().trim_start_matches('+').to_owned()));
+        terms.extend(self.external_id.iter().map(|id| id.to_lowercase()));
+        for term in &mut terms {
+            let mut end = term.len().min(64);
+            while !term.is_char_boundary(end) {
+                end -= 1;
+            }
+            term.truncate(end);
+        }
+        terms.retain(|term| !term.is_empty());
+        terms.sort_unstable();
+        terms.dedup();
+        terms.truncate(40);
+        terms
+    }
+}

@@ -1,0 +1,136 @@
+//! Why a message waits, was held, moved, skipped or cancelled: every delay has a name.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// A stored reason. Lane reasons (`rate_limited`, `lane_paused`, `provider_backoff`) are [`LaneReason`]s:
+/// they are computed when read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reason {
+    /// A user or a program took it back.
+    CanceledByCaller,
+    /// Its contact was deleted.
+    ContactDeleted,
+    /// The recipient does not want messages on this channel.
+    ConsentDenied,
+    /// A campaign message needs the recipient's consent, which nobody recorded.
+    ConsentMissing,
+    /// The sender it goes from does not exist any more.
+    SenderGone,
+    /// The address it goes to is no longer one of the contact's.
+    AddressRemoved,
+    /// Its author may no longer send from that sender.
+    SenderNotPermitted,
+    /// A template field could not be filled in; the detail says which.
+    TemplateFailed(String),
+    /// The attempt failed and another one follows.
+    RetryAfter(String),
+    /// Every permitted attempt failed; the code of the last one.
+    AttemptsExhausted(String),
+    /// The provider refused it for good; its code.
+    Refused(String),
+    /// The outcome of an attempt is not known; its code.
+    OutcomeUnknown(String),
+    /// A claim of a process that died was found.
+    ClaimOrphaned,
+    /// Later than its author allowed.
+    TooLate(Duration),
+    /// Its content is gone from the store.
+    ContentLost,
+    /// A person settled it.
+    ResolvedByCaller,
+    /// A person revived it.
+    Requeued,
+    /// Edited or rescheduled.
+    Edited,
+    /// Sent at once by a person's wish.
+    SendNow,
+}
+
+impl Reason {
+    /// The stable code shown in the API.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::CanceledByCaller => "canceled_by_caller",
+            Self::ContactDeleted => "contact_deleted",
+            Self::ConsentDenied => "consent_denied",
+            Self::ConsentMissing => "consent_missing",
+            Self::SenderGone => "sender_gone",
+            Self::AddressRemoved => "address_removed",
+            Self::SenderNotPermitted => "sender_not_permitted",
+            Self::TemplateFailed(_) => "template_failed",
+            Self::RetryAfter(_) => "retry",
+            Self::AttemptsExhausted(_) => "attempts_exhausted",
+            Self::Refused(_) => "refused",
+            Self::OutcomeUnknown(_) => "outcome_unknown",
+            Self::ClaimOrphaned => "claim_orphaned",
+            Self::TooLate(_) => "too_late",
+            Self::ContentLost => "content_lost",
+            Self::ResolvedByCaller => "resolved_by_caller",
+            Self::Requeued => "requeued",
+            Self::Edited => "edited",
+            Self::SendNow => "send_now",
+        }
+    }
+
+    /// One sentence for a person: what happened and what to do.
+    #[must_use]
+    pub fn detail(&self) -> String {
+        match self {
+            Self::CanceledByCaller => "canceled before hand-over".into(),
+            Self::ContactDeleted => "the contact was deleted".into(),
+            Self::ConsentDenied => "the contact does not want messages on this channel".into(),
+            Self::ConsentMissing => "a campaign message needs consent, and the contact's is unknown: record it, then send again".into(),
+            Self::SenderGone => "the sender was removed: choose another one, or cancel".into(),
+            Self::AddressRemoved => "the address was removed from the contact: choose another one, or cancel".into(),
+            Self::SenderNotPermitted => "its author may no longer use this sender: choose another one, or cancel".into(),
+            Self::TemplateFailed(what) => format!("the content could not be filled in: {what}"),
+            Self::RetryAfter(code) => format!("the last attempt failed ({code}); another one follows"),
+            Self::AttemptsExhausted(code) => format!("every permitted attempt failed, the last one with {code}"),
+            Self::Refused(code) => format!("the provider refused it for good ({code})"),
+            Self::OutcomeUnknown(code) => format!("the provider may or may not have taken it ({code}): resolve it"),
+            Self::ClaimOrphaned => "the process died during the attempt: the provider may or may not have taken it".into(),
+            Self::TooLate(limit) => format!("more than {} s late, which its author did not allow", limit.as_secs()),
+            Self::ContentLost => "its content is missing from the store".into(),
+            Self::ResolvedByCaller => "settled by a person".into(),
+            Self::Requeued => "revived from a dead letter".into(),
+            Self::Edited => "edited or rescheduled".into(),
+            Self::SendNow => "sent at once on request".into(),
+        }
+    }
+}
+
+/// Why a due message is still in its lane; computed, never stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LaneReason {
+    /// The sender's or the channel's limit.
+    RateLimited,
+    /// An operator paused the lane.
+    LanePaused,
+    /// The provider fails; the breaker is open.
+    ProviderBackoff,
+    /// An earlier message of the same contact is under way.
+    BehindEarlier,
+    /// The node is draining.
+    Draining,
+    /// Next in line.
+    InLine,
+}
+
+impl LaneReason {
+    /// The stable code shown in the API.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::RateLimited => "rate_limited",
+            Self::LanePaused => "lane_paused",
+            Self::ProviderBackoff => "provider_backoff",
+            Self::BehindEarlier => "behind_earlier",
+            Self::Draining => "draining",
+            Self::InLine => "in_line",
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! A ticket: all that waiting in the wheel or a lane needs to know of a message, in 64 bytes,
+//! and the due index member that it is read from.
+//!
+//! The member is a pure function of the message record. Its bytes are big-endian and begin with the
+//! creation time, so that members of one score sort in order of creation.
+
+use super::address::Channel;
+use super::clock::UnixMs;
+use super::ids::{AccountNo, CampaignNo, ContactId, LaneNo, MessageId};
+use super::message::{Class, Message};
+
+/// What a due entry is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum TicketKind {
+    /// A message to hand over.
+    Message = 0,
+    /// A deleted contact to clean up.
+    Cleanup = 1,
+    /// A message to plan again.
+    Replan = 2,
+}
+
+/// What waits. 64 bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Ticket {
+    /// The message (nil for a cleanup).
+    pub message: MessageId,
+    /// The contact.
+    pub contact: ContactId,
+    /// Its score: with the message id, the generation that tells a live ticket from a stale one.
+    pub due_at: UnixMs,
+    /// Ties are broken by creation.
+    pub created_us: u64,
+    /// The lane.
+    pub lane: LaneNo,
+    /// The campaign, or zero.
+    pub campaign: CampaignNo,
+    /// The account.
+    pub account: AccountNo,
+    /// What the lane is charged.
+    pub cost: u16,
+    kind_and_channel: u8,
+    class: Class,
+}
+
+impl std::fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Ticket({:?} {} due {})", self.kind(), self.message, self.due_at)
+    }
+}
+
+/// Bytes of a due member.
+pub const MEMBER_LEN: usize = 8 + 1 + 16 + 16 + 4 + 1 + 2 + 4 + 4;
+
+/// A due member that is not one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the due index holds a member that this version cannot read ({len} bytes)")]
+pub struct MemberError {
+    /// Its length.
+    pub len: usize,
+}
+
+impl Ticket {
+    /// The ticket of a message.
+    #[must_use]
+    pub fn of_message(message: &Message) -> Self {
+        Self {
+            message: message.id,
+            contact: message.contact,
+            due_at: message.due_at,
+            created_us: message.created_us,
+            lane: message.lane,
+            campaign: message.campaign,
+            account: message.account,
+            cost: message.cost,
+            kind_and_channel: (TicketKind::Message as u8) << 4 | message.channel as u8,
+            class: message.class,
+        }
+    }
+
+    /// The ticket that cleans a deleted contact up.
+    #[must_use]
+    pub fn cleanup(account: AccountNo, contact: ContactId, at: UnixMs) -> Self {
+        Self {
+            message: MessageId::from_bytes([0; 16]),
+            contact,
+            due_at: at,
+            created_us: 0,
+            lane: LaneNo(0),
+            campaign: CampaignNo(0),
+            account,
+            cost: 0,
+            kind_and_channel: (TicketKind::Cleanup as u8) << 4,
+            class: Class::Transactional,
+        }
+    }
+
+    /// What it is about.
+    #[must_use]
+    pub const fn kind(&self) -> TicketKind {
+        match self.kind_and_channel >> 4 {
+            1 => TicketKind::Cleanup,
+            2 => TicketKind::Replan,
+            _ => TicketKind::Message,
+        }
+    }
+
+    /// The channel its message travels on.
+    #[must_use]
+    pub const fn channel(&self) -> Channel {
+        match self.kind_and_channel & 0x0f {
+            1 => Channel::Sms,
+            _ => Channel::Email,
+        }
+    }
+
+    /// How urgent its message is.
+    #[must_use]
+    pub const fn class(&self) -> Class {
+        self.class
+    }
+
+    /// Due time, then creation: the order in which a lane serves a class.
+    #[must_use]
+    pub const fn order(&self) -> (UnixMs, u64) {
+        (self.due_at, self.created_us)
+    }
+
+    /// The member under which it stands in the due index (or in `waiting`), with score [`Ticket::due_at`].
+    #[must_use]
+    pub fn member(&self) -> [u8; MEMBER_LEN] {
+        let mut out = [0; MEMBER_LEN];
+        let mut at = 0;
+        let mut put = |bytes: &[u8]| {
+            out[at..at + bytes.len()].copy_from_slice(bytes);
+            at += bytes.len();
+        };
+        put(&self.created_us.to_be_bytes());
+        put(&[self.kind_and_channel]);
+        put(self.message.as_bytes());
+        put(self.contact.as_bytes());
+        put(&self.lane.0.to_be_bytes());
+        put(&[self.class as u8]);
+        put(&self.cost.to_be_bytes());
+        put(&self.account.0.to_be_bytes());
+        put(&self.campaign.0.to_be_bytes());
+        out
+    }
+
+    /// The ticket that an index entry stands for.
+    ///
+    /// # Errors
+    /// A member of another length or with unknown kinds.
+    pub fn from_entry(due_at: UnixMs, member: &[u8]) -> Result<Self, MemberError> {
+        let error = || MemberError { len: member.len() };
+        if member.len() != MEMBER_LEN || member[8] >> 4 > 2 {
+            return Err(error());
+        }
+        Channel::from_byte(member[8] & 0x0f).ok_or_else(error)?;
+        let u32_at = |at: usize| u32::from_be_bytes([member[at], member[at + 1], member[at + 2], member[at + 3]]);
+        let id_at = |at: usize| -> [u8; 16] { member[at..at + 16].try_into().expect("sixteen bytes were sliced") };
+        Ok(Self {
+            created_us: u64::from_be_bytes(member[..8].try_into().expect("eight bytes were sliced")),
+            kind_and_channel: member[8],
+            message: MessageId::from_bytes(id_at(9)),
+            contact: ContactId::from_bytes(id_at(25)),
+            lane: LaneNo(u32_at(41)),
+            class: Class::from_byte(member[45]).ok_or_else(error)?,
+            cost: u16::from_be_bytes([member[46], member[47]]),
+            account: AccountNo(u32_at(48)),
+            campaign: CampaignNo(u32_at(52)),
+            due_at,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ticket() -> Ticket {
+        Ticket {
+            message: MessageId::from_bytes([1; 16]),
+            contact: ContactId::from_bytes([2; 16]),
+            due_at: UnixMs(1_000),
+            created_us: 77,
+            lane: LaneNo(3),
+            campaign: CampaignNo(4),
+            account: AccountNo(5),
+            cost: 6,
+            kind_and_channel: Channel::Sms as u8,
+            class: Class::Campaign,
+        }
+    }
+
+    #[test]
+    fn a_ticket_is_its_member_and_score() {
+        assert_eq!(Ticket::from_entry(UnixMs(1_000), &ticket().member()), Ok(ticket()));
+        let cleanup = Ticket::cleanup(AccountNo(1), ContactId::from_bytes([9; 16]), UnixMs(5));
+        assert_eq!(Ticket::from_entry(UnixMs(5), &cleanup.member()).unwrap().kind(), TicketKind::Cleanup);
+    }
+
+    #[test]
+    fn a_member_stays_within_sixty_bytes_and_a_ticket_within_sixty_four() {
+        assert_eq!(MEMBER_LEN, 56);
+        assert_eq!(size_of::<Ticket>(), 64);
+    }
+
+    #[test]
+    fn members_of_one_score_sort_by_creation() {
+        let mut later = ticket();
+        later.created_us = 300;
+        later.message = MessageId::from_bytes([0; 16]);
+        assert!(ticket().member() < later.member());
+    }
+
+    #[test]
+    fn members_of_other_versions_are_refused() {
+        let member = ticket().member();
+        assert!(Ticket::from_entry(UnixMs(0), &member[1..]).is_err());
+        for (at, byte) in [(8, 0x30), (8, 0x07), (45, 9)] {
+            let mut bad = member;
+            bad[at] = byte;
+            assert!(Ticket::from_entry(UnixMs(0), &bad).is_err());
+        }
+    }
+}
