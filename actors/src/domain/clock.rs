@@ -132,8 +132,10 @@ impl ManualClock {
 
     /// Moves both clocks ahead.
     pub fn advance(&self, by: Duration) {
-        self.now_ms.fetch_add(i64::try_from(by.as_millis()).expect("a test advances by less than ages"), Ordering::SeqCst);
-        self.boot_us.fetch_add(u64::try_from(by.as_micros()).expect("a test advances by less than ages"), Ordering::SeqCst);
+        self.now_ms
+            .fetch_add(i64::try_from(by.as_millis()).expect("a test advances by less than ages"), Ordering::SeqCst);
+        self.boot_us
+            .fetch_add(u64::try_from(by.as_micros()).expect("a test advances by less than ages"), Ordering::SeqCst);
     }
 
     /// Sets wall time alone, as an operator or NTP would.

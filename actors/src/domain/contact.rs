@@ -192,8 +192,12 @@ impl Profile {
     #[must_use]
     pub fn primary(&self, channel: Channel) -> Option<Address> {
         match channel {
-            Channel::Email => self.emails.iter().find(|email| email.primary).map(|email| Address::Email(email.address.clone())),
-            Channel::Sms => self.phones.iter().find(|phone| phone.primary).map(|phone| Address::Phone(phone.number.clone())),
+            Channel::Email => {
+                self.emails.iter().find(|email| email.primary).map(|email| Address::Email(email.address.clone()))
+            }
+            Channel::Sms => {
+                self.phones.iter().find(|phone| phone.primary).map(|phone| Address::Phone(phone.number.clone()))
+            }
         }
     }
 

@@ -297,8 +297,13 @@ mod tests {
     #[test]
     fn texts_that_are_no_typeid_are_refused() {
         for text in [
-            "", "msg_", "msg_8zzzzzzzzzzzzzzzzzzzzzzzzz", "contact_01h455vb4pex5vsknk084sn02q",
-            "msg_01h455vb4pex5vsknk084sn02Q", "msg_01h455vb4pex5vsknk084sn02", "msg-01h455vb4pex5vsknk084sn02q",
+            "",
+            "msg_",
+            "msg_8zzzzzzzzzzzzzzzzzzzzzzzzz",
+            "contact_01h455vb4pex5vsknk084sn02q",
+            "msg_01h455vb4pex5vsknk084sn02Q",
+            "msg_01h455vb4pex5vsknk084sn02",
+            "msg-01h455vb4pex5vsknk084sn02q",
             "msg_01h455vb4pex5vsknk084sn02ü",
         ] {
             assert!(text.parse::<MessageId>().is_err(), "{text}");

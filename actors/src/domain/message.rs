@@ -220,8 +220,18 @@ pub enum StateName {
 impl StateName {
     /// Every state.
     pub const ALL: [Self; 12] = [
-        Self::Scheduled, Self::Queued, Self::Sending, Self::Submitted, Self::Delivered, Self::Undelivered,
-        Self::Bounced, Self::Held, Self::Uncertain, Self::Failed, Self::Canceled, Self::Expired,
+        Self::Scheduled,
+        Self::Queued,
+        Self::Sending,
+        Self::Submitted,
+        Self::Delivered,
+        Self::Undelivered,
+        Self::Bounced,
+        Self::Held,
+        Self::Uncertain,
+        Self::Failed,
+        Self::Canceled,
+        Self::Expired,
     ];
 
     /// The name in lowercase.
@@ -252,7 +262,10 @@ impl StateName {
         matches!(
             (self, next),
             (S::Scheduled, S::Scheduled | S::Sending | S::Canceled | S::Held | S::Expired)
-                | (S::Sending, S::Scheduled | S::Submitted | S::Uncertain | S::Failed | S::Canceled | S::Expired | S::Held)
+                | (
+                    S::Sending,
+                    S::Scheduled | S::Submitted | S::Uncertain | S::Failed | S::Canceled | S::Expired | S::Held
+                )
                 | (S::Submitted, S::Delivered | S::Undelivered | S::Bounced)
                 | (S::Uncertain, S::Scheduled | S::Submitted | S::Failed | S::Canceled)
                 | (S::Held, S::Scheduled | S::Canceled | S::Expired)

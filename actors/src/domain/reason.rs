@@ -82,16 +82,22 @@ impl Reason {
             Self::CanceledByCaller => "canceled before hand-over".into(),
             Self::ContactDeleted => "the contact was deleted".into(),
             Self::ConsentDenied => "the contact does not want messages on this channel".into(),
-            Self::ConsentMissing => "a campaign message needs consent, and the contact's is unknown: record it, then send again".into(),
+            Self::ConsentMissing => {
+                "a campaign message needs consent, and the contact's is unknown: record it, then send again".into()
+            }
             Self::SenderGone => "the sender was removed: choose another one, or cancel".into(),
             Self::AddressRemoved => "the address was removed from the contact: choose another one, or cancel".into(),
-            Self::SenderNotPermitted => "its author may no longer use this sender: choose another one, or cancel".into(),
+            Self::SenderNotPermitted => {
+                "its author may no longer use this sender: choose another one, or cancel".into()
+            }
             Self::TemplateFailed(what) => format!("the content could not be filled in: {what}"),
             Self::RetryAfter(code) => format!("the last attempt failed ({code}); another one follows"),
             Self::AttemptsExhausted(code) => format!("every permitted attempt failed, the last one with {code}"),
             Self::Refused(code) => format!("the provider refused it for good ({code})"),
             Self::OutcomeUnknown(code) => format!("the provider may or may not have taken it ({code}): resolve it"),
-            Self::ClaimOrphaned => "the process died during the attempt: the provider may or may not have taken it".into(),
+            Self::ClaimOrphaned => {
+                "the process died during the attempt: the provider may or may not have taken it".into()
+            }
             Self::TooLate(limit) => format!("more than {} s late, which its author did not allow", limit.as_secs()),
             Self::ContentLost => "its content is missing from the store".into(),
             Self::ResolvedByCaller => "settled by a person".into(),

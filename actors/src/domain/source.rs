@@ -8,7 +8,7 @@ use rand::{RngCore, SeedableRng};
 use uuid::Uuid;
 
 use super::clock::UnixMs;
-use super::ids::{ApiKeyId, ContactId, MessageId, Partition, SenderId, AccountId, UserId};
+use super::ids::{AccountId, ApiKeyId, ContactId, MessageId, Partition, SenderId, UserId};
 
 /// A source of ids, random numbers and strictly increasing creation times.
 ///

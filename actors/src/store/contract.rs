@@ -373,4 +373,3 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
 
 /// A shared store.
 pub type SharedStore = Arc<dyn Store>;
-
