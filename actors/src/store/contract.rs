@@ -64,6 +64,8 @@ pub enum Index {
     Inbox(AccountNo),
     /// An account's search terms. Score 0. Member: term, 0, contact id.
     Search(AccountNo),
+    /// Every directory record. Score 0. Member: kind byte and id, as in `Table::Directory`'s keys.
+    Directory,
     /// Blobs that were put before their message. Score: when to look. Member: message id and blob number.
     LooseBlobs,
 }
@@ -93,7 +95,8 @@ pub enum Mutation {
     /// Adds an entry. A member stands once in an index: another score replaces the earlier one on Redis,
     /// so a move is always `Unindex` then `Index`.
     Index(Index, Score, Member),
-    /// Removes an entry.
+    /// Removes an entry, if it stands there with exactly this score: under another score it stays
+    /// (a batch that comes late must not remove what a later one moved).
     Unindex(Index, Score, Member),
     /// Adds to a counter of the partition.
     Add(Counter, i64),
