@@ -116,6 +116,43 @@ impl Clock for SystemClock {
     }
 }
 
+/// Wall time of another clock (the store's), carried on by the machine's monotonic one: nodes on one store
+/// agree about what is due, whatever their own wall clocks say.
+#[derive(Debug)]
+pub struct FollowingClock {
+    inner: SharedClock,
+    offset_ms: AtomicI64,
+}
+
+impl FollowingClock {
+    /// A clock that shows the machine's wall time until it is told another.
+    #[must_use]
+    pub fn new(inner: SharedClock) -> Arc<Self> {
+        let offset_ms = inner.now().0 - Self::boot_ms(&inner);
+        Arc::new(Self { inner, offset_ms: AtomicI64::new(offset_ms) })
+    }
+
+    fn boot_ms(inner: &SharedClock) -> i64 {
+        i64::try_from(inner.boot().0 / 1_000).unwrap_or(i64::MAX)
+    }
+
+    /// The other clock showed this, not before now: so this one is late by the way of the answer at most,
+    /// and never early.
+    pub fn follow(&self, shown: UnixMs) {
+        self.offset_ms.store(shown.0 - Self::boot_ms(&self.inner), Ordering::SeqCst);
+    }
+}
+
+impl Clock for FollowingClock {
+    fn now(&self) -> UnixMs {
+        UnixMs(Self::boot_ms(&self.inner) + self.offset_ms.load(Ordering::SeqCst))
+    }
+
+    fn boot(&self) -> BootUs {
+        self.inner.boot()
+    }
+}
+
 /// A clock that a test moves.
 #[derive(Debug, Default)]
 pub struct ManualClock {
@@ -164,6 +201,17 @@ mod tests {
         assert_eq!(at("1970-01-01T00:00:00.001Z"), 1);
         assert_eq!(at("1970-01-01T00:00:00.001000001Z"), 2);
         assert_eq!(at("1969-12-31T23:59:59.999500Z"), 0);
+    }
+
+    #[test]
+    fn a_following_clock_shows_the_other_s_time_and_runs_on() {
+        let machine = ManualClock::at(UnixMs(1_000));
+        let clock = FollowingClock::new(Arc::clone(&machine) as SharedClock);
+        assert_eq!(clock.now(), UnixMs(1_000));
+        clock.follow(UnixMs(50_000));
+        machine.advance(Duration::from_millis(7));
+        machine.set_wall(UnixMs(3));
+        assert_eq!(clock.now(), UnixMs(50_007));
     }
 
     #[test]

@@ -1,197 +1,98 @@
-//! The engine's handle: cheap to clone, used from any thread.
+//! The engine's handle: cheap to clone, used from any thread. How a command reaches its contact.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::api::{
-    Caller, CancelFilter, CancelManyOutcome, CancelOutcome, Created, DeadLetter, EngineResult, MessageEdit,
-    MessageFilter, MessageView, NewApiKey, NewContact, NewMessage, NewSender, Page, PageRequest, ProfilePatch, Resolve,
-    SenderPatch, ThreadEntry, Upserted,
-};
-use super::events::Subscription;
-use super::operations::{LaneView, NodeStatus, PartitionStatus, Readiness};
-use crate::domain::address::Channel;
+use tokio::sync::oneshot;
+
+use crate::contact::command::{Answer, ContactCommand};
+use crate::contact::registry::Deliver;
+use crate::directory::Directory;
 use crate::domain::clock::SharedClock;
-use crate::domain::contact::Contact;
-use crate::domain::directory::{Account, ApiKey, Limit, Sender, Snapshot};
-use crate::domain::ids::{AccountNo, ApiKeyId, ContactId, MessageId, SenderId};
+use crate::domain::directory::Snapshot;
+use crate::domain::ids::{AccountNo, ContactId, Partition};
+use crate::protocol::api::{EngineError, EngineResult};
+use crate::protocol::events::Subscription;
+use crate::protocol::operations::Readiness;
+use crate::shard::{Fullness, Node};
 
 /// The engine.
 #[derive(Clone, Debug)]
-pub struct Engine;
+pub struct Engine {
+    pub(super) node: Arc<Node>,
+    pub(super) directory: Arc<Directory>,
+    pub(super) arbiters: Arc<super::start::Arbiters>,
+}
 
-#[allow(unused_variables, missing_docs, clippy::todo)]
+/// A request under way: counted while it lives.
+struct Underway<'a>(&'a AtomicUsize);
+
+impl Drop for Underway<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl Engine {
+    /// The engine's time.
+    #[must_use]
     pub fn clock(&self) -> &SharedClock {
-        todo!()
+        &self.node.clock
     }
+
     /// The directory as it is now: accounts, keys (`key_by_hash` for authentication), senders.
+    #[must_use]
     pub fn directory(&self) -> Arc<Snapshot> {
-        todo!()
+        self.node.directory.load_full()
     }
+
+    /// Whether schedules are taken.
+    #[must_use]
     pub fn readiness(&self) -> Readiness {
-        todo!()
+        self.node.health.readiness()
     }
 
-    pub async fn create_contact(&self, caller: &Caller, new: NewContact) -> EngineResult<Created<Contact>> {
-        todo!()
-    }
-    /// By `profile.external_id` (required: without one it always creates).
-    pub async fn upsert_contact(&self, caller: &Caller, new: NewContact) -> EngineResult<Upserted> {
-        todo!()
-    }
-    pub async fn contact(&self, caller: &Caller, id: ContactId) -> EngineResult<Contact> {
-        todo!()
-    }
-    pub async fn contacts(
-        &self,
-        caller: &Caller,
-        query: Option<&str>,
-        page: PageRequest,
-    ) -> EngineResult<Page<Contact>> {
-        todo!()
-    }
-    pub async fn patch_contact(
-        &self,
-        caller: &Caller,
-        id: ContactId,
-        patch: ProfilePatch,
-        if_match: Option<u32>,
-    ) -> EngineResult<Contact> {
-        todo!()
-    }
-    /// How many pending messages were cancelled with it.
-    pub async fn delete_contact(&self, caller: &Caller, id: ContactId) -> EngineResult<u64> {
-        todo!()
-    }
-
-    pub async fn schedule(
-        &self,
-        caller: &Caller,
-        contact: ContactId,
-        new: NewMessage,
-    ) -> EngineResult<Created<MessageView>> {
-        todo!()
-    }
-    pub async fn message(&self, caller: &Caller, id: MessageId) -> EngineResult<MessageView> {
-        todo!()
-    }
-    pub async fn messages(
-        &self,
-        caller: &Caller,
-        filter: MessageFilter,
-        page: PageRequest,
-    ) -> EngineResult<Page<MessageView>> {
-        todo!()
-    }
-    pub async fn thread(
-        &self,
-        caller: &Caller,
-        contact: ContactId,
-        page: PageRequest,
-    ) -> EngineResult<Page<ThreadEntry>> {
-        todo!()
-    }
-    pub async fn cancel(&self, caller: &Caller, id: MessageId) -> EngineResult<CancelOutcome> {
-        todo!()
-    }
-    pub async fn cancel_many(&self, caller: &Caller, filter: CancelFilter) -> EngineResult<CancelManyOutcome> {
-        todo!()
-    }
-    pub async fn edit(
-        &self,
-        caller: &Caller,
-        id: MessageId,
-        edit: MessageEdit,
-        if_match: Option<u32>,
-    ) -> EngineResult<MessageView> {
-        todo!()
-    }
-    pub async fn send_now(&self, caller: &Caller, id: MessageId) -> EngineResult<MessageView> {
-        todo!()
-    }
-    pub async fn resolve(&self, caller: &Caller, id: MessageId, how: Resolve) -> EngineResult<MessageView> {
-        todo!()
-    }
-    pub async fn requeue(&self, caller: &Caller, id: MessageId) -> EngineResult<Created<MessageView>> {
-        todo!()
-    }
-
-    pub async fn create_sender(&self, caller: &Caller, new: NewSender) -> EngineResult<Created<Sender>> {
-        todo!()
-    }
-    pub async fn patch_sender(
-        &self,
-        caller: &Caller,
-        id: SenderId,
-        patch: SenderPatch,
-        if_match: Option<u32>,
-    ) -> EngineResult<Sender> {
-        todo!()
-    }
-    pub async fn delete_sender(&self, caller: &Caller, id: SenderId) -> EngineResult<()> {
-        todo!()
-    }
-    /// The key and its secret (`sw_…`), shown once: a replay has no secret.
-    pub async fn create_api_key(
-        &self,
-        caller: &Caller,
-        new: NewApiKey,
-    ) -> EngineResult<Created<(ApiKey, Option<String>)>> {
-        todo!()
-    }
-    pub async fn revoke_api_key(&self, caller: &Caller, id: ApiKeyId) -> EngineResult<()> {
-        todo!()
-    }
-    pub async fn patch_account(
-        &self,
-        caller: &Caller,
-        name: Option<String>,
-        time_zone: Option<String>,
-        if_match: Option<u32>,
-    ) -> EngineResult<Account> {
-        todo!()
-    }
-    /// Opts a contact out by a signed token of a List-Unsubscribe link; the channel it is for.
-    pub async fn unsubscribe(&self, token: &str) -> EngineResult<Channel> {
-        todo!()
-    }
-
+    /// Listens to an account's events, after the one that `last_event_id` names.
+    #[must_use]
     pub fn subscribe(&self, account: AccountNo, last_event_id: Option<&str>) -> Subscription {
-        todo!()
+        self.node.events.subscribe(account, last_event_id)
     }
 
-    pub async fn node(&self) -> EngineResult<NodeStatus> {
-        todo!()
+    /// Whether new work is taken: not while stopping, and not when the store is nearly full.
+    pub(super) fn check_growth(&self) -> EngineResult<()> {
+        if self.node.health.is_stopping() {
+            return Err(EngineError::Stopping);
+        }
+        match self.node.health.fullness() {
+            Fullness::Normal => Ok(()),
+            Fullness::RefusesSchedules | Fullness::RefusesClaims => Err(EngineError::OutOfSpace),
+        }
     }
-    pub async fn partitions(&self) -> EngineResult<Vec<PartitionStatus>> {
-        todo!()
+
+    /// Tells a contact something and waits for its answer. Bounded: beyond that `Overloaded`.
+    pub(super) async fn ask(&self, contact: ContactId, command: ContactCommand) -> EngineResult<Answer> {
+        if self.node.health.is_stopping() {
+            return Err(EngineError::Stopping);
+        }
+        let shard = self.node.shard_of_contact(contact);
+        if shard.inflight.fetch_add(1, Ordering::Relaxed) >= self.node.settings.inflight_requests {
+            shard.inflight.fetch_sub(1, Ordering::Relaxed);
+            return Err(EngineError::Overloaded);
+        }
+        let _underway = Underway(&shard.inflight);
+        let (reply, answer) = oneshot::channel();
+        shard.registry.do_send(Deliver { contact, command, reply: Some(reply) });
+        // A dropped reply: the actor died or its partition was dropped; nobody knows what became of it.
+        answer.await.unwrap_or(Err(EngineError::Unavailable))
     }
-    pub async fn lanes(&self) -> EngineResult<Vec<LaneView>> {
-        todo!()
+
+    pub(super) fn partition_of(&self, contact: ContactId) -> Partition {
+        self.node.partitions.of_contact(contact)
     }
-    /// Operator, any account.
-    pub async fn set_lane(
-        &self,
-        caller: &Caller,
-        sender: SenderId,
-        paused: Option<bool>,
-        limit: Option<Option<Limit>>,
-    ) -> EngineResult<Sender> {
-        todo!()
-    }
-    /// Over all accounts.
-    pub async fn dead_letters(&self, page: PageRequest) -> EngineResult<Page<DeadLetter>> {
-        todo!()
-    }
-    pub async fn requeue_dead_letter(&self, caller: &Caller, id: MessageId) -> EngineResult<Created<MessageView>> {
-        todo!()
-    }
-    pub fn set_draining(&self, draining: bool) {
-        todo!()
-    }
-    /// No new work, in flight finished up to the deadline, flushed, leases released, store closed. How many were left in flight.
-    pub async fn shutdown(&self, deadline: Duration) -> usize {
-        todo!()
-    }
+}
+
+/// An answer of another kind than the question has: a bug, not a refusal.
+pub(super) fn unexpected(answer: &Answer) -> EngineError {
+    tracing::error!(?answer, "a contact answered another question");
+    EngineError::Unavailable
 }

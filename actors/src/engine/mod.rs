@@ -1,13 +1,20 @@
 //! The crate's front door: [`Engine`] starts everything, and is what the server talks to.
 //!
-//! [`api`] has the requests and answers, [`events`] what listeners hear, [`operations`] what operators
-//! see, [`settings`] every bound and knob.
+//! Changes go to the contact's actor; reads go to the store, and so show only what is durable. What a lane
+//! knows of a waiting message is asked when it is read.
 
-pub mod api;
-pub mod events;
+mod contacts;
+mod cursor;
+mod directory;
 mod handle;
-pub mod operations;
-pub mod settings;
+mod lists;
+mod messages;
+mod ops;
+mod start;
+mod stop;
 
+pub use crate::directory::Bootstrap;
+pub use crate::protocol::settings::EngineSettings;
+pub use crate::protocol::{api, events, operations, settings};
 pub use handle::Engine;
-pub use settings::EngineSettings;
+pub use start::{EngineStart, StartError, Transports};

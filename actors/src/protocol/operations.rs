@@ -63,8 +63,8 @@ pub struct PartitionStatus {
     pub seq: u64,
     /// Up to when its due index is in the wheel.
     pub loaded_until: UnixMs,
-    /// Its tickets in the wheel.
-    pub loaded: usize,
+    /// Its pending messages.
+    pub pending: u64,
 }
 
 /// A lane on this node.

@@ -1,0 +1,363 @@
+//! The contact's actor: performs what [`decide`] decided, in order, once it is durable.
+//!
+//! Commands are decided strictly one after another. When the first one needs records that are not known,
+//! everything that the waiting commands need is read at once, and the actor goes on when it has come.
+//! What was decided but is not durable yet lives in an overlay, which wins over anything read meanwhile;
+//! an entry leaves the overlay when its commit is durable and no read that began before is under way.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message as ActixMessage};
+use tokio::sync::oneshot;
+
+use super::command::{Answered, ContactCommand};
+use super::decide::{Needs, decide, needs};
+use super::decision::{Decision, Effect, Known, Records, Surroundings};
+use super::registry::{PassivationAnswer, ReadRecords};
+use crate::domain::contact::Contact;
+use crate::domain::ids::{ContactId, MessageId, Partition};
+use crate::domain::message::Message;
+use crate::domain::ticket::Ticket;
+use crate::journal::{Commit, Committed, Requester};
+use crate::protocol::api::EngineError;
+use crate::sender::pool::{CancelTicket, HandOver, PermitReleased, Settled};
+use crate::sender::Release;
+use crate::shard::Node;
+use crate::wheel::actor::{Arm, Disarm, Rewake};
+
+/// Where an answer goes; nobody waits for some.
+pub type ReplyTo = Option<oneshot::Sender<Answered>>;
+
+/// A command for this contact.
+#[derive(Debug, ActixMessage)]
+#[rtype(result = "()")]
+pub struct Tell {
+    /// What to do.
+    pub command: ContactCommand,
+    /// Who wants to know.
+    pub reply: ReplyTo,
+}
+
+/// What was asked for has been read.
+#[derive(Debug, ActixMessage)]
+#[rtype(result = "()")]
+pub struct RecordsRead(pub Result<Records, EngineError>);
+
+/// The partition is dropped: answer everybody with this, and stop.
+#[derive(Debug, ActixMessage)]
+#[rtype(result = "()")]
+pub struct Abandon(pub EngineError);
+
+/// Stop, if nothing is open.
+#[derive(Debug, Clone, Copy, ActixMessage)]
+#[rtype(result = "()")]
+pub struct Passivate;
+
+struct OpenCommit {
+    /// What happens when it is durable: of the decision itself, then of those that changed nothing but
+    /// were decided upon it.
+    performances: Vec<(Vec<Effect>, ReplyTo)>,
+    changed: Vec<MessageId>,
+}
+
+struct Overlaid {
+    record: Option<Arc<Message>>,
+    open_commits: u32,
+}
+
+/// One active contact.
+pub struct ContactActor {
+    node: Arc<Node>,
+    id: ContactId,
+    partition: Partition,
+    epoch: u32,
+    contact: Option<Contact>,
+    inbox: VecDeque<(ContactCommand, ReplyTo)>,
+    records: Records,
+    overlay: BTreeMap<MessageId, Overlaid>,
+    is_reading: bool,
+    open: VecDeque<OpenCommit>,
+    open_claims: u32,
+}
+
+impl std::fmt::Debug for ContactActor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ContactActor").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl ContactActor {
+    /// A contact as it was read, with what was read along for its first command.
+    #[must_use]
+    pub fn new(node: Arc<Node>, id: ContactId, partition: Partition, epoch: u32, contact: Option<Contact>, records: Records) -> Self {
+        Self {
+            node,
+            id,
+            partition,
+            epoch,
+            contact,
+            inbox: VecDeque::new(),
+            records,
+            overlay: BTreeMap::new(),
+            is_reading: false,
+            open: VecDeque::new(),
+            open_claims: 0,
+        }
+    }
+
+    fn known(&self) -> Known<'_> {
+        Known { id: self.id, partition: self.partition, contact: self.contact.as_ref(), records: &self.records }
+    }
+
+    /// Decides what can be decided.
+    fn pump(&mut self, ctx: &mut Context<Self>) {
+        while !self.is_reading {
+            let Some((command, _)) = self.inbox.front() else { break };
+            let missing = needs(command, &self.known());
+            if !missing.is_empty() {
+                self.read(ctx, missing);
+                return;
+            }
+            let (command, reply) = self.inbox.pop_front().expect("the front was just looked at");
+            let is_paged = matches!(command, ContactCommand::Cleanup(_) | ContactCommand::Forget(_) | ContactCommand::Delete(_));
+            self.perform(command, reply, ctx);
+            if is_paged {
+                // Entries are read anew for each step; records are remembered only as long as the overlay needs.
+                self.records = self.overlaid_records();
+            }
+        }
+        if self.inbox.is_empty() && !self.is_reading {
+            self.records = self.overlaid_records();
+        }
+    }
+
+    /// Reads what the first command needs, and along with it what the others will need.
+    fn read(&mut self, ctx: &Context<Self>, first: Needs) {
+        self.is_reading = true;
+        let mut all = first;
+        for (command, _) in self.inbox.iter().skip(1).take(255) {
+            let more = needs(command, &self.known());
+            all.messages.extend(more.messages);
+            all.contents.extend(more.contents);
+            all.aliases.extend(more.aliases);
+        }
+        all.messages.sort_unstable();
+        all.messages.dedup();
+        all.contents.sort_unstable();
+        all.contents.dedup();
+        let registry = &self.node.shard(self.partition).registry;
+        registry.do_send(ReadRecords { contact: self.id, needs: all, to: ctx.address() });
+    }
+
+    fn overlaid_records(&self) -> Records {
+        Records {
+            messages: self.overlay.iter().map(|(id, overlaid)| (*id, overlaid.record.clone())).collect(),
+            ..Records::default()
+        }
+    }
+
+    fn perform(&mut self, command: ContactCommand, reply: ReplyTo, ctx: &mut Context<Self>) {
+        if matches!(command, ContactCommand::Finished(_)) {
+            self.open_claims = self.open_claims.saturating_sub(1);
+        }
+        let node = Arc::clone(&self.node);
+        let directory = node.directory.load();
+        let around = Surroundings {
+            now: node.clock.now(),
+            boot: node.boot,
+            ids: &node.ids,
+            directory: &directory,
+            settings: &node.settings,
+            unsubscribe: &node.unsubscribe,
+        };
+        let Decision { mutations, hints_to_add, hints_to_remove, is_growth, contact, messages, effects } =
+            decide(&self.known(), command, &around);
+        if mutations.is_empty() && hints_to_add.is_empty() && hints_to_remove.is_empty() {
+            match self.open.back_mut() {
+                Some(last) => last.performances.push((effects, reply)),
+                None => self.run(effects, reply, ctx),
+            }
+            return;
+        }
+        if let Some(contact) = contact {
+            self.contact = contact;
+        }
+        let mut changed = Vec::with_capacity(messages.len());
+        for (id, record) in messages {
+            self.records.messages.insert(id, record.clone());
+            let overlaid = self.overlay.entry(id).or_insert(Overlaid { record: None, open_commits: 0 });
+            overlaid.record = record;
+            overlaid.open_commits += 1;
+            changed.push(id);
+        }
+        self.open.push_back(OpenCommit { performances: vec![(effects, reply)], changed });
+        self.node.shard(self.partition).journal.do_send(Commit {
+            partition: self.partition,
+            epoch: self.epoch,
+            mutations,
+            is_growth,
+            hints_to_add,
+            hints_to_remove,
+            requester: Requester::Contact(ctx.address()),
+        });
+    }
+
+    fn account(&self) -> Option<crate::domain::ids::AccountNo> {
+        self.contact.as_ref().map(|contact| contact.account)
+    }
+
+    /// A command that cannot be decided now. A permit goes back; an outcome stays with the pool, which
+    /// tells it again; the wheel brings a clean-up again.
+    fn refuse(&self, command: &ContactCommand, reply: ReplyTo, error: EngineError) {
+        if let Some(reply) = reply {
+            let _ = reply.send(Err(error));
+        }
+        match command {
+            ContactCommand::Permit(granted) => {
+                let pool = self.node.routes().pools.of(granted.ticket.channel());
+                pool.do_send(PermitReleased { permit: granted.permit, release: Release::Requeue });
+            }
+            ContactCommand::Cleanup(ticket) => {
+                let at = self.node.clock.now().plus(std::time::Duration::from_secs(1));
+                self.node.shard(self.partition).wheel.do_send(Rewake(*ticket, at));
+            }
+            _ => {}
+        }
+    }
+
+    fn run(&mut self, effects: Vec<Effect>, mut reply: ReplyTo, ctx: &mut Context<Self>) {
+        let node = Arc::clone(&self.node);
+        let routes = node.routes();
+        let wheel = &node.shard(self.partition).wheel;
+        let pool = |ticket: &Ticket| routes.pools.of(ticket.channel());
+        for effect in effects {
+            match effect {
+                Effect::Reply(answered) => {
+                    if let Some(reply) = reply.take() {
+                        // A caller that went away is no error.
+                        let _ = reply.send(*answered);
+                    }
+                }
+                Effect::Arm(ticket) => wheel.do_send(Arm(ticket)),
+                Effect::Disarm(ticket) => {
+                    wheel.do_send(Disarm(ticket));
+                    pool(&ticket).do_send(CancelTicket(ticket));
+                }
+                Effect::Rewake(ticket, at) => wheel.do_send(Rewake(ticket, at)),
+                Effect::HandOver(permit, envelope) => {
+                    self.open_claims += 1;
+                    routes.pools.of(envelope.channel()).do_send(HandOver { permit, envelope });
+                }
+                Effect::Release(of, permit, release) => routes.pools.of(of).do_send(PermitReleased { permit, release }),
+                Effect::Settled(of, permit, cost) => routes.pools.of(of).do_send(Settled { permit, cost }),
+                Effect::Publish(happened) => {
+                    if let Some(account) = self.account() {
+                        node.events.publish(account, happened);
+                    }
+                }
+                Effect::Count(channel, state) => {
+                    metrics::counter!("sendwheel_messages_total", "channel" => channel.name(), "outcome" => state.as_str()).increment(1);
+                }
+                Effect::Continue(command) => ctx.notify(Tell { command: *command, reply: None }),
+            }
+        }
+    }
+}
+
+impl Actor for ContactActor {
+    type Context = Context<Self>;
+}
+
+impl Handler<Tell> for ContactActor {
+    type Result = ();
+
+    fn handle(&mut self, Tell { command, reply }: Tell, ctx: &mut Self::Context) {
+        self.inbox.push_back((command, reply));
+        self.pump(ctx);
+    }
+}
+
+impl Handler<RecordsRead> for ContactActor {
+    type Result = ();
+
+    fn handle(&mut self, RecordsRead(read): RecordsRead, ctx: &mut Self::Context) {
+        self.is_reading = false;
+        match read {
+            Ok(read) => {
+                self.records.contents.extend(read.contents);
+                self.records.aliases.extend(read.aliases);
+                self.records.pending = read.pending.or(self.records.pending.take());
+                self.records.pending_count = read.pending_count.or(self.records.pending_count.take());
+                self.records.timeline = read.timeline.or(self.records.timeline.take());
+                self.records.messages.extend(read.messages);
+                // What was decided since the read began is newer than what it found.
+                for (id, overlaid) in &self.overlay {
+                    self.records.messages.insert(*id, overlaid.record.clone());
+                }
+                self.overlay.retain(|_, overlaid| overlaid.open_commits > 0);
+                self.pump(ctx);
+            }
+            Err(error) => {
+                // Only what was waiting for records fails; the next command reads again.
+                if let Some((command, reply)) = self.inbox.pop_front() {
+                    self.refuse(&command, reply, error);
+                }
+                self.pump(ctx);
+            }
+        }
+    }
+}
+
+impl Handler<Committed> for ContactActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Committed, ctx: &mut Self::Context) {
+        let Some(OpenCommit { performances, changed }) = self.open.pop_front() else { return };
+        for id in changed {
+            if let Some(overlaid) = self.overlay.get_mut(&id) {
+                overlaid.open_commits -= 1;
+            }
+        }
+        if !self.is_reading {
+            self.overlay.retain(|_, overlaid| overlaid.open_commits > 0);
+            if self.inbox.is_empty() {
+                self.records = self.overlaid_records();
+            }
+        }
+        for (effects, reply) in performances {
+            self.run(effects, reply, ctx);
+        }
+    }
+}
+
+impl Handler<Abandon> for ContactActor {
+    type Result = ();
+
+    fn handle(&mut self, Abandon(error): Abandon, ctx: &mut Self::Context) {
+        for OpenCommit { performances, .. } in std::mem::take(&mut self.open) {
+            for (_, reply) in performances {
+                if let Some(reply) = reply {
+                    let _ = reply.send(Err(error.clone()));
+                }
+            }
+        }
+        for (command, reply) in std::mem::take(&mut self.inbox) {
+            self.refuse(&command, reply, error.clone());
+        }
+        ctx.stop();
+    }
+}
+
+impl Handler<Passivate> for ContactActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Passivate, ctx: &mut Self::Context) {
+        let is_idle = self.inbox.is_empty() && !self.is_reading && self.open.is_empty() && self.open_claims == 0;
+        let registry = &self.node.shard(self.partition).registry;
+        registry.do_send(PassivationAnswer { contact: self.id, epoch: self.epoch, is_idle });
+        if is_idle {
+            ctx.stop();
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! What a contact can be told, and what it answers.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::domain::contact::Contact;
+use crate::domain::clock::UnixMs;
+use crate::domain::ids::{ContactId, MessageId};
+use crate::domain::message::{Attachment, Message, StoredContent};
+use crate::domain::ticket::Ticket;
+use crate::domain::verdict::Verdict;
+use crate::protocol::api::{Caller, CancelOutcome, Created, EngineResult, MessageEdit, NewContact, NewMessage, ProfilePatch, Resolve, Upserted};
+
+/// A permit as the contact sees it: the lane lets this ticket through, now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PermitGranted {
+    /// The pool's number for it.
+    pub permit: u64,
+    /// Which message.
+    pub ticket: Ticket,
+    /// How long one attempt may take on this channel.
+    pub attempt_timeout: Duration,
+}
+
+/// What came of an attempt that a worker made, or did not begin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AttemptEnd {
+    /// It was made and judged.
+    Judged(Verdict),
+    /// Nothing reached the provider: the permit was too old, or the claim could not be trusted any more.
+    NotStarted,
+}
+
+/// An attempt is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptFinished {
+    /// The pool's number for its permit.
+    pub permit: u64,
+    /// Which message.
+    pub ticket: Ticket,
+    /// Which attempt.
+    pub attempt: u16,
+    /// What came of it.
+    pub end: AttemptEnd,
+    /// When.
+    pub finished_at: UnixMs,
+}
+
+/// A message to schedule, with its large parts set apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScheduleMessage {
+    /// Its id: drawn before, or derived from the idempotency key.
+    pub id: MessageId,
+    /// What the caller wants; attachments' bytes are no longer in it.
+    pub new: NewMessage,
+    /// The attachments.
+    pub attachments: Vec<Attachment>,
+    /// Where the content is.
+    pub content: StoredContent,
+    /// What goes into blobs of its own, by number: large content, attachments. Committed with the message,
+    /// so that no blob is without one, and none is another request's.
+    pub blobs: Vec<(u8, Bytes)>,
+    /// Revives this dead letter.
+    pub requeue_of: Option<MessageId>,
+}
+
+/// What a contact can be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ContactCommand {
+    /// Come into being.
+    Create(Caller, Box<NewContact>),
+    /// Come into being, or take what is given.
+    Upsert(Caller, Box<NewContact>),
+    /// Change the profile.
+    Patch(Caller, Box<ProfilePatch>, Option<u32>),
+    /// Stand in for another contact that took this one's external id later.
+    ClaimAlias(Caller, String, ContactId),
+    /// Stop standing in.
+    DropAlias(Caller, String, ContactId),
+    /// Go away, with everything.
+    Delete(Caller),
+    /// Schedule a message.
+    Schedule(Caller, Box<ScheduleMessage>),
+    /// Take a message back.
+    Cancel(Caller, MessageId),
+    /// Change a pending message.
+    Edit(Caller, MessageId, Box<MessageEdit>, Option<u32>),
+    /// Send a pending message at once.
+    SendNow(Caller, MessageId),
+    /// Settle an uncertain message.
+    Resolve(Caller, MessageId, Resolve),
+    /// The lane lets a message through.
+    Permit(PermitGranted),
+    /// An attempt is over.
+    Finished(Box<AttemptFinished>),
+    /// Go on with a deletion.
+    Cleanup(Ticket),
+    /// Remove what was settled before this instant.
+    Forget(UnixMs),
+}
+
+/// What a contact answers.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// To `Create`.
+    Created(Created<Contact>),
+    /// To `Create` and `Upsert`: another contact has that external id.
+    StandsFor(ContactId),
+    /// To `Upsert`.
+    Upserted(Upserted),
+    /// To `Patch`.
+    Contact(Box<Contact>),
+    /// To `Delete`: how many pending messages went with it.
+    Deleted(u64),
+    /// To `Schedule`.
+    Scheduled(Created<Box<Message>>),
+    /// To `Cancel`.
+    Canceled(CancelOutcome),
+    /// To `Edit`, `SendNow` and `Resolve`.
+    Message(Box<Message>),
+    /// To everything that has nothing to tell.
+    Done,
+}
+
+/// An answer, or why not.
+pub type Answered = EngineResult<Answer>;

@@ -1,0 +1,346 @@
+//! Delivery as the contact sees it: a permit ends in a claim or in a named reason why not, and an
+//! attempt's end settles the message.
+//!
+//! The claim (`sending`, attempt, boot, deadline) is durable before the envelope leaves. A claim that is
+//! met again with a permit was never handed over if it is of this boot (the pool would not permit what it
+//! has in flight), and is uncertain if it is of another.
+
+use std::time::Duration;
+
+use super::change::{content_of, replace_content};
+use super::schedule::rendered;
+use super::{Decision, Known, Surroundings, enter, next_version};
+use crate::contact::command::{AttemptEnd, AttemptFinished, PermitGranted};
+use crate::contact::decision::Effect;
+use crate::contact::entries::{DueEntry, drop_stale_entry};
+use crate::domain::address::Channel;
+use crate::domain::backoff::Backoff;
+use crate::domain::clock::UnixMs;
+use crate::domain::contact::{Consent, Contact};
+use crate::domain::directory::Sender;
+use crate::domain::message::{Attempt, AttemptOutcome, Author, Claim, Class, Content, Message, State, StateName};
+use crate::domain::permissions;
+use crate::domain::reason::Reason;
+use crate::domain::segments;
+use crate::domain::verdict::{Failure, Verdict};
+use crate::protocol::settings::UncertainPolicy;
+use crate::sender::Release;
+use crate::sender::transport::Envelope;
+
+/// Beyond the attempt's own time: what an answer may take back to us before a claim is called orphaned.
+const CLAIM_MARGIN: Duration = Duration::from_secs(5);
+
+/// What the last check says.
+enum Check<'a> {
+    Send(&'a Sender, Content),
+    Stop(State, Reason),
+}
+
+pub(super) fn permit(known: &Known<'_>, granted: &PermitGranted, around: &Surroundings<'_>) -> Decision {
+    let ticket = &granted.ticket;
+    let unused = |mut decision: Decision| {
+        decision.effects.push(Effect::Release(ticket.channel(), granted.permit, Release::Unused));
+        decision
+    };
+    let stale = || {
+        let mut decision = Decision::default();
+        drop_stale_entry(&mut decision.mutations, ticket);
+        unused(decision)
+    };
+    let message = known.records.messages.get(&ticket.message).and_then(Option::as_deref);
+    let Some(message) = message.filter(|message| message.contact == known.id) else { return stale() };
+    let Some(contact) = known.contact.filter(|contact| !contact.is_deleted()) else {
+        // The clean-up removes the message with its entry.
+        return unused(Decision::default());
+    };
+    match message.state {
+        State::Scheduled if message.due_at == ticket.due_at => {
+            claim_or_stop(known, contact, message, granted, Vec::new(), around)
+        }
+        // Of this boot and unknown to the pool, or it would not have permitted it: never handed over.
+        State::Sending(claim) if claim.boot == around.boot => {
+            let mut attempts = message.attempts.clone();
+            attempts.retain(|attempt| attempt.number != claim.attempt);
+            let undone = Message { attempts, state: State::Scheduled, ..message.clone() };
+            claim_or_stop(known, contact, &undone, granted, vec![message], around)
+        }
+        State::Sending(claim) if around.now < claim.deadline => {
+            let mut decision = Decision::default();
+            decision.effects.push(Effect::Rewake(*ticket, claim.deadline));
+            unused(decision)
+        }
+        State::Sending(_) => {
+            let failure = Failure::message("claim_orphaned", "the process died, or the node lost its lease, during the attempt");
+            let mut next = next_version(message, around.now);
+            finish_attempt(&mut next, AttemptOutcome::Unknown, None, Some(failure), around.now);
+            enter(&mut next, State::Uncertain, Some(Reason::ClaimOrphaned), Author::System, around.now);
+            let mut decision = Decision::default();
+            decision.effects.push(Effect::Count(message.channel, StateName::Uncertain));
+            resend_or_hold(&mut next, Reason::ClaimOrphaned, around);
+            decision.put_message(Some(message), next, DueEntry::of_ticket(ticket), around.now);
+            unused(decision)
+        }
+        _ => stale(),
+    }
+}
+
+/// The last check, and then the claim. `message` is scheduled; `stored` is how it stands in the store,
+/// when that differs.
+fn claim_or_stop(
+    known: &Known<'_>,
+    contact: &Contact,
+    message: &Message,
+    granted: &PermitGranted,
+    stored: Vec<&Message>,
+    around: &Surroundings<'_>,
+) -> Decision {
+    let old = stored.first().copied().unwrap_or(message);
+    let due = DueEntry::of_ticket(&granted.ticket);
+    let mut decision = Decision::default();
+    let mut next = next_version(message, around.now);
+    match last_check(known, contact, message, around) {
+        Check::Stop(state, reason) => {
+            enter(&mut next, state, Some(reason), Author::System, around.now);
+            decision.put_message(Some(old), next, due, around.now);
+            decision.effects.push(Effect::Release(message.channel, granted.permit, Release::Unused));
+        }
+        Check::Send(sender, content) => {
+            let number = message.attempts.last().map_or(1, |attempt| attempt.number.saturating_add(1));
+            let deadline = around.now.plus(granted.attempt_timeout).plus(CLAIM_MARGIN);
+            next.state = State::Sending(Claim { attempt: number, boot: around.boot, deadline });
+            next.since = around.now;
+            next.attempts.push(Attempt {
+                number,
+                started_at: around.now,
+                finished_at: None,
+                outcome: AttemptOutcome::Pending,
+                provider_id: None,
+                failure: None,
+            });
+            if next.attempts.len() > Message::MAX_ATTEMPTS_KEPT {
+                // The first one gives the mail its date: it stays.
+                next.attempts.remove(1);
+            }
+            if message.channel == Channel::Sms {
+                next.cost = segments::segments(content.text.as_deref().unwrap_or_default()).count;
+            }
+            // What was sent is what is kept: a retry says the same, whatever changes in the profile meanwhile.
+            if content_of(known, message).is_some_and(|source| source.render) {
+                replace_content(&mut decision, &mut next, content.clone());
+            }
+            let envelope = envelope(contact, &next, sender, content, number, around);
+            // The due entry stays until the attempt is settled, also when the cost was trued up.
+            let keeps_entry = Message { cost: next.cost, ..old.clone() };
+            let stored_as = if next.cost == old.cost { old } else { &keeps_entry };
+            put_claim(&mut decision, stored_as, next, around);
+            decision.effects.push(Effect::HandOver(granted.permit, Box::new(envelope)));
+        }
+    }
+    decision
+}
+
+/// A claim changes the record alone.
+fn put_claim(decision: &mut Decision, old: &Message, next: Message, around: &Surroundings<'_>) {
+    decision.put_message(Some(old), next, DueEntry::Somewhere, around.now);
+    decision.effects.retain(|effect| !matches!(effect, Effect::Arm(_) | Effect::Disarm(_)));
+}
+
+/// Everything that may have changed since it was scheduled.
+fn last_check<'a>(known: &Known<'_>, contact: &Contact, message: &Message, around: &Surroundings<'a>) -> Check<'a> {
+    if message.is_cancel_requested {
+        return Check::Stop(State::Canceled, Reason::CanceledByCaller);
+    }
+    match (contact.profile.consent.on(message.channel), message.class) {
+        (Consent::Denied, _) => return Check::Stop(State::Canceled, Reason::ConsentDenied),
+        (Consent::Unknown, Class::Campaign) => return Check::Stop(State::Canceled, Reason::ConsentMissing),
+        _ => {}
+    }
+    if let Some(limit) = message.skip_after()
+        && message.attempts.is_empty()
+        && around.now.since(message.due_at) > limit
+    {
+        return Check::Stop(State::Expired, Reason::TooLate(limit));
+    }
+    if !contact.profile.has(&message.to) {
+        return Check::Stop(State::Held, Reason::AddressRemoved);
+    }
+    let sender = around.directory.sender(message.sender).filter(|sender| sender.account == message.account);
+    let Some(sender) = sender else { return Check::Stop(State::Held, Reason::SenderGone) };
+    let (role, user) = author_now(message.author, around);
+    if !permissions::may_use(role, user, sender, contact.last_used(message.channel).sender) {
+        return Check::Stop(State::Held, Reason::SenderNotPermitted);
+    }
+    let Some(content) = content_of(known, message) else { return Check::Stop(State::Failed, Reason::ContentLost) };
+    match rendered(contact, sender, &content, Some(&message.to), around) {
+        Ok(content) => match segments::check(content.text.as_deref().unwrap_or_default()) {
+            Err(error) if message.channel == Channel::Sms => {
+                Check::Stop(State::Held, Reason::TemplateFailed(error.to_string()))
+            }
+            _ => Check::Send(sender, content),
+        },
+        Err(error) => Check::Stop(State::Held, Reason::TemplateFailed(error.to_string())),
+    }
+}
+
+/// The rights that a message's author has by now. A user that was removed leaves their messages to the
+/// account; a revoked key stops new requests, not what it scheduled.
+fn author_now(author: Author, around: &Surroundings<'_>) -> (crate::domain::directory::Role, Option<crate::domain::ids::UserId>) {
+    use crate::domain::directory::Role;
+    match author {
+        Author::User(id) => around.directory.user(id).map_or((Role::Admin, None), |user| (user.role, Some(id))),
+        Author::ApiKey(id) => (around.directory.api_key(id).map_or(Role::Admin, |key| key.role), None),
+        Author::System => (Role::Admin, None),
+    }
+}
+
+fn envelope(
+    contact: &Contact,
+    message: &Message,
+    sender: &Sender,
+    content: Content,
+    attempt: u16,
+    around: &Surroundings<'_>,
+) -> Envelope {
+    let unsubscribe = (message.channel == Channel::Email && message.class == Class::Campaign)
+        .then(|| around.unsubscribe.url(&around.settings.public_url, contact.account, contact.id, message.channel))
+        .flatten();
+    Envelope {
+        message: message.id,
+        account: message.account,
+        contact: contact.id,
+        attempt,
+        class: message.class,
+        from: sender.address.clone(),
+        to: message.to.clone(),
+        content,
+        attachments: message.attachments.iter().map(|attachment| (attachment.clone(), bytes::Bytes::new())).collect(),
+        date: message.attempts.first().map_or(around.now, |first| first.started_at),
+        list_unsubscribe: unsubscribe,
+        in_reply_to: None,
+        references: Vec::new(),
+        test: message.test,
+        first_attempt: attempt == 1,
+    }
+}
+
+fn finish_attempt(
+    message: &mut Message,
+    outcome: AttemptOutcome,
+    provider_id: Option<String>,
+    failure: Option<Failure>,
+    at: UnixMs,
+) {
+    if let Some(attempt) = message.attempts.last_mut() {
+        attempt.finished_at = Some(at);
+        attempt.outcome = outcome;
+        attempt.provider_id = provider_id;
+        attempt.failure = failure;
+    }
+}
+
+/// After `uncertain`: again under the same identity, or a person's turn.
+fn resend_or_hold(message: &mut Message, reason: Reason, around: &Surroundings<'_>) {
+    let delivery = around.settings.delivery(message.channel);
+    if delivery.uncertain == UncertainPolicy::Hold || message.is_cancel_requested {
+        return;
+    }
+    retry_or_fail(message, None, reason, "outcome_unknown", around);
+}
+
+/// The next attempt after its backoff, or a dead letter.
+fn retry_or_fail(message: &mut Message, wish: Option<Duration>, reason: Reason, code: &str, around: &Surroundings<'_>) {
+    let delivery = around.settings.delivery(message.channel);
+    let backoff = Backoff {
+        base: delivery.retry_base,
+        cap: delivery.retry_cap,
+        max_attempts: delivery.max_attempts,
+        ..Backoff::of(message.channel)
+    };
+    let number = message.attempts.last().map_or(1, |attempt| attempt.number);
+    match backoff.delay(number, around.ids.random_u64(), wish) {
+        Some(delay) => {
+            // At least a millisecond ahead, so that the next due entry is another one than the last.
+            message.due_at = around.now.plus(delay).max(UnixMs(message.due_at.0 + 1));
+            enter(message, State::Scheduled, Some(reason), Author::System, around.now);
+        }
+        None => enter(message, State::Failed, Some(Reason::AttemptsExhausted(code.into())), Author::System, around.now),
+    }
+}
+
+pub(super) fn finished(known: &Known<'_>, finished: AttemptFinished, around: &Surroundings<'_>) -> Decision {
+    let AttemptFinished { permit, ticket, attempt, end, finished_at } = finished;
+    let mut decision = Decision::default();
+    let message = known.records.messages.get(&ticket.message).and_then(Option::as_deref);
+    let claimed = message.filter(|message| {
+        matches!(message.state, State::Sending(claim) if claim.attempt == attempt && claim.boot == around.boot)
+    });
+    let Some(message) = claimed else {
+        // Settled already, or its contact is gone with it: the pool need not keep the outcome.
+        decision.effects.push(Effect::Settled(ticket.channel(), permit, ticket.cost));
+        return decision;
+    };
+    let due = DueEntry::of_ticket(&ticket);
+    let is_orphan = known.contact.is_none_or(Contact::is_deleted);
+    let mut next = next_version(message, around.now);
+    match end {
+        AttemptEnd::NotStarted => {
+            next.attempts.pop();
+            next.state = State::Scheduled;
+            next.since = around.now;
+            decision.put_message(Some(message), next, due, around.now);
+            decision.effects.retain(|effect| !matches!(effect, Effect::Arm(_) | Effect::Disarm(_)));
+            decision.effects.push(Effect::Release(message.channel, permit, Release::Requeue));
+            return decision;
+        }
+        AttemptEnd::Judged(Verdict::Submitted { provider_id }) => {
+            finish_attempt(&mut next, AttemptOutcome::Submitted, provider_id, None, finished_at);
+            enter(&mut next, State::Submitted, None, Author::System, around.now);
+            if let Some(contact) = known.contact.filter(|contact| !contact.is_deleted()) {
+                remember_last_used(&mut decision, contact, &next);
+            }
+        }
+        AttemptEnd::Judged(Verdict::Permanent(failure)) => {
+            let reason = Reason::Refused(failure.code.clone());
+            finish_attempt(&mut next, AttemptOutcome::Permanent, None, Some(failure), finished_at);
+            enter(&mut next, State::Failed, Some(reason), Author::System, around.now);
+        }
+        AttemptEnd::Judged(Verdict::Transient(failure)) => {
+            let (code, wish) = (failure.code.clone(), failure.retry_after);
+            finish_attempt(&mut next, AttemptOutcome::Transient, None, Some(failure), finished_at);
+            if next.is_cancel_requested {
+                enter(&mut next, State::Canceled, Some(Reason::CanceledByCaller), Author::System, around.now);
+            } else {
+                retry_or_fail(&mut next, wish, Reason::RetryAfter(code.clone()), &code, around);
+            }
+        }
+        AttemptEnd::Judged(Verdict::Unknown(failure)) => {
+            let reason = Reason::OutcomeUnknown(failure.code.clone());
+            finish_attempt(&mut next, AttemptOutcome::Unknown, None, Some(failure), finished_at);
+            enter(&mut next, State::Uncertain, Some(reason.clone()), Author::System, around.now);
+            decision.effects.push(Effect::Count(message.channel, StateName::Uncertain));
+            resend_or_hold(&mut next, reason, around);
+        }
+    }
+    let cost = next.cost;
+    if is_orphan {
+        decision.remove_message(message);
+    } else {
+        decision.put_message(Some(message), next, due, around.now);
+    }
+    decision.effects.push(Effect::Settled(ticket.channel(), permit, cost));
+    decision
+}
+
+/// The next message goes from where and to where this one went. At most one write a second.
+fn remember_last_used(decision: &mut Decision, contact: &Contact, message: &Message) {
+    let last = contact.last_used(message.channel);
+    let is_same = last.sender == Some(message.sender) && last.address.as_ref() == Some(&message.to);
+    if is_same {
+        return;
+    }
+    let mut next = contact.clone();
+    let last = next.last_used_mut(message.channel);
+    last.sender = Some(message.sender);
+    last.address = Some(message.to.clone());
+    decision.put_contact(Some(contact), next);
+}

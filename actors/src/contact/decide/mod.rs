@@ -1,0 +1,119 @@
+//! The pure core of a contact: from what is known and a command to a [`Decision`].
+//!
+//! | who | moves a message |
+//! |---|---|
+//! | a caller ([`schedule`], [`change`]) | into being; `scheduled → canceled`, `held → scheduled`, `uncertain → …`, edits |
+//! | its lane's permit ([`deliver`]) | `scheduled → sending`, or `→ held`, `canceled`, `expired` at the last check |
+//! | the end of an attempt ([`deliver`]) | `sending → submitted`, `scheduled` (retry), `uncertain`, `failed`, `canceled` |
+//! | a deletion ([`cleanup`]) | out of being |
+//!
+//! Nothing here does I/O: what a command needs to know is asked for with [`needs`] and read first.
+
+mod change;
+mod cleanup;
+mod deliver;
+mod needs;
+mod profile;
+mod schedule;
+#[cfg(test)]
+mod tests;
+
+use crate::domain::message::{Message, StoredContent};
+use crate::protocol::api::EngineError;
+
+use super::command::ContactCommand;
+use super::decision::{Decision, Known, Surroundings};
+
+pub use needs::{Needs, needs};
+pub use schedule::message_id_for;
+
+/// Decides a command. Everything that [`needs`] asks for is in `known.records`.
+pub fn decide(known: &Known<'_>, command: ContactCommand, around: &Surroundings<'_>) -> Decision {
+    use ContactCommand as C;
+    match command {
+        C::Create(caller, new) => profile::create(known, &caller, *new, around),
+        C::Upsert(caller, new) => profile::upsert(known, &caller, *new, around),
+        C::Patch(caller, patch, if_match) => profile::patch(known, &caller, *patch, if_match, around),
+        C::ClaimAlias(caller, external_id, target) => profile::claim_alias(known, &caller, &external_id, target),
+        C::DropAlias(caller, external_id, target) => profile::drop_alias(known, &caller, &external_id, target),
+        C::Delete(caller) => cleanup::delete(known, &caller, around),
+        C::Schedule(caller, new) => schedule::schedule(known, &caller, *new, around),
+        C::Cancel(caller, id) => change::cancel(known, &caller, id, around),
+        C::Edit(caller, id, edit, if_match) => change::edit(known, &caller, id, *edit, if_match, around),
+        C::SendNow(caller, id) => change::send_now(known, &caller, id, around),
+        C::Resolve(caller, id, how) => change::resolve(known, &caller, id, how, around),
+        C::Permit(permit) => deliver::permit(known, &permit, around),
+        C::Finished(finished) => deliver::finished(known, *finished, around),
+        C::Cleanup(ticket) => cleanup::step(known, &ticket, around),
+        C::Forget(before) => cleanup::forget(known, before),
+    }
+}
+
+/// The numbers of the blobs that belong to a message.
+pub fn blobs_of(message: &Message) -> impl Iterator<Item = u8> + '_ {
+    let content = matches!(message.content, StoredContent::Blob { .. }).then_some(crate::domain::message::BlobKey::CONTENT);
+    content.into_iter().chain(message.attachments.iter().map(|attachment| attachment.blob))
+}
+
+/// The live contact of the caller's account, or "not found".
+fn live<'a>(known: &Known<'a>, account: crate::domain::ids::AccountNo) -> Result<&'a crate::domain::contact::Contact, EngineError> {
+    known
+        .contact
+        .filter(|contact| contact.account == account && !contact.is_deleted())
+        .ok_or(EngineError::NotFound)
+}
+
+/// A message of this contact and the caller's account, or "not found".
+fn message_of<'a>(
+    known: &Known<'a>,
+    account: crate::domain::ids::AccountNo,
+    id: crate::domain::ids::MessageId,
+) -> Result<&'a Message, EngineError> {
+    live(known, account)?;
+    known
+        .records
+        .messages
+        .get(&id)
+        .and_then(Option::as_deref)
+        .filter(|message| message.account == account && message.contact == known.id)
+        .ok_or(EngineError::NotFound)
+}
+
+/// Unpacks a result inside a function that returns a decision: a refusal is the answer.
+macro_rules! or_refuse {
+    ($result:expr) => {
+        match $result {
+            Ok(value) => value,
+            Err(error) => return Decision::answer(Err(error.into())),
+        }
+    };
+}
+use or_refuse;
+
+/// A message as it will be after one more change.
+fn next_version(message: &Message, now: crate::domain::clock::UnixMs) -> Message {
+    let mut next = message.clone();
+    next.version += 1;
+    next.updated_at = now;
+    next
+}
+
+/// Moves a message to another state, with its reason and an entry in its history.
+fn enter(
+    message: &mut Message,
+    state: crate::domain::message::State,
+    reason: Option<crate::domain::reason::Reason>,
+    by: crate::domain::message::Author,
+    now: crate::domain::clock::UnixMs,
+) {
+    use crate::domain::message::HistoryEntry;
+    let (from, to) = (message.state.name(), state.name());
+    debug_assert!(from == to || from.can_become(to), "no arrow from {from} to {to}");
+    message.state = state;
+    message.reason.clone_from(&reason);
+    message.since = now;
+    message.history.push(HistoryEntry { at: now, state: to, reason, by });
+    if message.history.len() > Message::MAX_HISTORY_KEPT {
+        message.history.remove(0);
+    }
+}

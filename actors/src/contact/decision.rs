@@ -1,0 +1,184 @@
+//! What a decision is made of: what is known, what follows.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::domain::address::Channel;
+use crate::domain::clock::UnixMs;
+use crate::domain::contact::Contact;
+use crate::domain::directory::Snapshot;
+use crate::domain::ids::{BootId, ContactId, MessageId, Partition};
+use crate::domain::message::{Content, Message, State, StateName};
+use crate::domain::source::IdSource;
+use crate::domain::ticket::Ticket;
+use crate::protocol::events::Happened;
+use crate::protocol::settings::EngineSettings;
+use crate::sender::Release;
+use crate::sender::transport::Envelope;
+use crate::store::{AddressHint, Entry, Mutation};
+
+use super::command::{Answer, Answered, ContactCommand};
+use super::entries::{DueEntry, change_contact, change_message};
+
+/// What surrounds a decision: time, randomness and settings are arguments.
+#[derive(Debug)]
+pub struct Surroundings<'a> {
+    /// Wall time.
+    pub now: UnixMs,
+    /// This process.
+    pub boot: BootId,
+    /// Random numbers and creation times.
+    pub ids: &'a IdSource,
+    /// Accounts and senders as they are now.
+    pub directory: &'a Snapshot,
+    /// Bounds and policies.
+    pub settings: &'a EngineSettings,
+    /// Signs unsubscribe links.
+    pub unsubscribe: &'a crate::domain::unsubscribe::UnsubscribeKey,
+}
+
+/// What is known of a contact when a command is decided.
+#[derive(Debug)]
+pub struct Known<'a> {
+    /// Its id, whether it exists or not.
+    pub id: ContactId,
+    /// Its partition.
+    pub partition: Partition,
+    /// Its record.
+    pub contact: Option<&'a Contact>,
+    /// What was read for this command, overlaid with what was decided since.
+    pub records: &'a Records,
+}
+
+/// Records and entries that were read for a command.
+#[derive(Debug, Default)]
+pub struct Records {
+    /// Messages; `None`: there is none.
+    pub messages: BTreeMap<MessageId, Option<Arc<Message>>>,
+    /// Contents that are blobs; `None`: there is none.
+    pub contents: BTreeMap<MessageId, Option<Content>>,
+    /// Whom this contact's external id stands for, by external id.
+    pub aliases: BTreeMap<String, Option<ContactId>>,
+    /// The first pending entries of this contact.
+    pub pending: Option<Vec<Entry>>,
+    /// How many pending entries there are.
+    pub pending_count: Option<usize>,
+    /// The oldest entries of this contact's timeline.
+    pub timeline: Option<Vec<Entry>>,
+}
+
+/// Something that happens once the decision is durable.
+#[derive(Debug)]
+pub enum Effect {
+    /// The caller hears this.
+    Reply(Box<Answered>),
+    /// The wheel learns of a ticket.
+    Arm(Ticket),
+    /// Wheel and lanes forget a ticket.
+    Disarm(Ticket),
+    /// The ticket is to be met again at this instant, though it is due earlier.
+    Rewake(Ticket, UnixMs),
+    /// A worker gets the envelope.
+    HandOver(u64, Box<Envelope>),
+    /// The permit was not used.
+    Release(Channel, u64, Release),
+    /// The attempt is settled: the pool may forget its outcome. The cost to charge.
+    Settled(Channel, u64, u16),
+    /// Listeners hear this.
+    Publish(Happened),
+    /// A message came to this state: metrics.
+    Count(Channel, StateName),
+    /// There is more of it: another chunk, after what else waits.
+    Continue(Box<ContactCommand>),
+}
+
+/// What follows from a command.
+#[derive(Debug, Default)]
+#[must_use]
+pub struct Decision {
+    /// What becomes durable, all or nothing.
+    pub mutations: Vec<Mutation>,
+    /// Written before.
+    pub hints_to_add: Vec<AddressHint>,
+    /// Removed after.
+    pub hints_to_remove: Vec<AddressHint>,
+    /// Whether it makes new work, which is refused when space runs out.
+    pub is_growth: bool,
+    /// The contact's new record, if it changed; `Some(None)`: gone.
+    pub contact: Option<Option<Contact>>,
+    /// Messages' new records; `None`: gone.
+    pub messages: Vec<(MessageId, Option<Arc<Message>>)>,
+    /// What happens afterwards, in order.
+    pub effects: Vec<Effect>,
+}
+
+impl Decision {
+    /// A decision that only answers.
+    pub fn answer(answered: Answered) -> Self {
+        let mut decision = Self::default();
+        decision.reply(answered);
+        decision
+    }
+
+    /// Adds an answer.
+    pub fn reply(&mut self, answered: Answered) {
+        self.effects.push(Effect::Reply(Box::new(answered)));
+    }
+
+    /// Adds the answer that there is nothing to tell.
+    pub fn done(mut self) -> Self {
+        self.reply(Ok(Answer::Done));
+        self
+    }
+
+    /// Adds the change of a message: record, index entries, what wheel and listeners must hear.
+    pub fn put_message(&mut self, old: Option<&Message>, new: Message, due: DueEntry, now: UnixMs) {
+        change_message(&mut self.mutations, old, Some(&new), due);
+        let after = new.state.name();
+        // Only a scheduled message has a ticket in the wheel or a lane; a claimed one's is under its permit.
+        let armed = old.filter(|old| old.state == State::Scheduled).map(Ticket::of_message);
+        let wanted = (new.state == State::Scheduled).then(|| Ticket::of_message(&new));
+        if armed != wanted {
+            self.effects.extend(armed.filter(|_| !matches!(new.state, State::Sending(_))).map(Effect::Disarm));
+            self.effects.extend(wanted.map(Effect::Arm));
+        }
+        let kind = if old.is_none() {
+            crate::protocol::events::EventKind::MessageCreated
+        } else {
+            crate::protocol::events::EventKind::MessageUpdated
+        };
+        if old.is_none_or(|old| old.state.name() != after || after == StateName::Scheduled) {
+            self.effects.push(Effect::Publish(Happened {
+                at: now,
+                kind,
+                contact: new.contact,
+                message: Some((new.id, after)),
+            }));
+        }
+        if old.is_none_or(|old| old.state.name() != after) {
+            self.effects.push(Effect::Count(new.channel, after));
+        }
+        self.messages.push((new.id, Some(Arc::new(new))));
+    }
+
+    /// Adds the removal of a message with everything of it.
+    pub fn remove_message(&mut self, old: &Message) {
+        change_message(&mut self.mutations, Some(old), None, DueEntry::Somewhere);
+        for number in super::decide::blobs_of(old) {
+            self.mutations.push(Mutation::Delete(
+                crate::store::Table::Blob,
+                crate::store::keys::blob(crate::domain::message::BlobKey { message: old.id, number }),
+            ));
+        }
+        if old.state == State::Scheduled {
+            self.effects.push(Effect::Disarm(Ticket::of_message(old)));
+        }
+        self.messages.push((old.id, None));
+    }
+
+    /// Adds the change of the contact's record.
+    pub fn put_contact(&mut self, old: Option<&Contact>, new: Contact) {
+        change_contact(&mut self.mutations, old, Some(&new));
+        self.contact = Some(Some(new));
+    }
+}

@@ -1,0 +1,140 @@
+//! Which index entries a record stands for, and the mutations between two versions of it.
+//!
+//! Entries are a pure function of the record. So no change can forget one: a decision makes the new
+//! record, and the difference of the two entry sets is what the batch removes and adds.
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use crate::domain::clock::UnixMs;
+use crate::domain::contact::Contact;
+use crate::domain::message::{Message, StateName};
+use crate::domain::ticket::Ticket;
+use crate::store::keys::{self, AttentionMember, HeldMember, SearchMember};
+use crate::store::{Counter, Index, Member, Mutation, Score, Table, codec};
+
+type EntryOf = (Index, Score, Member);
+
+/// Where the due entry of the old version may stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DueEntry {
+    /// In `due`: the ticket came from there.
+    InDue,
+    /// In `waiting`: the ticket came from there.
+    InWaiting,
+    /// In one of the two; removing what is not there does nothing.
+    Somewhere,
+}
+
+impl DueEntry {
+    /// Where the entry behind a ticket stands.
+    #[must_use]
+    pub const fn of_ticket(ticket: &Ticket) -> Self {
+        if ticket.is_parked() { Self::InWaiting } else { Self::InDue }
+    }
+}
+
+/// The entries of a message, apart from its due entry.
+fn entries(message: &Message) -> SmallVec<[EntryOf; 4]> {
+    let state = message.state.name();
+    let mut out = SmallVec::new();
+    if state.is_pending() {
+        out.push((Index::Pending(message.contact), message.due_at, keys::message_member(message.id)));
+    } else {
+        out.push((Index::Timeline(message.contact), message.since, keys::message_member(message.id)));
+    }
+    if state == StateName::Held {
+        out.push((Index::Held(message.account), message.since, HeldMember { message: message.id, contact: message.contact }.encode()));
+    }
+    let attention = AttentionMember { state, message: message.id, contact: message.contact };
+    out.extend(attention.encode().map(|member| (Index::Attention(message.account), message.since, member)));
+    out
+}
+
+fn due_ticket(message: &Message) -> Option<Ticket> {
+    message.state.name().is_due_indexed().then(|| Ticket::of_message(message))
+}
+
+fn unindex_due(out: &mut Vec<Mutation>, ticket: &Ticket, at: DueEntry) {
+    let member = Member::from_slice(&ticket.member());
+    if at != DueEntry::InWaiting {
+        out.push(Mutation::Unindex(Index::Due, ticket.due_at, member.clone()));
+    }
+    if at != DueEntry::InDue {
+        out.push(Mutation::Unindex(Index::Waiting(ticket.lane, ticket.class()), ticket.due_at, member));
+    }
+}
+
+/// The mutations that take a message from one version to the next (`None`: it is not there).
+pub fn change_message(out: &mut Vec<Mutation>, old: Option<&Message>, new: Option<&Message>, due: DueEntry) {
+    let (old_due, new_due) = (old.and_then(due_ticket), new.and_then(due_ticket));
+    if let Some(message) = new {
+        out.push(Mutation::Put(Table::Message, keys::message(message.id), codec::encode(message)));
+    } else if let Some(message) = old {
+        out.push(Mutation::Delete(Table::Message, keys::message(message.id)));
+    }
+    if old_due != new_due {
+        if let Some(ticket) = &old_due {
+            unindex_due(out, ticket, due);
+        }
+        if let Some(ticket) = &new_due {
+            out.push(Mutation::Index(Index::Due, ticket.due_at, Member::from_slice(&ticket.member())));
+        }
+    }
+    let old_entries = old.map(entries).unwrap_or_default();
+    let new_entries = new.map(entries).unwrap_or_default();
+    for (index, score, member) in old_entries.iter().filter(|entry| !new_entries.contains(entry)) {
+        out.push(Mutation::Unindex(*index, *score, member.clone()));
+    }
+    for (index, score, member) in new_entries.iter().filter(|entry| !old_entries.contains(entry)) {
+        out.push(Mutation::Index(*index, *score, member.clone()));
+    }
+    let pending = |message: Option<&Message>| i64::from(message.is_some_and(|message| message.state.name().is_pending()));
+    let difference = pending(new) - pending(old);
+    if difference != 0 {
+        out.push(Mutation::Add(Counter::Pending, difference));
+    }
+}
+
+/// Removes the entry behind a ticket whose message is no longer due then.
+pub fn drop_stale_entry(out: &mut Vec<Mutation>, ticket: &Ticket) {
+    unindex_due(out, ticket, DueEntry::Somewhere);
+}
+
+/// The mutations that take a contact from one version to the next.
+pub fn change_contact(out: &mut Vec<Mutation>, old: Option<&Contact>, new: Option<&Contact>) {
+    match (old, new) {
+        (_, Some(contact)) => {
+            let value: Bytes = codec::encode(contact);
+            out.push(Mutation::Put(Table::Contact, keys::contact(contact.id), value));
+        }
+        (Some(contact), None) => out.push(Mutation::Delete(Table::Contact, keys::contact(contact.id))),
+        (None, None) => {}
+    }
+    let old_entries = old.map(contact_entries).unwrap_or_default();
+    let new_entries = new.map(contact_entries).unwrap_or_default();
+    for (index, score, member) in old_entries.iter().filter(|entry| !new_entries.contains(entry)) {
+        out.push(Mutation::Unindex(*index, *score, member.clone()));
+    }
+    for (index, score, member) in new_entries.iter().filter(|entry| !old_entries.contains(entry)) {
+        out.push(Mutation::Index(*index, *score, member.clone()));
+    }
+    let live = |contact: Option<&Contact>| i64::from(contact.is_some_and(|contact| !contact.is_deleted()));
+    let difference = live(new) - live(old);
+    if difference != 0 {
+        out.push(Mutation::Add(Counter::Contacts, difference));
+    }
+}
+
+/// A tombstone has none: from its commit on no list and no search shows the contact.
+fn contact_entries(contact: &Contact) -> Vec<EntryOf> {
+    if contact.is_deleted() {
+        return Vec::new();
+    }
+    let mut out = vec![(Index::Contacts(contact.account), contact.created_at, keys::contact_member(contact.id))];
+    out.extend(contact.profile.search_terms().into_iter().filter_map(|term| {
+        let member = SearchMember { term, contact: contact.id }.encode()?;
+        Some((Index::Search(contact.account), UnixMs(0), member))
+    }));
+    out
+}

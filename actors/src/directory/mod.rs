@@ -1,0 +1,220 @@
+//! The directory: accounts, users, API keys and senders. It lives in a partition of its own, leased like
+//! the others, and publishes an immutable snapshot that every shard reads without a lock.
+//!
+//! Changes are rare and go one after another: a change is decided on the snapshot, committed, published.
+//! After a commit that failed, or whose outcome is unknown, the directory is read anew under a new token.
+
+mod changes;
+mod secrets;
+
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+
+use crate::domain::clock::UnixMs;
+use crate::domain::directory::{Account, ApiKey, Sender, Snapshot, User};
+use crate::domain::ids::{LaneNo, Partition};
+use crate::domain::source::IdSource;
+use crate::domain::unsubscribe::UnsubscribeKey;
+use crate::protocol::api::{EngineError, EngineResult};
+use crate::sender::pool::SendersChanged;
+use crate::shard::Node;
+use crate::store::keys::{self, DirectoryKey};
+use crate::store::{
+    Acquired, Batch, CommitError, Counter, Head, Index, Member, Mutation, NodeId, RangeQuery, RecordKey, SharedStore,
+    StoreError, Table, codec,
+};
+
+pub use changes::Bootstrap;
+pub use secrets::{hash_api_key, verify_password};
+
+const DIRECTORY: Partition = Partition::DIRECTORY;
+/// Records of the directory, over all accounts.
+const MAX_RECORDS: usize = 1_000_000;
+
+struct State {
+    head: Head,
+    snapshot: Snapshot,
+    last_lane: u32,
+}
+
+/// The directory's owner.
+pub struct Directory {
+    store: SharedStore,
+    node: NodeId,
+    lease_ttl: Duration,
+    state: Mutex<State>,
+}
+
+impl std::fmt::Debug for Directory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Directory")
+    }
+}
+
+/// What a change writes, the snapshot after it, and what its caller hears.
+struct Change<T> {
+    mutations: Vec<Mutation>,
+    snapshot: Snapshot,
+    is_growth: bool,
+    answer: T,
+}
+
+/// Puts a record of the directory and lists it.
+fn put(mutations: &mut Vec<Mutation>, key: DirectoryKey, value: bytes::Bytes) {
+    mutations.push(Mutation::Put(Table::Directory, key.key(), value));
+    mutations.push(Mutation::Index(Index::Directory, UnixMs(0), key.member()));
+}
+
+fn remove(mutations: &mut Vec<Mutation>, key: DirectoryKey) {
+    mutations.push(Mutation::Delete(Table::Directory, key.key()));
+    mutations.push(Mutation::Unindex(Index::Directory, UnixMs(0), key.member()));
+}
+
+impl Directory {
+    /// Acquires the directory and reads it. The key that signs unsubscribe links is made on a new store.
+    ///
+    /// # Errors
+    /// The store cannot be read, or another node has the directory.
+    pub async fn open(
+        store: SharedStore,
+        node: NodeId,
+        lease_ttl: Duration,
+        ids: &IdSource,
+    ) -> Result<(Self, Snapshot, UnsubscribeKey), StoreError> {
+        let mut state = load(&store, node, lease_ttl).await?;
+        let key = RecordKey { partition: DIRECTORY, table: Table::Directory, key: keys::installation_secret() };
+        let secret = match store.get(std::slice::from_ref(&key)).await?.into_iter().next().flatten() {
+            Some(bytes) => <[u8; 32]>::try_from(&bytes[..])
+                .map_err(|_| StoreError::Corrupt("the installation's secret is not 32 bytes".into()))?,
+            None => {
+                let mut secret = [0; 32];
+                ids.fill(&mut secret);
+                let put = Mutation::Put(Table::Directory, key.key, bytes::Bytes::copy_from_slice(&secret));
+                let batch = Batch { mutations: vec![put], is_growth: true };
+                store.commit(&mut state.head, batch).await.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+                secret
+            }
+        };
+        let snapshot = state.snapshot.clone();
+        let directory = Self { store, node, lease_ttl, state: Mutex::new(state) };
+        Ok((directory, snapshot, UnsubscribeKey::new(&secret)))
+    }
+
+    /// Whether there is no account yet.
+    pub async fn is_empty(&self) -> bool {
+        self.state.lock().await.snapshot.accounts().next().is_none()
+    }
+
+    /// Decides, commits, publishes.
+    async fn change<T>(
+        &self,
+        node: &Node,
+        decide: impl Fn(&Snapshot, LaneNo) -> EngineResult<Change<T>>,
+    ) -> EngineResult<T> {
+        let mut state = self.state.lock().await;
+        // A lost lease is taken back once; then the change is decided anew on what is there by now.
+        for is_last in [false, true] {
+            let next_lane = LaneNo(state.last_lane + 1);
+            let Change { mutations, mut snapshot, is_growth, answer } = decide(&state.snapshot, next_lane)?;
+            if mutations.is_empty() {
+                return Ok(answer);
+            }
+            let takes_lane = mutations.iter().any(|mutation| matches!(mutation, Mutation::Add(Counter::Lanes, _)));
+            let mut head = state.head;
+            match self.store.commit(&mut head, Batch { mutations, is_growth }).await {
+                Ok(()) => {
+                    snapshot.generation = state.snapshot.generation + 1;
+                    state.head = head;
+                    state.last_lane += u32::from(takes_lane);
+                    state.snapshot = snapshot.clone();
+                    node.directory.store(snapshot.into());
+                    for pool in node.routes().pools.all() {
+                        pool.do_send(SendersChanged);
+                    }
+                    return Ok(answer);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a change of the directory failed: it is read anew");
+                    let generation = state.snapshot.generation;
+                    *state = load(&self.store, self.node, self.lease_ttl).await.map_err(|_| EngineError::Unavailable)?;
+                    state.snapshot.generation = generation + 1;
+                    node.directory.store(state.snapshot.clone().into());
+                    match error {
+                        CommitError::Fenced { .. } if !is_last => {}
+                        CommitError::OutOfSpace => return Err(EngineError::OutOfSpace),
+                        _ => return Err(EngineError::Unavailable),
+                    }
+                }
+            }
+        }
+        Err(EngineError::Unavailable)
+    }
+}
+
+async fn load(store: &SharedStore, node: NodeId, ttl: Duration) -> Result<State, StoreError> {
+    let lease = match store.acquire(DIRECTORY, node, ttl).await? {
+        Acquired::Granted(lease) => lease,
+        Acquired::HeldBy { node, .. } => {
+            return Err(StoreError::Unusable(format!("node {node} has the directory: this version runs one node on a store")));
+        }
+    };
+    let query = RangeQuery {
+        partition: DIRECTORY,
+        index: Index::Directory,
+        after: None,
+        to: UnixMs::MAX,
+        limit: MAX_RECORDS,
+        descending: false,
+    };
+    let entries = store.ranges(std::slice::from_ref(&query)).await?.into_iter().next().unwrap_or_default();
+    let listed = entries.iter().map(|entry| DirectoryKey::from_member(&entry.member)).collect::<Result<Vec<_>, _>>();
+    let listed = listed.map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    let mut snapshot = Snapshot::default();
+    for chunk in listed.chunks(1_024) {
+        let wanted: Vec<_> = chunk
+            .iter()
+            .map(|key| RecordKey { partition: DIRECTORY, table: Table::Directory, key: key.key() })
+            .collect();
+        for (key, bytes) in chunk.iter().zip(store.get(&wanted).await?) {
+            let Some(bytes) = bytes else { continue };
+            match key {
+                DirectoryKey::Account(_) => snapshot.put_account(decode::<Account>(&bytes)?),
+                DirectoryKey::User(_) => snapshot.put_user(decode::<User>(&bytes)?),
+                DirectoryKey::ApiKey(_) => snapshot.put_api_key(decode::<ApiKey>(&bytes)?),
+                DirectoryKey::Sender(_) => snapshot.put_sender(decode::<Sender>(&bytes)?),
+            }
+        }
+    }
+    let last_lane = u32::try_from(store.counter(DIRECTORY, Counter::Lanes).await?).unwrap_or(0);
+    Ok(State { head: lease.head, snapshot, last_lane })
+}
+
+fn decode<T: codec::Record>(bytes: &[u8]) -> Result<T, StoreError> {
+    codec::decode(bytes).map_err(|error| StoreError::Corrupt(error.to_string()))
+}
+
+impl Directory {
+    /// Renews the directory's lease now and then; ends when the node stops.
+    pub async fn keep_lease(&self, node: &Node) {
+        let mut every = tokio::time::interval(self.lease_ttl / 3);
+        every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while !node.health.is_stopping() {
+            every.tick().await;
+            let head = self.state.lock().await.head;
+            let lease = crate::store::Lease { node: self.node, head, ttl: Some(self.lease_ttl) };
+            if let Err(error) = self.store.renew(&lease).await {
+                tracing::warn!(%error, "the directory's lease could not be renewed, trying again");
+            }
+        }
+    }
+
+    /// Gives the lease back.
+    pub async fn release(&self) {
+        let head = self.state.lock().await.head;
+        let lease = crate::store::Lease { node: self.node, head, ttl: Some(self.lease_ttl) };
+        if let Err(error) = self.store.release(lease).await {
+            tracing::warn!(%error, "the directory's lease could not be given back and runs out by itself");
+        }
+    }
+}

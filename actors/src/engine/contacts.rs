@@ -1,0 +1,203 @@
+//! Contacts: create, upsert, read, list, change, delete.
+
+use super::handle::{Engine, unexpected};
+use crate::contact::command::{Answer, ContactCommand};
+use crate::domain::address::Channel;
+use crate::domain::clock::UnixMs;
+use crate::domain::contact::{Consent, Contact};
+use crate::domain::directory::Role;
+use crate::domain::ids::{AccountNo, ContactId};
+use crate::domain::message::Author;
+use crate::domain::zone::TimeZone;
+use crate::protocol::api::{
+    Caller, Created, EngineError, EngineResult, NewContact, Page, PageRequest, ProfilePatch, Upserted,
+};
+use crate::store::{Entry, Index, Member, RecordKey, Table, codec, keys};
+
+/// Aliases point at a contact, never at another alias.
+const MAX_HOPS: usize = 2;
+
+impl Engine {
+    fn new_contact_id(&self, caller: &Caller, new: &NewContact) -> ContactId {
+        match (&new.profile.external_id, &new.idempotency) {
+            (Some(external_id), _) => ContactId::from_external_id(caller.account, external_id),
+            (None, Some(idempotency)) => ContactId::from_idempotency_key(caller.account, &idempotency.key),
+            (None, None) => self.node.ids.contact(self.node.clock.now()),
+        }
+    }
+
+    /// Creates a contact.
+    ///
+    /// # Errors
+    /// A conflict with an external id or an idempotency key, an unknown zone, the store.
+    pub async fn create_contact(&self, caller: &Caller, mut new: NewContact) -> EngineResult<Created<Contact>> {
+        self.check_growth()?;
+        check_zone(&mut new.profile.time_zone)?;
+        let id = self.new_contact_id(caller, &new);
+        match self.ask(id, ContactCommand::Create(*caller, Box::new(new))).await? {
+            Answer::Created(created) => Ok(created),
+            Answer::StandsFor(other) => Err(EngineError::Conflict {
+                code: "external_id_taken",
+                detail: format!("contact {other} has this external id: change that one"),
+            }),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Creates a contact, or merges what is given into the one with its external id. Without an external
+    /// id it always creates.
+    ///
+    /// # Errors
+    /// An unknown zone, the store.
+    pub async fn upsert_contact(&self, caller: &Caller, mut new: NewContact) -> EngineResult<Upserted> {
+        self.check_growth()?;
+        check_zone(&mut new.profile.time_zone)?;
+        let mut id = self.new_contact_id(caller, &new);
+        for _ in 0..MAX_HOPS {
+            match self.ask(id, ContactCommand::Upsert(*caller, Box::new(new.clone()))).await? {
+                Answer::Upserted(upserted) => return Ok(upserted),
+                Answer::StandsFor(other) => id = other,
+                other => return Err(unexpected(&other)),
+            }
+        }
+        Err(EngineError::Unavailable)
+    }
+
+    /// One contact.
+    ///
+    /// # Errors
+    /// Not found, the store.
+    pub async fn contact(&self, caller: &Caller, id: ContactId) -> EngineResult<Contact> {
+        let found = self.read_contacts(caller.account, &[id]).await?;
+        found.into_iter().next().ok_or(EngineError::NotFound)
+    }
+
+    /// The live ones among these contacts.
+    pub(super) async fn read_contacts(&self, account: AccountNo, ids: &[ContactId]) -> EngineResult<Vec<Contact>> {
+        let wanted: Vec<_> = ids
+            .iter()
+            .map(|id| RecordKey { partition: self.partition_of(*id), table: Table::Contact, key: keys::contact(*id) })
+            .collect();
+        let mut contacts = Vec::with_capacity(ids.len());
+        for bytes in self.read_records(&wanted).await?.into_iter().flatten() {
+            let contact: Contact = codec::decode(&bytes).map_err(|error| super::lists::unreadable(&error))?;
+            if contact.account == account && !contact.is_deleted() {
+                contacts.push(contact);
+            }
+        }
+        Ok(contacts)
+    }
+
+    /// An account's contacts, oldest first; with `query`: those with a term that begins so.
+    ///
+    /// # Errors
+    /// A cursor that is none, the store.
+    pub async fn contacts(&self, caller: &Caller, query: Option<&str>, page: PageRequest) -> EngineResult<Page<Contact>> {
+        let query = query.map(str::trim).filter(|query| !query.is_empty()).map(str::to_lowercase);
+        let Some(prefix) = query else {
+            let listed = self.merged(Index::Contacts(caller.account), None, UnixMs::MAX, &page, false).await?;
+            let ids: Vec<_> = listed.items.iter().filter_map(|entry| keys::contact_of_member(&entry.member).ok()).collect();
+            let items = self.read_contacts(caller.account, &ids).await?;
+            return Ok(Page { items, next_cursor: listed.next_cursor });
+        };
+        // Digits of a number are found with or without the plus.
+        let prefix = prefix.trim_start_matches('+').to_owned();
+        let start = Entry { score: UnixMs(0), member: Member::from_slice(prefix.as_bytes()) };
+        let mut listed = self.merged(Index::Search(caller.account), Some(start), UnixMs(0), &page, false).await?;
+        let before = listed.items.len();
+        listed.items.retain(|entry| entry.member.starts_with(prefix.as_bytes()));
+        let next_cursor = if listed.items.len() < before { None } else { listed.next_cursor };
+        let mut ids = Vec::new();
+        for entry in &listed.items {
+            if let Ok(found) = keys::SearchMember::decode(&entry.member)
+                && !ids.contains(&found.contact)
+            {
+                ids.push(found.contact);
+            }
+        }
+        Ok(Page { items: self.read_contacts(caller.account, &ids).await?, next_cursor })
+    }
+
+    /// Changes a contact.
+    ///
+    /// # Errors
+    /// Not found, another version, an external id that is taken, an unknown zone, the store.
+    pub async fn patch_contact(
+        &self,
+        caller: &Caller,
+        id: ContactId,
+        mut patch: ProfilePatch,
+        if_match: Option<u32>,
+    ) -> EngineResult<Contact> {
+        if let Some(zone) = &mut patch.time_zone {
+            check_zone(zone)?;
+        }
+        if let Some(Some(external_id)) = patch.external_id.clone() {
+            self.claim_external_id(caller, id, external_id).await?;
+        }
+        match self.ask(id, ContactCommand::Patch(*caller, Box::new(patch), if_match)).await? {
+            Answer::Contact(contact) => Ok(*contact),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The alias is committed first, so that an upsert by this external id meets the contact.
+    async fn claim_external_id(&self, caller: &Caller, id: ContactId, external_id: String) -> EngineResult<()> {
+        let holder = ContactId::from_external_id(caller.account, &external_id);
+        let contact = self.contact(caller, id).await?;
+        if holder == id || contact.profile.external_id.is_some() {
+            return Ok(());
+        }
+        match self.ask(holder, ContactCommand::ClaimAlias(*caller, external_id, id)).await? {
+            Answer::Done => Ok(()),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Deletes a contact with everything of it. How many pending messages went with it. From the answer on
+    /// nothing of it is handed over.
+    ///
+    /// # Errors
+    /// Not found, the store.
+    pub async fn delete_contact(&self, caller: &Caller, id: ContactId) -> EngineResult<u64> {
+        let contact = self.contact(caller, id).await?;
+        let deleted = match self.ask(id, ContactCommand::Delete(*caller)).await? {
+            Answer::Deleted(count) => count,
+            other => return Err(unexpected(&other)),
+        };
+        if let Some(external_id) = contact.profile.external_id {
+            let holder = ContactId::from_external_id(caller.account, &external_id);
+            if holder != id {
+                // A leftover alias leads to "not found", which is true.
+                let _ = self.ask(holder, ContactCommand::DropAlias(*caller, external_id, id)).await;
+            }
+        }
+        Ok(deleted)
+    }
+
+    /// Opts a contact out by the signed token of a List-Unsubscribe link. The channel it was for.
+    ///
+    /// # Errors
+    /// Not found for a token that is none of ours or a contact that is gone; the store.
+    pub async fn unsubscribe(&self, token: &str) -> EngineResult<Channel> {
+        let who = self.node.unsubscribe.verify(token).map_err(|_| EngineError::NotFound)?;
+        let caller = Caller { account: who.account, author: Author::System, role: Role::Admin, user: None, test: false };
+        let denied = Some(Consent::Denied);
+        let patch = match who.channel {
+            Channel::Email => ProfilePatch { consent_email: denied, ..ProfilePatch::default() },
+            Channel::Sms => ProfilePatch { consent_sms: denied, ..ProfilePatch::default() },
+        };
+        self.patch_contact(&caller, who.contact, patch, None).await?;
+        Ok(who.channel)
+    }
+}
+
+/// The canonical spelling of a zone, or a refusal.
+fn check_zone(zone: &mut Option<String>) -> EngineResult<()> {
+    if let Some(name) = zone {
+        let parsed = TimeZone::parse(name)
+            .map_err(|error| EngineError::field("/time_zone", "unknown_time_zone", error.to_string()))?;
+        *name = parsed.name().to_owned();
+    }
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! The directory through the engine: senders, API keys, the account.
+
+use super::handle::Engine;
+use crate::directory::Bootstrap;
+use crate::domain::directory::{Account, ApiKey, Sender};
+use crate::domain::ids::{ApiKeyId, SenderId};
+use crate::protocol::api::{Caller, Created, EngineResult, NewApiKey, NewSender, SenderPatch};
+
+impl Engine {
+    /// Makes the first account, its admin and its key, if the store is empty. Whether it did.
+    ///
+    /// # Errors
+    /// A zone that does not exist, the store.
+    pub async fn bootstrap(&self, first: &Bootstrap) -> EngineResult<bool> {
+        self.directory.bootstrap(&self.node, first).await
+    }
+
+    /// Adds a sender.
+    ///
+    /// # Errors
+    /// See [`crate::directory::Directory::create_sender`].
+    pub async fn create_sender(&self, caller: &Caller, new: NewSender) -> EngineResult<Created<Sender>> {
+        self.check_growth()?;
+        self.directory.create_sender(&self.node, caller, &new).await
+    }
+
+    /// Changes a sender.
+    ///
+    /// # Errors
+    /// See [`crate::directory::Directory::patch_sender`].
+    pub async fn patch_sender(&self, caller: &Caller, id: SenderId, patch: SenderPatch, if_match: Option<u32>) -> EngineResult<Sender> {
+        self.directory.patch_sender(&self.node, Some(caller.account), id, &patch, if_match).await
+    }
+
+    /// Removes a sender. What is scheduled from it is held when it is due.
+    ///
+    /// # Errors
+    /// Not found, the store.
+    pub async fn delete_sender(&self, caller: &Caller, id: SenderId) -> EngineResult<()> {
+        self.directory.delete_sender(&self.node, caller.account, id).await
+    }
+
+    /// Makes an API key; with its secret (`sw_…`), shown once: a replay has none.
+    ///
+    /// # Errors
+    /// See [`crate::directory::Directory::create_api_key`].
+    pub async fn create_api_key(&self, caller: &Caller, new: NewApiKey) -> EngineResult<Created<(ApiKey, Option<String>)>> {
+        self.check_growth()?;
+        self.directory.create_api_key(&self.node, caller, &new).await
+    }
+
+    /// Revokes an API key.
+    ///
+    /// # Errors
+    /// Not found, the store.
+    pub async fn revoke_api_key(&self, caller: &Caller, id: ApiKeyId) -> EngineResult<()> {
+        self.directory.revoke_api_key(&self.node, caller.account, id).await
+    }
+
+    /// Changes the caller's account.
+    ///
+    /// # Errors
+    /// A zone that does not exist, another version, the store.
+    pub async fn patch_account(
+        &self,
+        caller: &Caller,
+        name: Option<String>,
+        time_zone: Option<String>,
+        if_match: Option<u32>,
+    ) -> EngineResult<Account> {
+        self.directory.patch_account(&self.node, caller.account, name, time_zone, if_match).await
+    }
+}

@@ -1,0 +1,424 @@
+//! Messages: schedule, read, list, change, cancel.
+
+use std::collections::HashMap;
+
+use super::cursor;
+use super::handle::{Engine, unexpected};
+use super::lists::unreadable;
+use crate::contact::command::{Answer, ContactCommand, ScheduleMessage};
+use crate::contact::decide::{message_id_for, stored};
+use crate::domain::address::Channel;
+use crate::domain::clock::UnixMs;
+use crate::domain::ids::{AccountNo, ContactId, MessageId};
+use crate::domain::message::{Attachment, BlobKey, Content, Message, State, StateName, StoredContent};
+use crate::domain::reason::LaneReason;
+use crate::domain::ticket::{Ticket, TicketKind};
+use crate::protocol::api::{
+    CancelFilter, CancelManyOutcome, CancelOutcome, Caller, Created, EngineError, EngineResult, MessageEdit,
+    MessageFilter, MessageView, NewMessage, Page, PageRequest, Resolve, ThreadEntry,
+};
+use crate::sender::pool::WhyWaiting;
+use crate::store::keys::{AttentionMember, HeldMember};
+use crate::store::{Entry, Index, RangeQuery, RecordKey, Table, codec, keys};
+
+/// Entries looked at for one page of an account's scheduled messages, among those of other accounts.
+const MAX_LOOKED_AT: usize = 20_000;
+/// Messages cancelled side by side.
+const CANCELS_AT_ONCE: usize = 256;
+
+/// Parts of a contact's list.
+const PENDING: u8 = 0;
+const PAST: u8 = 1;
+
+impl Engine {
+    /// Schedules a message.
+    ///
+    /// # Errors
+    /// What the contact, the sender, the content or the time do not allow; a reused key; the store.
+    pub async fn schedule(&self, caller: &Caller, contact: ContactId, mut new: NewMessage) -> EngineResult<Created<MessageView>> {
+        self.check_growth()?;
+        let (partition, now) = (self.partition_of(contact), self.node.clock.now());
+        let id = message_id_for(caller, contact, partition, new.idempotency.as_ref(), &self.node.ids, now);
+        let (content, blob) = stored(new.content.clone());
+        let mut blobs: Vec<_> = blob.map(|content| (BlobKey::CONTENT, codec::encode(&content))).into_iter().collect();
+        let mut attachments = Vec::new();
+        for (number, attachment) in (1u8..).zip(std::mem::take(&mut new.attachments)) {
+            attachments.push(Attachment {
+                blob: number,
+                filename: attachment.filename,
+                content_type: attachment.content_type,
+                size: u32::try_from(attachment.bytes.len()).unwrap_or(u32::MAX),
+            });
+            blobs.push((number, attachment.bytes));
+        }
+        let shown = new.content.clone();
+        let command = ScheduleMessage { id, new, attachments, content, blobs, requeue_of: None };
+        self.scheduled(contact, caller, command, Some(shown)).await
+    }
+
+    async fn scheduled(
+        &self,
+        contact: ContactId,
+        caller: &Caller,
+        command: ScheduleMessage,
+        shown: Option<Content>,
+    ) -> EngineResult<Created<MessageView>> {
+        match self.ask(contact, ContactCommand::Schedule(*caller, Box::new(command))).await? {
+            Answer::Scheduled(Created::New(message)) => Ok(Created::New(MessageView {
+                content: shown.unwrap_or_else(|| inline(&message)),
+                message: *message,
+                queued: None,
+            })),
+            Answer::Scheduled(Created::Replayed(message)) => Ok(Created::Replayed(self.view(*message).await?)),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// A message's record, whoever's it is.
+    async fn record(&self, id: MessageId) -> EngineResult<Message> {
+        let partition = self.node.partitions.of_message(id).ok_or(EngineError::NotFound)?;
+        let wanted = RecordKey { partition, table: Table::Message, key: keys::message(id) };
+        let bytes = self.read_records(&[wanted]).await?.into_iter().next().flatten().ok_or(EngineError::NotFound)?;
+        codec::decode(&bytes).map_err(|error| unreadable(&error))
+    }
+
+    /// A message's record within an account.
+    pub(super) async fn record_of(&self, account: Option<AccountNo>, id: MessageId) -> EngineResult<Message> {
+        let message = self.record(id).await?;
+        if account.is_none_or(|account| message.account == account) { Ok(message) } else { Err(EngineError::NotFound) }
+    }
+
+    /// A message with its whole content and why it waits.
+    pub(super) async fn view(&self, message: Message) -> EngineResult<MessageView> {
+        let content = match &message.content {
+            StoredContent::Inline(content) => content.clone(),
+            StoredContent::Blob { .. } => {
+                let wanted = RecordKey {
+                    partition: self.partition_of(message.contact),
+                    table: Table::Blob,
+                    key: keys::blob(BlobKey { message: message.id, number: BlobKey::CONTENT }),
+                };
+                match self.read_records(&[wanted]).await?.into_iter().next().flatten() {
+                    Some(bytes) => codec::decode(&bytes).map_err(|error| unreadable(&error))?,
+                    None => inline(&message),
+                }
+            }
+        };
+        let queued = self.why_waiting(std::slice::from_ref(&message)).await.into_iter().next().flatten();
+        Ok(MessageView { message, content, queued })
+    }
+
+    /// Asks the lanes about those messages that are due.
+    async fn why_waiting(&self, messages: &[Message]) -> Vec<Option<LaneReason>> {
+        let now = self.node.clock.now();
+        let mut out = vec![None; messages.len()];
+        for channel in Channel::ALL {
+            let (at, tickets): (Vec<_>, Vec<_>) = messages
+                .iter()
+                .enumerate()
+                .filter(|(_, message)| message.channel == channel && message.state == State::Scheduled && message.due_at <= now)
+                .map(|(at, message)| (at, Ticket::of_message(message)))
+                .unzip();
+            if !tickets.is_empty()
+                && let Ok(reasons) = self.node.routes().pools.of(channel).send(WhyWaiting(tickets)).await
+            {
+                for (at, reason) in at.into_iter().zip(reasons) {
+                    out[at] = reason;
+                }
+            }
+        }
+        out
+    }
+
+    async fn views(&self, messages: Vec<Message>) -> Vec<MessageView> {
+        let reasons = self.why_waiting(&messages).await;
+        let view = |(message, queued): (Message, _)| MessageView { content: inline(&message), message, queued };
+        messages.into_iter().zip(reasons).map(view).collect()
+    }
+
+    /// One message.
+    ///
+    /// # Errors
+    /// Not found, the store.
+    pub async fn message(&self, caller: &Caller, id: MessageId) -> EngineResult<MessageView> {
+        let message = self.record_of(Some(caller.account), id).await?;
+        if self.read_contacts(caller.account, &[message.contact]).await?.is_empty() {
+            return Err(EngineError::NotFound);
+        }
+        self.view(message).await
+    }
+
+    async fn records(&self, account: AccountNo, ids: &[MessageId]) -> EngineResult<Vec<Message>> {
+        let wanted: Vec<_> = ids
+            .iter()
+            .filter_map(|id| {
+                let partition = self.node.partitions.of_message(*id)?;
+                Some(RecordKey { partition, table: Table::Message, key: keys::message(*id) })
+            })
+            .collect();
+        let mut messages = Vec::with_capacity(wanted.len());
+        for bytes in self.read_records(&wanted).await?.into_iter().flatten() {
+            let message: Message = codec::decode(&bytes).map_err(|error| unreadable(&error))?;
+            if message.account == account {
+                messages.push(message);
+            }
+        }
+        Ok(messages)
+    }
+
+    /// Messages of a contact (pending first by due time, then newest first), or of the account in a state.
+    ///
+    /// # Errors
+    /// A filter that names neither or a state that is not listed, a cursor that is none, the store.
+    pub async fn messages(&self, caller: &Caller, filter: MessageFilter, page: PageRequest) -> EngineResult<Page<MessageView>> {
+        if let Some(contact) = filter.contact {
+            let mut listed = self.of_contact(caller, contact, &page).await?;
+            if let Some(state) = filter.state {
+                listed.items.retain(|(_, view)| {
+                    view.state_name() == state || (state == StateName::Scheduled && view.message.state == State::Scheduled)
+                });
+            }
+            return Ok(Page { items: listed.items.into_iter().map(|(_, view)| view).collect(), next_cursor: listed.next_cursor });
+        }
+        let account = caller.account;
+        let (ids, next_cursor): (Vec<MessageId>, _) = match filter.state {
+            Some(StateName::Scheduled) => self.scheduled_of(account, &page).await?,
+            Some(StateName::Held) => {
+                let listed = self.merged(Index::Held(account), None, UnixMs::MAX, &page, false).await?;
+                let ids = listed.items.iter().filter_map(|entry| HeldMember::decode(&entry.member).ok());
+                (ids.map(|held| held.message).collect(), listed.next_cursor)
+            }
+            Some(state @ (StateName::Uncertain | StateName::Failed)) => {
+                let listed = self.merged(Index::Attention(account), None, UnixMs::MAX, &page, false).await?;
+                let found = listed.items.iter().filter_map(|entry| AttentionMember::decode(&entry.member).ok());
+                (found.filter(|found| found.state == state).map(|found| found.message).collect(), listed.next_cursor)
+            }
+            _ => {
+                return Err(EngineError::field(
+                    "/state",
+                    "filter_needed",
+                    "name a contact_id, or a state out of scheduled, held, uncertain, failed",
+                ));
+            }
+        };
+        let items = self.views(self.records(account, &ids).await?).await;
+        Ok(Page { items, next_cursor })
+    }
+
+    /// The due index has every account's messages: those of others are passed over, a bounded number a page.
+    async fn scheduled_of(&self, account: AccountNo, page: &PageRequest) -> EngineResult<(Vec<MessageId>, Option<String>)> {
+        let mut ids = Vec::new();
+        let mut request = PageRequest { cursor: page.cursor.clone(), limit: page.limit };
+        let mut looked_at = 0;
+        loop {
+            request.limit = page.limit - ids.len();
+            let listed = self.merged(Index::Due, None, UnixMs::MAX, &request, false).await?;
+            looked_at += listed.items.len();
+            ids.extend(
+                listed
+                    .items
+                    .iter()
+                    .filter_map(|entry| Ticket::from_entry(entry.score, &entry.member).ok())
+                    .filter(|ticket| ticket.account == account && ticket.kind() == TicketKind::Message)
+                    .map(|ticket| ticket.message),
+            );
+            if listed.next_cursor.is_none() || ids.len() >= page.limit || looked_at >= MAX_LOOKED_AT {
+                return Ok((ids, listed.next_cursor));
+            }
+            request.cursor = listed.next_cursor;
+        }
+    }
+
+    /// A contact's messages: pending by due time, then the past, newest first.
+    async fn of_contact(&self, caller: &Caller, contact: ContactId, page: &PageRequest) -> EngineResult<Page<(bool, MessageView)>> {
+        self.contact(caller, contact).await?;
+        let partition = self.partition_of(contact);
+        let (part, mut after) = match &page.cursor {
+            Some(text) => {
+                let (part, entry) = cursor::decode(text)?;
+                (part, Some(entry))
+            }
+            None => (PENDING, None),
+        };
+        let wanted = page.limit + 1;
+        let query = |index, after, limit, descending| RangeQuery { partition, index, after, to: UnixMs::MAX, limit, descending };
+        let mut entries: Vec<(u8, Entry)> = Vec::new();
+        if part == PENDING {
+            let pending = query(Index::Pending(contact), after.take(), wanted, false);
+            entries.extend(self.read_ranges(&[pending]).await?.into_iter().flatten().map(|entry| (PENDING, entry)));
+        }
+        if entries.len() < wanted {
+            let past = query(Index::Timeline(contact), after, wanted - entries.len(), true);
+            entries.extend(self.read_ranges(&[past]).await?.into_iter().flatten().map(|entry| (PAST, entry)));
+        }
+        let has_more = entries.len() > page.limit;
+        entries.truncate(page.limit);
+        let next_cursor = entries.last().filter(|_| has_more).map(|(part, entry)| cursor::encode(*part, entry));
+        let parts: HashMap<MessageId, u8> =
+            entries.iter().filter_map(|(part, entry)| Some((keys::message_of_member(&entry.member).ok()?, *part))).collect();
+        let ids: Vec<_> = entries.iter().filter_map(|(_, entry)| keys::message_of_member(&entry.member).ok()).collect();
+        let views = self.views(self.records(caller.account, &ids).await?).await;
+        let items = views.into_iter().map(|view| (parts.get(&view.message.id) == Some(&PENDING), view)).collect();
+        Ok(Page { items, next_cursor })
+    }
+
+    /// A contact's conversation.
+    ///
+    /// # Errors
+    /// Not found, a cursor that is none, the store.
+    pub async fn thread(&self, caller: &Caller, contact: ContactId, page: PageRequest) -> EngineResult<Page<ThreadEntry>> {
+        let listed = self.of_contact(caller, contact, &page).await?;
+        let entry = |(is_pending, view)| ThreadEntry { is_pending, view };
+        Ok(Page { items: listed.items.into_iter().map(entry).collect(), next_cursor: listed.next_cursor })
+    }
+
+    /// Takes a message back.
+    ///
+    /// # Errors
+    /// Not found, the store.
+    pub async fn cancel(&self, caller: &Caller, id: MessageId) -> EngineResult<CancelOutcome> {
+        let message = self.record_of(Some(caller.account), id).await?;
+        match self.ask(message.contact, ContactCommand::Cancel(*caller, id)).await? {
+            Answer::Canceled(outcome) => Ok(outcome),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Takes back every pending message that fits.
+    ///
+    /// # Errors
+    /// The store; some may have been cancelled by then.
+    pub async fn cancel_many(&self, caller: &Caller, filter: CancelFilter) -> EngineResult<CancelManyOutcome> {
+        let mut outcome = CancelManyOutcome::default();
+        let messages = MessageFilter {
+            contact: filter.contact,
+            state: filter.contact.is_none().then_some(StateName::Scheduled),
+        };
+        let mut cursor = None;
+        loop {
+            let request = PageRequest { cursor, limit: CANCELS_AT_ONCE };
+            let listed = self.messages(caller, messages.clone(), request).await?;
+            let fits = |view: &MessageView| {
+                view.message.state.name().is_pending()
+                    && filter.metadata.iter().all(|(name, value)| view.message.metadata.get(name) == Some(value))
+            };
+            let ids: Vec<_> = listed.items.iter().filter(|view| fits(view)).map(|view| view.message.id).collect();
+            for result in futures_util::future::join_all(ids.iter().map(|id| self.cancel(caller, *id))).await {
+                match result {
+                    Ok(CancelOutcome::Canceled) => outcome.canceled += 1,
+                    Ok(CancelOutcome::AlreadyHandedOver(_)) => outcome.already_handed_over += 1,
+                    // Its contact was deleted meanwhile, and it with it.
+                    Err(EngineError::NotFound) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            // Past the pending part of a contact's list there is nothing to cancel.
+            let is_past = filter.contact.is_some() && listed.items.iter().any(|view| view.message.state.name().is_final());
+            match listed.next_cursor {
+                Some(next) if !is_past => cursor = Some(next),
+                _ => return Ok(outcome),
+            }
+        }
+    }
+
+    async fn change(&self, caller: &Caller, id: MessageId, command: ContactCommand) -> EngineResult<MessageView> {
+        let message = self.record_of(Some(caller.account), id).await?;
+        match self.ask(message.contact, command).await? {
+            Answer::Message(message) => self.view(*message).await,
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Changes or reschedules a pending message.
+    ///
+    /// # Errors
+    /// Not found, another version, no longer pending, refused fields, the store.
+    pub async fn edit(&self, caller: &Caller, id: MessageId, edit: MessageEdit, if_match: Option<u32>) -> EngineResult<MessageView> {
+        self.change(caller, id, ContactCommand::Edit(*caller, id, Box::new(edit), if_match)).await
+    }
+
+    /// Sends a pending message at once.
+    ///
+    /// # Errors
+    /// Not found, no longer pending, the store.
+    pub async fn send_now(&self, caller: &Caller, id: MessageId) -> EngineResult<MessageView> {
+        self.change(caller, id, ContactCommand::SendNow(*caller, id)).await
+    }
+
+    /// Settles an uncertain message.
+    ///
+    /// # Errors
+    /// Not found, not uncertain, the store.
+    pub async fn resolve(&self, caller: &Caller, id: MessageId, how: Resolve) -> EngineResult<MessageView> {
+        self.change(caller, id, ContactCommand::Resolve(*caller, id, how)).await
+    }
+
+    /// Revives a dead letter: a new message with the same content, due at once. Once per dead letter.
+    ///
+    /// # Errors
+    /// Not found, not a dead letter, what the contact or the sender do not allow by now, the store.
+    pub async fn requeue(&self, caller: &Caller, id: MessageId) -> EngineResult<Created<MessageView>> {
+        let message = self.record_of(Some(caller.account), id).await?;
+        self.requeued(caller, message).await
+    }
+
+    pub(super) async fn requeued(&self, caller: &Caller, message: Message) -> EngineResult<Created<MessageView>> {
+        self.check_growth()?;
+        if message.state != State::Failed {
+            return Err(EngineError::Conflict {
+                code: "not_failed",
+                detail: format!("the message is {}: only a failed one can be requeued", message.state.name()),
+            });
+        }
+        let view = self.view(message).await?;
+        let message = &view.message;
+        let partition = self.partition_of(message.contact);
+        let mut blobs = Vec::new();
+        if matches!(message.content, StoredContent::Blob { .. }) {
+            blobs.push((BlobKey::CONTENT, codec::encode(&view.content)));
+        }
+        let wanted: Vec<_> = message
+            .attachments
+            .iter()
+            .map(|attachment| RecordKey {
+                partition,
+                table: Table::Blob,
+                key: keys::blob(BlobKey { message: message.id, number: attachment.blob }),
+            })
+            .collect();
+        for (attachment, bytes) in message.attachments.iter().zip(self.read_records(&wanted).await?) {
+            blobs.extend(bytes.map(|bytes| (attachment.blob, bytes)));
+        }
+        let new = NewMessage {
+            channel: message.channel,
+            to: Some(message.to.clone()),
+            from: Some(message.sender),
+            content: view.content.clone(),
+            attachments: Vec::new(),
+            intent: crate::protocol::api::NewIntent::Now,
+            class: Some(message.class),
+            if_late: message.if_late,
+            quiet_hours: message.quiet_hours,
+            cancel_on_reply: message.cancel_on_reply,
+            metadata: message.metadata.clone(),
+            idempotency: None,
+        };
+        let command = ScheduleMessage {
+            id: MessageId::requeued(message.id),
+            new,
+            attachments: message.attachments.clone(),
+            content: message.content.clone(),
+            blobs,
+            requeue_of: Some(message.id),
+        };
+        self.scheduled(message.contact, caller, command, Some(view.content.clone())).await
+    }
+}
+
+/// The content in the record; of one that is a blob only the subject.
+fn inline(message: &Message) -> Content {
+    match &message.content {
+        StoredContent::Inline(content) => content.clone(),
+        StoredContent::Blob { subject } => Content { subject: subject.clone(), ..Content::default() },
+    }
+}

@@ -1,0 +1,182 @@
+//! What operators see and do.
+
+use super::handle::Engine;
+use super::lists::unread;
+use crate::contact::registry::CountActive;
+use crate::domain::address::Channel;
+use crate::domain::clock::UnixMs;
+use crate::domain::directory::{Limit, Sender};
+use crate::domain::ids::{MessageId, SenderId};
+use crate::partition::DescribePartition;
+use crate::protocol::api::{Caller, Created, DeadLetter, EngineError, EngineResult, MessageView, Page, PageRequest, SenderPatch};
+use crate::protocol::operations::{LaneView, NodeStatus, PartitionStatus};
+use crate::sender::pool::{DescribePool, SetDraining};
+use crate::store::Index;
+use crate::store::keys::AttentionMember;
+use crate::domain::message::StateName;
+use crate::wheel::actor::DescribeWheel;
+
+/// An actor that does not answer is gone: the node is stopping.
+fn gone(_: actix::MailboxError) -> EngineError {
+    EngineError::Stopping
+}
+
+impl Engine {
+    /// This node at a glance.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn node(&self) -> EngineResult<NodeStatus> {
+        let node = &self.node;
+        let mut active_contacts = 0;
+        for shard in &node.routes().shards {
+            active_contacts += shard.registry.send(CountActive).await.map_err(gone)?;
+        }
+        Ok(NodeStatus {
+            node: node.settings.node,
+            boot: node.boot.0,
+            started_at: node.started_at,
+            shards: node.settings.shards,
+            partitions_owned: node.health.partitions_open(),
+            partitions: usize::from(node.partitions.get()),
+            active_contacts,
+            readiness: node.health.readiness(),
+            draining: node.health.is_draining(),
+            store: node.store.describe().await.map_err(|error| unread(&error))?,
+            usage: node.store.usage().await.map_err(|error| unread(&error))?,
+        })
+    }
+
+    /// Every partition on this node.
+    ///
+    /// # Errors
+    /// The node is stopping.
+    pub async fn partitions(&self) -> EngineResult<Vec<PartitionStatus>> {
+        let mut out = Vec::new();
+        for (number, shard) in self.node.routes().shards.iter().enumerate() {
+            let wheel = shard.wheel.send(DescribeWheel).await.map_err(gone)?;
+            for (partition, actor) in &shard.partitions {
+                let brief = actor.send(DescribePartition).await.map_err(gone)?;
+                let window = wheel.windows.iter().find(|(of, ..)| of == partition);
+                out.push(PartitionStatus {
+                    partition: *partition,
+                    shard: number,
+                    phase: brief.phase,
+                    seq: brief.seq,
+                    loaded_until: window.map_or(UnixMs(0), |(_, until)| *until),
+                    pending: self.node.pending_of(*partition).load(std::sync::atomic::Ordering::Relaxed).max(0) as u64,
+                });
+            }
+        }
+        out.sort_by_key(|status| status.partition);
+        Ok(out)
+    }
+
+    /// Every lane on this node.
+    ///
+    /// # Errors
+    /// The node is stopping.
+    pub async fn lanes(&self) -> EngineResult<Vec<LaneView>> {
+        let directory = self.directory();
+        let mut out = Vec::new();
+        for channel in Channel::ALL {
+            let status = self.node.routes().pools.of(channel).send(DescribePool).await.map_err(gone)?;
+            out.extend(status.lanes.iter().map(|lane| LaneView {
+                lane: lane.lane,
+                sender: directory.sender_of_lane(lane.lane).map(|sender| sender.id),
+                account: lane.account,
+                channel,
+                backlog: lane.backlog,
+                parked: lane.parked,
+                in_flight: lane.in_flight,
+                limit: lane.limit,
+                paused: lane.paused,
+                breaker: lane.breaker.name(),
+                blocked_for: lane.next_at.map(|at| at.since(status.at)).filter(|wait| !wait.is_zero()),
+            }));
+        }
+        Ok(out)
+    }
+
+    /// Pauses, resumes or limits a lane, of any account.
+    ///
+    /// # Errors
+    /// Not found, the store.
+    pub async fn set_lane(
+        &self,
+        _caller: &Caller,
+        sender: SenderId,
+        paused: Option<bool>,
+        limit: Option<Option<Limit>>,
+    ) -> EngineResult<Sender> {
+        let patch = SenderPatch { paused, limit, ..SenderPatch::default() };
+        self.directory.patch_sender(&self.node, None, sender, &patch, None).await
+    }
+
+    /// Messages that were given up, over all accounts, oldest first within each account.
+    ///
+    /// # Errors
+    /// A cursor that is none, the store.
+    pub async fn dead_letters(&self, page: PageRequest) -> EngineResult<Page<DeadLetter>> {
+        let directory = self.directory();
+        let mut accounts = directory.accounts().map(|account| account.no);
+        // The cursor begins with the account's number: accounts are walked one after another.
+        let (mut account, mut cursor) = match page.cursor.as_deref().map(|text| text.split_once('.')) {
+            None => (accounts.next(), None),
+            Some(Some((number, rest))) => {
+                let number = number.parse().ok();
+                let at = accounts.find(|account| Some(account.0) == number);
+                (at, (!rest.is_empty()).then(|| rest.to_owned()))
+            }
+            Some(None) => {
+                let detail = "not a cursor of this list: take `next_cursor` of its last page as it is";
+                return Err(EngineError::field("/cursor", "invalid_cursor", detail));
+            }
+        };
+        let mut items = Vec::new();
+        while let Some(no) = account {
+            let request = PageRequest { cursor: cursor.take(), limit: page.limit - items.len() };
+            let listed = self.merged(Index::Attention(no), None, UnixMs::MAX, &request, false).await?;
+            for found in listed.items.iter().filter_map(|entry| AttentionMember::decode(&entry.member).ok()) {
+                if found.state == StateName::Failed
+                    && let Ok(message) = self.record_of(Some(no), found.message).await
+                {
+                    let view = self.view(message).await?;
+                    items.push(DeadLetter { account: no, message: found.message, view });
+                }
+            }
+            if let Some(next) = listed.next_cursor {
+                if items.len() >= page.limit {
+                    return Ok(Page { items, next_cursor: Some(format!("{}.{next}", no.0)) });
+                }
+                cursor = Some(next);
+                continue;
+            }
+            account = accounts.next();
+            if let Some(next) = account
+                && items.len() >= page.limit
+            {
+                return Ok(Page { items, next_cursor: Some(format!("{}.", next.0)) });
+            }
+        }
+        Ok(Page { items, next_cursor: None })
+    }
+
+    /// Revives a dead letter of any account, on behalf of that account.
+    ///
+    /// # Errors
+    /// As [`Engine::requeue`].
+    pub async fn requeue_dead_letter(&self, caller: &Caller, id: MessageId) -> EngineResult<Created<MessageView>> {
+        let message = self.record_of(None, id).await?;
+        let caller = Caller { account: message.account, ..*caller };
+        self.requeued(&caller, message).await
+    }
+
+    /// Hands nothing over any more (or again): what is due waits in its lanes.
+    pub fn set_draining(&self, draining: bool) {
+        self.node.health.set_draining(draining);
+        for pool in self.node.routes().pools.all() {
+            pool.do_send(SetDraining(draining));
+        }
+    }
+}

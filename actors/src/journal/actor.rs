@@ -1,0 +1,227 @@
+//! The journal's actor: one per shard.
+//!
+//! One batch per partition is in flight; what arrives meanwhile waits and goes together. After any failed
+//! commit the partition is closed here and its actor told: it drops the partition's contacts, draws a new
+//! token and opens it again. A late commit of a dropped contact names an older epoch and is ignored.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use actix::{Actor, Addr, AsyncContext, Context, Handler, Message};
+
+use super::batching::{Group, Share, next_group};
+use crate::contact::actor::ContactActor;
+use crate::domain::ids::Partition;
+use crate::partition::CommitFailed;
+use crate::shard::Node;
+use crate::wheel::parking::{Parked, Parking};
+use crate::store::{AddressHint, CommitError, Head, Mutation};
+
+/// Who hears that a commit is durable.
+#[derive(Debug)]
+pub enum Requester {
+    /// A contact.
+    Contact(Addr<ContactActor>),
+    /// The shard's parking.
+    Parking(Partition, Addr<Parking>),
+}
+
+/// Make this durable.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Commit {
+    /// In which partition.
+    pub partition: Partition,
+    /// Under which opening of it.
+    pub epoch: u32,
+    /// What.
+    pub mutations: Vec<Mutation>,
+    /// Whether it makes new work.
+    pub is_growth: bool,
+    /// Written before.
+    pub hints_to_add: Vec<AddressHint>,
+    /// Removed after.
+    pub hints_to_remove: Vec<AddressHint>,
+    /// Who hears of it.
+    pub requester: Requester,
+}
+
+
+/// The requester's oldest open commit is durable.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Committed;
+
+/// Serve a partition under this head.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct OpenPartition {
+    /// What the first commit names.
+    pub head: Head,
+    /// Which opening this is.
+    pub epoch: u32,
+}
+
+/// Serve a partition no longer; what waits is dropped.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct ClosePartition(pub Partition);
+
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+struct Flush;
+
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+struct BatchDone {
+    epoch: u32,
+    head: Head,
+    outcome: Result<(), CommitError>,
+    requesters: Vec<Requester>,
+    pending: i64,
+}
+
+#[derive(Debug)]
+struct Line {
+    epoch: u32,
+    head: Head,
+    is_in_flight: bool,
+    is_dirty: bool,
+    queue: VecDeque<(Share, Requester)>,
+}
+
+/// The group commit of one shard.
+#[derive(Debug)]
+pub struct Journal {
+    node: Arc<Node>,
+    lines: HashMap<Partition, Line>,
+    dirty: Vec<Partition>,
+}
+
+impl Journal {
+    /// A journal that serves nothing yet.
+    #[must_use]
+    pub fn new(node: Arc<Node>) -> Self {
+        Self { node, lines: HashMap::new(), dirty: Vec::new() }
+    }
+
+    fn flush(&mut self, partition: Partition, ctx: &Context<Self>) {
+        let Some(line) = self.lines.get_mut(&partition) else { return };
+        line.is_dirty = false;
+        if line.is_in_flight {
+            return;
+        }
+        let Some(group) = next_group(&mut line.queue) else { return };
+        line.is_in_flight = true;
+        let (epoch, head, journal) = (line.epoch, line.head, ctx.address());
+        let (store, clock) = (Arc::clone(&self.node.store), Arc::clone(&self.node.clock));
+        actix::spawn(async move {
+            let mut head = head;
+            let Group { batch, hints_to_add, hints_to_remove, requesters, pending } = group;
+            metrics::histogram!("sendwheel_commit_mutations").record(batch.mutations.len() as f64);
+            let started_at = clock.boot();
+            let outcome = if batch.mutations.is_empty() && hints_to_add.is_empty() {
+                Ok(())
+            } else {
+                let before = if hints_to_add.is_empty() { Ok(()) } else { store.add_hints(&hints_to_add).await };
+                match before {
+                    Ok(()) => store.commit(&mut head, batch).await,
+                    Err(error) => Err(CommitError::Unavailable(error.to_string())),
+                }
+            };
+            metrics::histogram!("sendwheel_store_commit_seconds").record(clock.boot().since(started_at).as_secs_f64());
+            if outcome.is_ok() && !hints_to_remove.is_empty() {
+                // A hint that stays is verified by its reader.
+                if let Err(error) = store.remove_hints(&hints_to_remove).await {
+                    tracing::warn!(%error, "stale address hints stay");
+                }
+            }
+            journal.do_send(BatchDone { epoch, head, outcome, requesters, pending });
+        });
+    }
+}
+
+impl Actor for Journal {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        // Bounded by the requests and permits under way, which are bounded themselves.
+        ctx.set_mailbox_capacity(1 << 16);
+    }
+}
+
+impl Handler<OpenPartition> for Journal {
+    type Result = ();
+
+    fn handle(&mut self, OpenPartition { head, epoch }: OpenPartition, _: &mut Self::Context) {
+        let line = Line { epoch, head, is_in_flight: false, is_dirty: false, queue: VecDeque::new() };
+        self.lines.insert(head.partition, line);
+    }
+}
+
+impl Handler<ClosePartition> for Journal {
+    type Result = ();
+
+    fn handle(&mut self, ClosePartition(partition): ClosePartition, _: &mut Self::Context) {
+        self.lines.remove(&partition);
+    }
+}
+
+impl Handler<Commit> for Journal {
+    type Result = ();
+
+    fn handle(&mut self, commit: Commit, ctx: &mut Self::Context) {
+        // A contact of an earlier opening is being dropped: its callers hear that from the registry.
+        let Some(line) = self.lines.get_mut(&commit.partition).filter(|line| line.epoch == commit.epoch) else { return };
+        let Commit { partition, mutations, is_growth, hints_to_add, hints_to_remove, requester, .. } = commit;
+        line.queue.push_back((Share { mutations, is_growth, hints_to_add, hints_to_remove }, requester));
+        if !line.is_dirty && !line.is_in_flight {
+            line.is_dirty = true;
+            self.dirty.push(partition);
+            // Not at once: what else is decided in this turn of the shard goes with it.
+            if self.dirty.len() == 1 {
+                ctx.notify(Flush);
+            }
+        }
+    }
+}
+
+impl Handler<Flush> for Journal {
+    type Result = ();
+
+    fn handle(&mut self, _: Flush, ctx: &mut Self::Context) {
+        for partition in std::mem::take(&mut self.dirty) {
+            self.flush(partition, ctx);
+        }
+    }
+}
+
+impl Handler<BatchDone> for Journal {
+    type Result = ();
+
+    fn handle(&mut self, done: BatchDone, ctx: &mut Self::Context) {
+        let partition = done.head.partition;
+        let Some(line) = self.lines.get_mut(&partition).filter(|line| line.epoch == done.epoch) else { return };
+        match done.outcome {
+            Ok(()) => {
+                line.head = done.head;
+                line.is_in_flight = false;
+                self.node.pending_of(partition).fetch_add(done.pending, Ordering::Relaxed);
+                for requester in done.requesters {
+                    match requester {
+                        Requester::Contact(contact) => contact.do_send(Committed),
+                        Requester::Parking(partition, parking) => parking.do_send(Parked(partition)),
+                    }
+                }
+                self.flush(partition, ctx);
+            }
+            Err(error) => {
+                self.lines.remove(&partition);
+                if let Some(actor) = self.node.partition_actor(partition) {
+                    actor.do_send(CommitFailed { epoch: done.epoch, error });
+                }
+            }
+        }
+    }
+}

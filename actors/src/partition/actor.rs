@@ -1,0 +1,370 @@
+//! One partition on this node: acquires its lease, opens it, renews, drops and reopens it when a commit
+//! failed or the lease was lost, gives it back at the end.
+//!
+//! ```text
+//! Acquiring ──granted, scopes read──► Serving ──commit failed, lease lost──► Acquiring
+//!     │ held, unreachable: again later      └──release──► Released
+//! ```
+//!
+//! Whatever fails, the way back is the same: drop everything that was decided but is not known to be
+//! durable, draw a new token (so that no late batch can land), read anew. The lease is trusted from the
+//! moment its renewal was *sent*, less a margin.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use actix::{Actor, AsyncContext, Context, Handler, Message as ActixMessage, ResponseFuture};
+
+use super::sweep::sweep;
+use crate::contact::registry::{CloseContacts, OpenContacts};
+use crate::domain::clock::{BootUs, UnixMs};
+use crate::domain::ids::Partition;
+use crate::journal::{ClosePartition, OpenPartition};
+use crate::protocol::api::EngineError;
+use crate::sender::pool::DropTickets;
+use crate::shard::{Node, StoreCondition};
+use crate::store::keys::WaitingScope;
+use crate::store::{Acquired, CommitError, Counter, Index, Lease, RangeQuery, Renewal, StoreError};
+use crate::wheel::actor::{CloseWindow, OpenWindow};
+use crate::wheel::parking::{CloseParking, OpenParking};
+
+/// A batch of this partition was not applied, or nobody knows.
+#[derive(Debug, ActixMessage)]
+#[rtype(result = "()")]
+pub struct CommitFailed {
+    /// Under which opening.
+    pub epoch: u32,
+    /// What happened.
+    pub error: CommitError,
+}
+
+/// Everybody is connected: acquire the lease.
+#[derive(Debug, Clone, Copy, ActixMessage)]
+#[rtype(result = "()")]
+pub struct BeginPartition;
+
+/// Give the lease back; there is no way on from here.
+#[derive(Debug, Clone, Copy, ActixMessage)]
+#[rtype(result = "()")]
+pub struct ReleasePartition;
+
+/// How it stands.
+#[derive(Debug, Clone, Copy, ActixMessage)]
+#[rtype(result = "PartitionBrief")]
+pub struct DescribePartition;
+
+/// The answer to [`DescribePartition`].
+#[derive(Debug, Clone, Copy, actix::MessageResponse)]
+pub struct PartitionBrief {
+    /// `acquiring`, `serving` or `released`.
+    pub phase: &'static str,
+    /// Commits when it was opened.
+    pub seq: u64,
+}
+
+#[derive(Debug)]
+enum Phase {
+    Acquiring,
+    Serving(Lease),
+    Released,
+}
+
+/// What opening a partition needs from the store.
+#[derive(Debug)]
+struct Opened {
+    lease: Lease,
+    asked_at: BootUs,
+    pending: i64,
+    scopes: Vec<WaitingScope>,
+}
+
+#[derive(Debug, ActixMessage)]
+#[rtype(result = "()")]
+struct AcquireDone(Result<Result<Opened, Duration>, StoreError>);
+
+#[derive(Debug, ActixMessage)]
+#[rtype(result = "()")]
+struct RenewDone {
+    epoch: u32,
+    sent_at: BootUs,
+    result: Result<Renewal, StoreError>,
+}
+
+/// Between attempts to reach a store that does not answer.
+const RETRY: Duration = Duration::from_millis(250);
+/// How often settled messages are looked through for those past their retention.
+const SWEEP_EVERY: Duration = Duration::from_secs(600);
+
+/// One partition.
+pub struct PartitionActor {
+    node: Arc<Node>,
+    partition: Partition,
+    phase: Phase,
+    epoch: u32,
+    last_seq: u64,
+    is_sweeping: bool,
+}
+
+impl std::fmt::Debug for PartitionActor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PartitionActor").field("partition", &self.partition).field("phase", &self.phase).finish_non_exhaustive()
+    }
+}
+
+impl PartitionActor {
+    /// A partition that is to be served.
+    #[must_use]
+    pub fn new(node: Arc<Node>, partition: Partition) -> Self {
+        Self { node, partition, phase: Phase::Acquiring, epoch: 0, last_seq: 0, is_sweeping: false }
+    }
+
+    fn acquire_later(&self, after: Duration, ctx: &mut Context<Self>) {
+        ctx.run_later(after, |partition, ctx| {
+            if matches!(partition.phase, Phase::Acquiring) {
+                partition.acquire(ctx);
+            }
+        });
+    }
+
+    fn acquire(&self, ctx: &Context<Self>) {
+        let (node, partition, actor) = (Arc::clone(&self.node), self.partition, ctx.address());
+        actix::spawn(async move {
+            actor.do_send(AcquireDone(try_open(&node, partition).await));
+        });
+    }
+
+    fn serve(&mut self, opened: Opened) {
+        let Opened { lease, asked_at, pending, scopes } = opened;
+        let head = lease.head;
+        if head.seq < self.last_seq {
+            metrics::counter!("sendwheel_store_lost_writes_total").increment(1);
+            tracing::error!(
+                partition = %self.partition, expected = self.last_seq, found = head.seq,
+                "the store lost writes that it had acknowledged: what it has now counts"
+            );
+        }
+        self.last_seq = head.seq;
+        self.epoch += 1;
+        let (partition, epoch) = (self.partition, self.epoch);
+        self.node.pending_of(partition).store(pending, Ordering::Relaxed);
+        self.node.trust(partition).set(trusted_until(asked_at, lease.ttl));
+        let shard = self.node.shard(partition);
+        shard.journal.do_send(OpenPartition { head, epoch });
+        shard.registry.do_send(OpenContacts { partition, epoch });
+        shard.parking.do_send(OpenParking { partition, epoch, scopes });
+        shard.wheel.do_send(OpenWindow { partition, epoch });
+        self.node.health.set_store(StoreCondition::Works);
+        self.node.health.partition_opened();
+        self.phase = Phase::Serving(lease);
+    }
+
+    /// Drops everything that is not known to be durable.
+    fn stop_serving(&mut self, error: &EngineError) {
+        if !matches!(self.phase, Phase::Serving(_)) {
+            return;
+        }
+        let partition = self.partition;
+        self.node.trust(partition).revoke();
+        let shard = self.node.shard(partition);
+        shard.registry.do_send(CloseContacts { partition, error: error.clone() });
+        shard.journal.do_send(ClosePartition(partition));
+        shard.parking.do_send(CloseParking(partition));
+        shard.wheel.do_send(CloseWindow(partition));
+        for pool in self.node.routes().pools.all() {
+            pool.do_send(DropTickets(partition));
+        }
+        self.node.health.partition_closed();
+        self.node.pending_of(partition).store(0, Ordering::Relaxed);
+        self.phase = Phase::Acquiring;
+    }
+
+    fn renew(&self, ctx: &Context<Self>) {
+        let Phase::Serving(lease) = &self.phase else { return };
+        if lease.ttl.is_none() {
+            return;
+        }
+        let (node, lease, epoch, actor) = (Arc::clone(&self.node), lease.clone(), self.epoch, ctx.address());
+        actix::spawn(async move {
+            let sent_at = node.clock.boot();
+            let result = node.store.renew(&lease).await;
+            actor.do_send(RenewDone { epoch, sent_at, result });
+        });
+    }
+
+    fn sweep(&mut self, ctx: &Context<Self>) {
+        if !matches!(self.phase, Phase::Serving(_)) || std::mem::replace(&mut self.is_sweeping, true) {
+            return;
+        }
+        let (node, partition, actor) = (Arc::clone(&self.node), self.partition, ctx.address());
+        actix::spawn(async move {
+            if let Err(error) = sweep(&node, partition).await {
+                tracing::warn!(%partition, %error, "the sweep stopped early and is taken up again later");
+            }
+            actor.do_send(SweepDone);
+        });
+    }
+}
+
+#[derive(Debug, Clone, Copy, ActixMessage)]
+#[rtype(result = "()")]
+struct SweepDone;
+
+/// From when the lease was asked for, less a fifth for clocks that do not run alike.
+fn trusted_until(asked_at: BootUs, ttl: Option<Duration>) -> BootUs {
+    ttl.map_or(BootUs(u64::MAX), |ttl| asked_at.plus(ttl - ttl / 5))
+}
+
+/// Acquires the lease and reads what opening needs. `Ok(Err(wait))`: another node has it.
+async fn try_open(node: &Node, partition: Partition) -> Result<Result<Opened, Duration>, StoreError> {
+    if node.health.store() == StoreCondition::OutOfSpace {
+        node.store.recover().await?;
+    }
+    let asked_at = node.clock.boot();
+    let lease = match node.store.acquire(partition, node.settings.node, node.settings.lease_ttl).await? {
+        Acquired::Granted(lease) => lease,
+        Acquired::HeldBy { remaining, .. } => return Ok(Err(remaining)),
+    };
+    let pending = node.store.counter(partition, Counter::Pending).await?;
+    let query = RangeQuery {
+        partition,
+        index: Index::WaitingScopes,
+        after: None,
+        to: UnixMs::MAX,
+        limit: 100_000,
+        descending: false,
+    };
+    let found = node.store.ranges(std::slice::from_ref(&query)).await?;
+    let scopes = found.into_iter().flatten().filter_map(|entry| WaitingScope::decode(&entry.member).ok()).collect();
+    Ok(Ok(Opened { lease, asked_at, pending, scopes }))
+}
+
+impl Actor for PartitionActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.run_interval(self.node.settings.lease_ttl / 3, |partition, ctx| partition.renew(ctx));
+        // Partitions sweep one after another, not all at once.
+        let first = SWEEP_EVERY / 4096 * (u32::from(self.partition.0) + 64);
+        ctx.run_later(first, |partition, ctx| {
+            partition.sweep(ctx);
+            ctx.run_interval(SWEEP_EVERY, |partition, ctx| partition.sweep(ctx));
+        });
+    }
+}
+
+impl Handler<BeginPartition> for PartitionActor {
+    type Result = ();
+
+    fn handle(&mut self, _: BeginPartition, ctx: &mut Self::Context) {
+        self.acquire(ctx);
+    }
+}
+
+impl Handler<AcquireDone> for PartitionActor {
+    type Result = ();
+
+    fn handle(&mut self, AcquireDone(result): AcquireDone, ctx: &mut Self::Context) {
+        if !matches!(self.phase, Phase::Acquiring) {
+            return;
+        }
+        match result {
+            Ok(Ok(opened)) => self.serve(opened),
+            Ok(Err(remaining)) => self.acquire_later(remaining.clamp(Duration::from_millis(50), Duration::from_secs(1)), ctx),
+            Err(error) => {
+                let condition =
+                    if matches!(error, StoreError::OutOfSpace) { StoreCondition::OutOfSpace } else { StoreCondition::Unavailable };
+                self.node.health.set_store(condition);
+                tracing::debug!(partition = %self.partition, %error, "the partition cannot be opened yet, trying again");
+                self.acquire_later(RETRY, ctx);
+            }
+        }
+    }
+}
+
+impl Handler<CommitFailed> for PartitionActor {
+    type Result = ();
+
+    fn handle(&mut self, CommitFailed { epoch, error }: CommitFailed, ctx: &mut Self::Context) {
+        if epoch != self.epoch || !matches!(self.phase, Phase::Serving(_)) {
+            return;
+        }
+        tracing::warn!(partition = %self.partition, %error, "a commit failed: the partition is read anew");
+        metrics::counter!("sendwheel_partition_drops_total").increment(1);
+        let (answer, condition, wait) = match error {
+            CommitError::OutOfSpace => (EngineError::OutOfSpace, Some(StoreCondition::OutOfSpace), RETRY),
+            CommitError::Unknown(_) | CommitError::Unavailable(_) => {
+                (EngineError::Unavailable, Some(StoreCondition::Unavailable), RETRY)
+            }
+            CommitError::Fenced { .. } => (EngineError::Unavailable, None, Duration::from_millis(10)),
+        };
+        if let Some(condition) = condition {
+            self.node.health.set_store(condition);
+        }
+        self.stop_serving(&answer);
+        self.acquire_later(wait, ctx);
+    }
+}
+
+impl Handler<RenewDone> for PartitionActor {
+    type Result = ();
+
+    fn handle(&mut self, RenewDone { epoch, sent_at, result }: RenewDone, ctx: &mut Self::Context) {
+        let Phase::Serving(lease) = &self.phase else { return };
+        if epoch != self.epoch {
+            return;
+        }
+        match result {
+            Ok(Renewal::Renewed) => self.node.trust(self.partition).set(trusted_until(sent_at, lease.ttl)),
+            Ok(Renewal::Lost) => {
+                tracing::warn!(partition = %self.partition, "the lease is lost: the partition is given up");
+                self.stop_serving(&EngineError::Unavailable);
+                self.acquire_later(RETRY, ctx);
+            }
+            // Trust runs out by itself.
+            Err(error) => tracing::warn!(partition = %self.partition, %error, "the lease could not be renewed, trying again"),
+        }
+    }
+}
+
+impl Handler<SweepDone> for PartitionActor {
+    type Result = ();
+
+    fn handle(&mut self, _: SweepDone, _: &mut Self::Context) {
+        self.is_sweeping = false;
+    }
+}
+
+impl Handler<ReleasePartition> for PartitionActor {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _: ReleasePartition, _: &mut Self::Context) -> Self::Result {
+        let lease = match &self.phase {
+            Phase::Serving(lease) => Some(lease.clone()),
+            Phase::Acquiring | Phase::Released => None,
+        };
+        self.stop_serving(&EngineError::Stopping);
+        self.phase = Phase::Released;
+        let (node, partition) = (Arc::clone(&self.node), self.partition);
+        Box::pin(async move {
+            if let Some(lease) = lease
+                && let Err(error) = node.store.release(lease).await
+            {
+                tracing::warn!(%partition, %error, "the lease could not be given back and runs out by itself");
+            }
+        })
+    }
+}
+
+impl Handler<DescribePartition> for PartitionActor {
+    type Result = PartitionBrief;
+
+    fn handle(&mut self, _: DescribePartition, _: &mut Self::Context) -> PartitionBrief {
+        let phase = match self.phase {
+            Phase::Acquiring => "acquiring",
+            Phase::Serving(_) => "serving",
+            Phase::Released => "released",
+        };
+        PartitionBrief { phase, seq: self.last_seq }
+    }
+}

@@ -1,0 +1,6 @@
+//! Partitions: the leases under which this node serves them, and their sweeps.
+
+mod actor;
+mod sweep;
+
+pub use actor::{BeginPartition, CommitFailed, DescribePartition, PartitionActor, ReleasePartition};

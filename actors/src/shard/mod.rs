@@ -1,0 +1,11 @@
+//! What the actors of a node share. A shard is one thread (an actix `Arbiter`) with its registry, journal,
+//! wheel and partitions; everything of one contact happens on one shard.
+//!
+//! [`Node`] is the shared context: clock, ids, store, directory snapshot, events, health, and where the
+//! actors are. It owns no message state, and nothing in it is awaited or locked on the hot path.
+
+mod health;
+mod node;
+
+pub use health::{Fullness, Health, StoreCondition};
+pub use node::{Node, PoolRoutes, Routes, ShardRoutes, Trust};

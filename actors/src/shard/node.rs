@@ -1,0 +1,215 @@
+//! The shared context of a node's actors.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use actix::Addr;
+use arc_swap::ArcSwap;
+
+use super::health::Health;
+use crate::contact::registry::ContactRegistry;
+use crate::domain::address::Channel;
+use crate::domain::clock::{BootUs, SharedClock, UnixMs};
+use crate::domain::directory::Snapshot;
+use crate::domain::ids::{BootId, ContactId, Partition, PartitionCount};
+use crate::domain::source::IdSource;
+use crate::domain::unsubscribe::UnsubscribeKey;
+use crate::journal::Journal;
+use crate::partition::PartitionActor;
+use crate::protocol::events::EventHub;
+use crate::protocol::settings::EngineSettings;
+use crate::sender::pool::SenderPool;
+use crate::store::SharedStore;
+use crate::wheel::actor::WheelActor;
+use crate::wheel::parking::Parking;
+
+/// Until when this node may trust its lease of one partition. Read by workers before each hand-over.
+#[derive(Debug, Default)]
+pub struct Trust(AtomicU64);
+
+impl Trust {
+    /// Trusts the lease until this moment.
+    pub fn set(&self, until: BootUs) {
+        self.0.store(until.0, Ordering::SeqCst);
+    }
+
+    /// Trusts it no longer.
+    pub fn revoke(&self) {
+        self.0.store(0, Ordering::SeqCst);
+    }
+
+    /// Until when.
+    #[must_use]
+    pub fn until(&self) -> BootUs {
+        BootUs(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// Where the actors of one shard are.
+#[derive(Debug, Clone)]
+pub struct ShardRoutes {
+    /// Its contacts.
+    pub registry: Addr<ContactRegistry>,
+    /// Its group commit.
+    pub journal: Addr<Journal>,
+    /// Its timing wheel.
+    pub wheel: Addr<WheelActor>,
+    /// Its parked tickets.
+    pub parking: Addr<Parking>,
+    /// Its partitions, in order of their numbers.
+    pub partitions: Vec<(Partition, Addr<PartitionActor>)>,
+    /// Requests of callers under way, bounded by the settings.
+    pub inflight: Arc<AtomicUsize>,
+}
+
+/// Where the sender pools are.
+#[derive(Debug, Clone)]
+pub struct PoolRoutes {
+    /// Email.
+    pub email: Addr<SenderPool>,
+    /// SMS.
+    pub sms: Addr<SenderPool>,
+}
+
+impl PoolRoutes {
+    /// The pool of a channel.
+    #[must_use]
+    pub const fn of(&self, channel: Channel) -> &Addr<SenderPool> {
+        match channel {
+            Channel::Email => &self.email,
+            Channel::Sms => &self.sms,
+        }
+    }
+
+    /// Both.
+    #[must_use]
+    pub fn all(&self) -> [&Addr<SenderPool>; 2] {
+        [&self.email, &self.sms]
+    }
+}
+
+/// Where everybody is. Known once all actors have started.
+#[derive(Debug, Clone)]
+pub struct Routes {
+    /// The shards.
+    pub shards: Vec<ShardRoutes>,
+    /// The pools.
+    pub pools: PoolRoutes,
+}
+
+/// The shared context.
+#[derive(Debug)]
+pub struct Node {
+    /// Every bound and knob.
+    pub settings: EngineSettings,
+    /// This start of the process.
+    pub boot: BootId,
+    /// When it started.
+    pub started_at: UnixMs,
+    /// Time.
+    pub clock: SharedClock,
+    /// Ids and random numbers.
+    pub ids: IdSource,
+    /// The truth.
+    pub store: SharedStore,
+    /// How many partitions the store has.
+    pub partitions: PartitionCount,
+    /// Accounts, keys and senders as they are now.
+    pub directory: ArcSwap<Snapshot>,
+    /// Listeners.
+    pub events: Arc<EventHub>,
+    /// Signs unsubscribe links.
+    pub unsubscribe: UnsubscribeKey,
+    /// Whether the node can work.
+    pub health: Health,
+    trust: Vec<Arc<Trust>>,
+    pending: Vec<AtomicI64>,
+    routes: OnceLock<Routes>,
+}
+
+impl Node {
+    /// A context without actors; they are told by [`Node::connect`].
+    #[must_use]
+    pub fn new(
+        settings: EngineSettings,
+        clock: SharedClock,
+        ids: IdSource,
+        store: SharedStore,
+        directory: Snapshot,
+        unsubscribe: UnsubscribeKey,
+    ) -> Self {
+        let partitions = store.partitions();
+        let boot = BootId(ids.random_u64());
+        Self {
+            events: EventHub::new(boot, settings.event_ring),
+            started_at: clock.now(),
+            boot,
+            partitions,
+            directory: ArcSwap::from_pointee(directory),
+            unsubscribe,
+            health: Health::default(),
+            trust: partitions.iter().map(|_| Arc::default()).collect(),
+            pending: partitions.iter().map(|_| AtomicI64::new(0)).collect(),
+            routes: OnceLock::new(),
+            settings,
+            clock,
+            ids,
+            store,
+        }
+    }
+
+    /// Tells where everybody is; once.
+    pub fn connect(&self, routes: Routes) {
+        self.routes.set(routes).expect("a node is connected once");
+    }
+
+    /// Where everybody is.
+    #[must_use]
+    pub fn routes(&self) -> &Routes {
+        self.routes.get().expect("actors are told to work only after the node was connected")
+    }
+
+    /// The shard that serves a partition.
+    #[must_use]
+    pub fn shard_of(&self, partition: Partition) -> usize {
+        usize::from(partition.0) % self.settings.shards
+    }
+
+    /// Where the shard of a partition is.
+    #[must_use]
+    pub fn shard(&self, partition: Partition) -> &ShardRoutes {
+        &self.routes().shards[self.shard_of(partition)]
+    }
+
+    /// Where the shard of a contact is.
+    #[must_use]
+    pub fn shard_of_contact(&self, contact: ContactId) -> &ShardRoutes {
+        self.shard(self.partitions.of_contact(contact))
+    }
+
+    /// The actor of a partition.
+    #[must_use]
+    pub fn partition_actor(&self, partition: Partition) -> Option<&Addr<PartitionActor>> {
+        let partitions = &self.shard(partition).partitions;
+        let at = partitions.binary_search_by_key(&partition, |(partition, _)| *partition).ok()?;
+        Some(&partitions[at].1)
+    }
+
+    /// Until when this node may trust its lease of a partition.
+    #[must_use]
+    pub fn trust(&self, partition: Partition) -> &Arc<Trust> {
+        &self.trust[usize::from(partition.0)]
+    }
+
+    /// Pending messages of a partition, to set or to move.
+    #[must_use]
+    pub fn pending_of(&self, partition: Partition) -> &AtomicI64 {
+        &self.pending[usize::from(partition.0)]
+    }
+
+    /// Pending messages over all partitions served here.
+    #[must_use]
+    pub fn pending(&self) -> i64 {
+        self.pending.iter().map(|count| count.load(Ordering::Relaxed)).sum()
+    }
+}

@@ -1,0 +1,272 @@
+//! Tickets that are due beyond their lane's bound: parked in index `waiting`, from which the lane refills.
+//!
+//! One actor per shard. Parking moves entries from `due` to `waiting` (same score, same member) in one
+//! batch per partition. Refilling reads on from a cursor per partition and lane; a ticket that is parked
+//! behind the cursor moves it back, and what is then read twice is recognised by the lane.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use actix::{Actor, Addr, AsyncContext, Context, Handler, Message as ActixMessage};
+
+use crate::domain::clock::UnixMs;
+use crate::domain::ids::{LaneNo, Partition};
+use crate::domain::message::Class;
+use crate::domain::ticket::Ticket;
+use crate::journal::{Commit, Requester};
+use crate::sender::pool::{ParkedFound, Refilled, SenderPool};
+use crate::shard::Node;
+use crate::store::keys::WaitingScope;
+use crate::store::{Entry, Index, Member, Mutation, RangeQuery};
+
+/// Park these: their lanes are full.
+#[derive(Debug, ActixMessage)]
+#[rtype(result = "()")]
+pub struct Park(pub Vec<Ticket>);
+
+/// A lane has room again.
+#[derive(Debug, ActixMessage)]
+#[rtype(result = "()")]
+pub struct Refill {
+    /// Which lane.
+    pub lane: LaneNo,
+    /// Which class of it.
+    pub class: Class,
+    /// For how many tickets.
+    pub room: usize,
+    /// Who asks.
+    pub pool: Addr<SenderPool>,
+    /// The asker's number for the question.
+    pub question: u64,
+}
+
+/// Serve a partition with these scopes.
+#[derive(Debug, ActixMessage)]
+#[rtype(result = "()")]
+pub struct OpenParking {
+    /// Which.
+    pub partition: Partition,
+    /// Which opening.
+    pub epoch: u32,
+    /// Scopes of index `waiting` that may hold something.
+    pub scopes: Vec<WaitingScope>,
+}
+
+/// Forget a partition.
+#[derive(Debug, Clone, Copy, ActixMessage)]
+#[rtype(result = "()")]
+pub struct CloseParking(pub Partition);
+
+#[derive(Debug, Default)]
+struct Scope {
+    cursor: Option<Entry>,
+    open_parks: u32,
+    is_reading: bool,
+    is_moved_back: bool,
+}
+
+#[derive(Debug)]
+struct Lot {
+    epoch: u32,
+    scopes: BTreeMap<WaitingScope, Scope>,
+}
+
+#[derive(Debug, ActixMessage)]
+#[rtype(result = "()")]
+struct PageRead {
+    scope: WaitingScope,
+    pages: Vec<(Partition, u32, usize, Vec<Entry>)>,
+    is_complete: bool,
+    pool: Addr<SenderPool>,
+    question: u64,
+}
+
+/// The parking of one shard.
+#[derive(Debug)]
+pub struct Parking {
+    node: Arc<Node>,
+    lots: HashMap<Partition, Lot>,
+    /// In the order in which the journal will confirm them.
+    open: HashMap<Partition, VecDeque<Vec<WaitingScope>>>,
+}
+
+impl Parking {
+    /// A parking that serves nothing yet.
+    #[must_use]
+    pub fn new(node: Arc<Node>) -> Self {
+        Self { node, lots: HashMap::new(), open: HashMap::new() }
+    }
+
+    fn park(&mut self, partition: Partition, tickets: &[Ticket], ctx: &Context<Self>) {
+        // Not open: the tickets are in `due` and are loaded again with the partition.
+        let Some(lot) = self.lots.get_mut(&partition) else { return };
+        let mut mutations = Vec::with_capacity(tickets.len() * 2 + 1);
+        let mut touched = Vec::new();
+        for ticket in tickets {
+            let scope = WaitingScope { lane: ticket.lane, class: ticket.class() };
+            let member = Member::from_slice(&ticket.member());
+            let entry = Entry { score: ticket.due_at, member: member.clone() };
+            let known = lot.scopes.entry(scope).or_insert_with(|| {
+                mutations.push(Mutation::Index(Index::WaitingScopes, UnixMs(0), scope.encode()));
+                Scope::default()
+            });
+            if known.is_reading || known.cursor.as_ref().is_some_and(|cursor| entry <= *cursor) {
+                known.cursor = None;
+                known.is_moved_back = known.is_reading;
+            }
+            if !touched.contains(&scope) {
+                known.open_parks += 1;
+                touched.push(scope);
+            }
+            mutations.push(Mutation::Unindex(Index::Due, ticket.due_at, member.clone()));
+            mutations.push(Mutation::Index(Index::Waiting(scope.lane, scope.class), ticket.due_at, member));
+        }
+        self.open.entry(partition).or_default().push_back(touched);
+        let requester = Requester::Parking(partition, ctx.address());
+        self.node.shard(partition).journal.do_send(Commit {
+            partition,
+            epoch: lot.epoch,
+            mutations,
+            is_growth: false,
+            hints_to_add: Vec::new(),
+            hints_to_remove: Vec::new(),
+            requester,
+        });
+    }
+}
+
+impl Actor for Parking {
+    type Context = Context<Self>;
+}
+
+impl Handler<OpenParking> for Parking {
+    type Result = ();
+
+    fn handle(&mut self, OpenParking { partition, epoch, scopes }: OpenParking, _: &mut Self::Context) {
+        for scope in &scopes {
+            for pool in self.node.routes().pools.all() {
+                pool.do_send(ParkedFound(*scope));
+            }
+        }
+        let scopes = scopes.into_iter().map(|scope| (scope, Scope::default())).collect();
+        self.lots.insert(partition, Lot { epoch, scopes });
+    }
+}
+
+impl Handler<CloseParking> for Parking {
+    type Result = ();
+
+    fn handle(&mut self, CloseParking(partition): CloseParking, _: &mut Self::Context) {
+        self.lots.remove(&partition);
+        self.open.remove(&partition);
+    }
+}
+
+impl Handler<Park> for Parking {
+    type Result = ();
+
+    fn handle(&mut self, Park(tickets): Park, ctx: &mut Self::Context) {
+        let mut by_partition: BTreeMap<Partition, Vec<Ticket>> = BTreeMap::new();
+        for ticket in tickets {
+            by_partition.entry(self.node.partitions.of_contact(ticket.contact)).or_default().push(ticket);
+        }
+        for (partition, tickets) in by_partition {
+            // Two mutations a ticket, and one for the scope: within a batch.
+            for chunk in tickets.chunks(120) {
+                self.park(partition, chunk, ctx);
+            }
+        }
+    }
+}
+
+/// Entries were moved.
+#[derive(Debug, Clone, Copy, ActixMessage)]
+#[rtype(result = "()")]
+pub struct Parked(pub Partition);
+
+impl Handler<Parked> for Parking {
+    type Result = ();
+
+    fn handle(&mut self, Parked(partition): Parked, _: &mut Self::Context) {
+        let touched = self.open.get_mut(&partition).and_then(VecDeque::pop_front).unwrap_or_default();
+        if let Some(lot) = self.lots.get_mut(&partition) {
+            for scope in touched {
+                if let Some(scope) = lot.scopes.get_mut(&scope) {
+                    scope.open_parks = scope.open_parks.saturating_sub(1);
+                }
+            }
+        }
+    }
+}
+
+impl Handler<Refill> for Parking {
+    type Result = ();
+
+    fn handle(&mut self, Refill { lane, class, room, pool, question }: Refill, ctx: &mut Self::Context) {
+        let scope = WaitingScope { lane, class };
+        let mut asked = Vec::new();
+        for (partition, lot) in &mut self.lots {
+            if let Some(known) = lot.scopes.get_mut(&scope) {
+                known.is_reading = true;
+                asked.push((*partition, lot.epoch, known.cursor.clone()));
+            }
+        }
+        let limit = (room / asked.len().max(1)).clamp(4, 4_096);
+        let (node, parking) = (Arc::clone(&self.node), ctx.address());
+        actix::spawn(async move {
+            let queries: Vec<_> = asked
+                .iter()
+                .map(|(partition, _, cursor)| RangeQuery {
+                    partition: *partition,
+                    index: Index::Waiting(lane, class),
+                    after: cursor.clone(),
+                    to: UnixMs::MAX,
+                    limit,
+                    descending: false,
+                })
+                .collect();
+            let found = if queries.is_empty() { Ok(Vec::new()) } else { node.store.ranges(&queries).await };
+            let is_complete = found.is_ok();
+            if let Err(error) = &found {
+                tracing::warn!(%lane, %error, "parked tickets could not be read, trying again");
+            }
+            let found = found.unwrap_or_else(|_| vec![Vec::new(); asked.len()]);
+            let pages = asked.into_iter().zip(found);
+            let pages = pages.map(|((partition, epoch, _), entries)| (partition, epoch, limit, entries)).collect();
+            parking.do_send(PageRead { scope, pages, is_complete, pool, question });
+        });
+    }
+}
+
+impl Handler<PageRead> for Parking {
+    type Result = ();
+
+    fn handle(&mut self, read: PageRead, _: &mut Self::Context) {
+        let PageRead { scope, pages, is_complete, pool, question } = read;
+        let mut tickets = Vec::new();
+        let mut is_exhausted = is_complete;
+        for (partition, epoch, limit, entries) in pages {
+            let Some(lot) = self.lots.get_mut(&partition).filter(|lot| lot.epoch == epoch) else {
+                is_exhausted = false;
+                continue;
+            };
+            let Some(known) = lot.scopes.get_mut(&scope) else { continue };
+            known.is_reading = false;
+            is_exhausted &= entries.len() < limit && known.open_parks == 0;
+            // A cursor that was moved back meanwhile stays there: what it misses is read again.
+            if known.is_moved_back {
+                known.is_moved_back = false;
+                is_exhausted = false;
+            } else if let Some(last) = entries.last() {
+                known.cursor = Some(last.clone());
+            }
+            for entry in entries {
+                match Ticket::from_entry(entry.score, &entry.member) {
+                    Ok(ticket) => tickets.push(ticket.parked()),
+                    Err(error) => tracing::error!(%partition, %error, "a parked entry cannot be read"),
+                }
+            }
+        }
+        pool.do_send(Refilled { scope, tickets, is_exhausted, question });
+    }
+}
