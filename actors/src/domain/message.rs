@@ -420,6 +420,11 @@ pub struct Message {
     pub created_us: u64,
     /// The last change.
     pub updated_at: UnixMs,
+    /// When it came to where it stands. A receipt that refines `submitted` does not move it, so that a
+    /// thread keeps its order.
+    pub since: UnixMs,
+    /// Somebody took it back while an attempt was under way: no further attempt is made.
+    pub is_cancel_requested: bool,
     /// Who scheduled it.
     pub author: Author,
     /// Campaign, or zero.

@@ -50,6 +50,10 @@ impl std::fmt::Debug for Ticket {
     }
 }
 
+/// Set in memory only: where the entry stands is no part of it.
+const PARKED: u8 = 0x08;
+const CHANNEL_BITS: u8 = 0x07;
+
 /// Bytes of a due member.
 pub const MEMBER_LEN: usize = 8 + 1 + 16 + 16 + 4 + 1 + 2 + 4 + 4;
 
@@ -96,6 +100,19 @@ impl Ticket {
         }
     }
 
+    /// The same ticket, marked as read from index `waiting` instead of `due`.
+    #[must_use]
+    pub const fn parked(mut self) -> Self {
+        self.kind_and_channel |= PARKED;
+        self
+    }
+
+    /// Whether its entry stands in index `waiting`.
+    #[must_use]
+    pub const fn is_parked(&self) -> bool {
+        self.kind_and_channel & PARKED != 0
+    }
+
     /// What it is about.
     #[must_use]
     pub const fn kind(&self) -> TicketKind {
@@ -109,7 +126,7 @@ impl Ticket {
     /// The channel its message travels on.
     #[must_use]
     pub const fn channel(&self) -> Channel {
-        match self.kind_and_channel & 0x0f {
+        match self.kind_and_channel & CHANNEL_BITS {
             1 => Channel::Sms,
             _ => Channel::Email,
         }
@@ -137,7 +154,7 @@ impl Ticket {
             at += bytes.len();
         };
         put(&self.created_us.to_be_bytes());
-        put(&[self.kind_and_channel]);
+        put(&[self.kind_and_channel & !PARKED]);
         put(self.message.as_bytes());
         put(self.contact.as_bytes());
         put(&self.lane.0.to_be_bytes());
@@ -205,6 +222,14 @@ mod tests {
     fn a_member_stays_within_sixty_bytes_and_a_ticket_within_sixty_four() {
         assert_eq!(MEMBER_LEN, 56);
         assert_eq!(size_of::<Ticket>(), 64);
+    }
+
+    #[test]
+    fn where_a_ticket_stands_is_no_part_of_its_member() {
+        assert!(ticket().parked().is_parked());
+        assert_eq!(ticket().parked().member(), ticket().member());
+        assert_eq!(ticket().parked().channel(), Channel::Sms);
+        assert!(!Ticket::from_entry(UnixMs(1), &ticket().parked().member()).unwrap().is_parked());
     }
 
     #[test]
