@@ -1,13 +1,23 @@
 //! Where messages go and come from: E.164 phone numbers and email addresses, parsed once.
 //!
 //! Past these types no `String` means an address. `Debug` shows only the kind: an address is personal
-//! data and does not belong into logs.
+//! data and does not belong into logs. No value contains a control character or an invisible one, so that
+//! an address cannot smuggle a header or an SMTP command, nor pass for another one. What is stored is read
+//! back through the same parser: a parsed address, written out, parses to itself.
+
+mod mailbox;
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
+use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 use serde::{Deserialize, Serialize};
 
+pub use mailbox::Mailbox;
+
+/// Longest text that is looked at, in bytes: an international domain may be longer than its ASCII form.
+const MAX_INPUT_LEN: usize = 1_024;
 /// Longest email address (RFC 5321 §4.5.3.1.3: a path of 256 octets with its angle brackets).
 const MAX_EMAIL_LEN: usize = 254;
 /// Longest local part (RFC 5321 §4.5.3.1.1).
@@ -22,12 +32,19 @@ pub enum AddressError {
     /// Longer than the protocol carries.
     #[error("the address is too long")]
     TooLong,
-    /// Contains CR, LF, NUL or another control character: a header injection.
-    #[error("the address contains a control character")]
+    /// Contains CR, LF, NUL or another control character (a header injection), or an invisible one that makes
+    /// it pass for another address.
+    #[error("the address contains a control character or an invisible one: remove it")]
     ControlCharacter,
     /// Not `local@domain`.
     #[error("not an email address: expected `name@domain`")]
     NotAnEmail,
+    /// What follows the `@` is no domain name.
+    #[error("the email address has no valid domain name after its `@`")]
+    BadDomain,
+    /// The name before `<address>` holds a delimiter outside of quotes, or its quotes or brackets do not match.
+    #[error("the display name is not valid: put it in double quotes, as in `\"Doe, Jane\" <jane@example.com>`")]
+    BadDisplayName,
     /// Not `+` and digits.
     #[error("not a phone number in E.164 form: expected `+`, country code and number, digits only")]
     NotE164,
@@ -36,13 +53,30 @@ pub enum AddressError {
     InvalidNumber,
 }
 
-/// An email address, without a display name. Compared and hashed as written, with its domain in lowercase.
+/// Whether a character ends a line or a text for some reader, or changes what a person sees of it without being
+/// seen: controls, line and paragraph separators, direction marks and overrides.
+fn is_control_like(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Whether a character cannot be seen in an address: as above, and spaces and joiners outside of ASCII.
+fn is_invisible(character: char) -> bool {
+    is_control_like(character)
+        || (!character.is_ascii() && character.is_whitespace())
+        || matches!(character, '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2065}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// An email address, without a display name. Compared and hashed as written, but for its domain, which is kept in
+/// lowercase and ASCII (`müller.example` as `xn--mller-kva.example`): servers without SMTPUTF8 take it, and one
+/// domain has one spelling in limits and suppressions. A local part beyond ASCII is accepted and needs a provider
+/// with SMTPUTF8 (RFC 6531). A domain in brackets or an IP address is no domain and is refused.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct EmailAddress(String);
 
 impl EmailAddress {
-    /// Parses an address as lettre's parser does, within the protocol's lengths, without control characters.
+    /// Parses an address that lettre and RFC 5321's lengths take, without control or invisible characters.
     ///
     /// # Errors
     /// Says what is wrong with the text.
@@ -50,17 +84,25 @@ impl EmailAddress {
         if text.is_empty() {
             return Err(AddressError::Empty);
         }
-        if text.chars().any(char::is_control) {
-            return Err(AddressError::ControlCharacter);
-        }
-        if text.len() > MAX_EMAIL_LEN {
+        if text.len() > MAX_INPUT_LEN {
             return Err(AddressError::TooLong);
+        }
+        if text.chars().any(is_invisible) {
+            return Err(AddressError::ControlCharacter);
         }
         let (local, domain) = text.rsplit_once('@').ok_or(AddressError::NotAnEmail)?;
         if local.len() > MAX_LOCAL_PART_LEN {
             return Err(AddressError::TooLong);
         }
-        let domain = domain.to_lowercase();
+        let domain = Uts46::new()
+            .to_ascii(domain.as_bytes(), AsciiDenyList::STD3, Hyphens::CheckFirstLast, DnsLength::Verify)
+            .map_err(|_| AddressError::BadDomain)?;
+        if domain.parse::<IpAddr>().is_ok() {
+            return Err(AddressError::BadDomain);
+        }
+        if local.len() + 1 + domain.len() > MAX_EMAIL_LEN {
+            return Err(AddressError::TooLong);
+        }
         lettre::Address::new(local, &domain).map_err(|_| AddressError::NotAnEmail)?;
         Ok(Self(format!("{local}@{domain}")))
     }
@@ -71,7 +113,7 @@ impl EmailAddress {
         &self.0
     }
 
-    /// What follows the `@`, in lowercase.
+    /// What follows the `@`, in lowercase ASCII.
     #[must_use]
     pub fn domain(&self) -> &str {
         self.0.rsplit_once('@').map_or("", |(_, domain)| domain)
@@ -84,7 +126,8 @@ impl EmailAddress {
 pub struct PhoneNumber(String);
 
 impl PhoneNumber {
-    /// Parses a number in international form; spaces, hyphens, dots and brackets between digits are dropped.
+    /// Parses a number in international form; what people write between the digits is dropped: spaces, hyphens,
+    /// dots, slashes, brackets, a trunk zero in brackets, and the direction marks that address books paste along.
     ///
     /// Only the shape is checked here (a fast path for plain E.164); [`Self::parse_valid`] also asks the
     /// numbering plan.
@@ -95,38 +138,44 @@ impl PhoneNumber {
         if text.is_empty() {
             return Err(AddressError::Empty);
         }
+        if text.len() > 80 {
+            return Err(AddressError::TooLong);
+        }
         if text.chars().any(char::is_control) {
             return Err(AddressError::ControlCharacter);
         }
-        if text.len() > 40 {
-            return Err(AddressError::TooLong);
+        if is_e164(text) {
+            return Ok(Self(text.to_owned()));
         }
-        let rest = text.trim().strip_prefix('+').ok_or(AddressError::NotE164)?;
+        // `+44 (0)20 …`: the zero is for callers inside the country (ITU-T E.123 §7.2). Kept, it would make
+        // another number.
+        let written = text.replacen("(0)", "", 1);
         let mut number = String::with_capacity(16);
-        number.push('+');
-        for character in rest.chars() {
+        for character in written.chars() {
             match character {
                 '0'..='9' => number.push(character),
-                ' ' | '-' | '.' | '(' | ')' | '/' | '\u{a0}' => {}
+                '+' if number.is_empty() => number.push('+'),
+                ' ' | '-' | '.' | '(' | ')' | '/' | '\u{a0}' | '\u{2009}' | '\u{202f}' => {}
+                '\u{2010}'..='\u{2015}' | '\u{2212}' => {}
+                '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {}
                 _ => return Err(AddressError::NotE164),
             }
         }
-        // E.164 §6: a country code does not begin with zero, and a number has at most fifteen digits.
-        let digits = number.len() - 1;
-        if !(7..=15).contains(&digits) || number.as_bytes()[1] == b'0' {
-            return Err(AddressError::NotE164);
-        }
-        Ok(Self(number))
+        if is_e164(&number) { Ok(Self(number)) } else { Err(AddressError::NotE164) }
     }
 
-    /// As [`Self::parse`], and the country's numbering plan must have such a number.
+    /// As [`Self::parse`], and the country's numbering plan must have such a number; it is kept as that plan
+    /// writes it.
     ///
     /// # Errors
     /// Says what is wrong with the text.
     pub fn parse_valid(text: &str) -> Result<Self, AddressError> {
         let number = Self::parse(text)?;
         let parsed = phonenumber::parse(None, &number.0).map_err(|_| AddressError::InvalidNumber)?;
-        if phonenumber::is_valid(&parsed) { Ok(number) } else { Err(AddressError::InvalidNumber) }
+        if !phonenumber::is_valid(&parsed) {
+            return Err(AddressError::InvalidNumber);
+        }
+        Self::parse(&parsed.format().mode(phonenumber::Mode::E164).to_string()).map_err(|_| AddressError::InvalidNumber)
     }
 
     /// `+` and digits.
@@ -134,6 +183,12 @@ impl PhoneNumber {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// `+`, a country code that does not begin with zero, and seven to fifteen digits in all (E.164 §6).
+fn is_e164(text: &str) -> bool {
+    let Some(digits) = text.strip_prefix('+') else { return false };
+    (7..=15).contains(&digits.len()) && !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 macro_rules! text_address {
@@ -257,52 +312,5 @@ impl fmt::Display for Address {
     }
 }
 
-/// An email sender's identity: an address with an optional display name, as in `Name <address>`.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mailbox {
-    /// The display name, if any.
-    pub name: Option<String>,
-    /// The address.
-    pub address: EmailAddress,
-}
-
-impl Mailbox {
-    /// Parses `address` or `Name <address>`.
-    ///
-    /// # Errors
-    /// Says what is wrong with the text.
-    pub fn parse(text: &str) -> Result<Self, AddressError> {
-        if text.chars().any(char::is_control) {
-            return Err(AddressError::ControlCharacter);
-        }
-        let text = text.trim();
-        match text.strip_suffix('>').and_then(|rest| rest.rsplit_once('<')) {
-            Some((name, address)) => {
-                let name = name.trim().trim_matches('"').trim();
-                if name.len() > 200 {
-                    return Err(AddressError::TooLong);
-                }
-                Ok(Self {
-                    name: (!name.is_empty()).then(|| name.to_owned()),
-                    address: EmailAddress::parse(address.trim())?,
-                })
-            }
-            None => Ok(Self { name: None, address: EmailAddress::parse(text)? }),
-        }
-    }
-}
-
-impl fmt::Display for Mailbox {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.name {
-            Some(name) => write!(f, "{name} <{}>", self.address),
-            None => fmt::Display::fmt(&self.address, f),
-        }
-    }
-}
-
-impl fmt::Debug for Mailbox {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Mailbox(redacted)")
-    }
-}
+#[cfg(test)]
+mod tests;

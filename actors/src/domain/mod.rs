@@ -2,13 +2,20 @@
 //! [`clock`] and [`source`] are where the rest of the engine gets those from.
 
 pub mod address;
+pub mod backoff;
 pub mod clock;
 pub mod contact;
 pub mod directory;
 pub mod ids;
+pub mod instant;
 pub mod message;
+pub mod permissions;
+pub mod plan;
 pub mod reason;
 pub mod schedule;
+pub mod segments;
 pub mod source;
 pub mod ticket;
+pub mod unsubscribe;
 pub mod verdict;
+pub mod zone;

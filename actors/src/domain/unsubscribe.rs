@@ -1,0 +1,180 @@
+//! The token in a `List-Unsubscribe` URL (RFC 8058): it names a contact and a channel, and only we can make it.
+//!
+//! HMAC-SHA256 over account, contact and channel with the installation's own key. Nothing is stored and a token
+//! does not expire: a mail may be opened years later, and its recipient must still get out. Whoever holds the mail
+//! may unsubscribe its recipient, and can do nothing else with the token. Another key makes every older token
+//! invalid, so that the key is kept with the store.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::hmac;
+
+use super::address::Channel;
+use super::ids::{AccountNo, ContactId};
+
+/// Format version, account number, contact id, channel.
+const PAYLOAD_LEN: usize = 1 + 4 + 16 + 1;
+const TAG_LEN: usize = 32;
+const VERSION: u8 = 1;
+/// Keeps these tags apart from whatever else may be signed with the same key.
+const PURPOSE: &[u8] = b"sendwheel unsubscribe\0";
+
+/// Characters of a token: base64url without padding.
+pub const TOKEN_LEN: usize = (PAYLOAD_LEN + TAG_LEN) * 4 / 3;
+
+/// Whom a token unsubscribes from what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unsubscribe {
+    /// The account that wrote to them.
+    pub account: AccountNo,
+    /// The contact.
+    pub contact: ContactId,
+    /// The channel that they want no more messages on.
+    pub channel: Channel,
+}
+
+/// A token that we did not make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the unsubscribe link is not valid: use the complete link from the message")]
+pub struct TokenError;
+
+/// The key that signs tokens.
+#[derive(Clone)]
+pub struct UnsubscribeKey(hmac::Key);
+
+impl std::fmt::Debug for UnsubscribeKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("UnsubscribeKey(redacted)")
+    }
+}
+
+impl UnsubscribeKey {
+    /// The key of 32 random bytes.
+    #[must_use]
+    pub fn new(secret: &[u8; 32]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
+    }
+
+    /// Makes the token.
+    #[must_use]
+    pub fn sign(&self, what: Unsubscribe) -> String {
+        let mut token = Vec::with_capacity(PAYLOAD_LEN + TAG_LEN);
+        token.push(VERSION);
+        token.extend_from_slice(&what.account.0.to_be_bytes());
+        token.extend_from_slice(what.contact.as_bytes());
+        token.push(what.channel as u8);
+        let tag = hmac::sign(&self.0, &[PURPOSE, &token].concat());
+        token.extend_from_slice(tag.as_ref());
+        URL_SAFE_NO_PAD.encode(token)
+    }
+
+    /// Reads a token; its tag is compared in constant time.
+    ///
+    /// # Errors
+    /// Refuses what this key did not sign.
+    pub fn verify(&self, token: &str) -> Result<Unsubscribe, TokenError> {
+        if token.len() != TOKEN_LEN {
+            return Err(TokenError);
+        }
+        let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| TokenError)?;
+        let (payload, tag) = bytes.split_at_checked(PAYLOAD_LEN).ok_or(TokenError)?;
+        hmac::verify(&self.0, &[PURPOSE, payload].concat(), tag).map_err(|_| TokenError)?;
+        let (version, rest) = payload.split_first().ok_or(TokenError)?;
+        let (account, rest) = rest.split_first_chunk::<4>().ok_or(TokenError)?;
+        let (contact, channel) = rest.split_first_chunk::<16>().ok_or(TokenError)?;
+        match (*version, channel) {
+            (VERSION, [channel]) => Ok(Unsubscribe {
+                account: AccountNo(u32::from_be_bytes(*account)),
+                contact: ContactId::from_bytes(*contact),
+                channel: Channel::from_byte(*channel).ok_or(TokenError)?,
+            }),
+            _ => Err(TokenError),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const WHAT: Unsubscribe =
+        Unsubscribe { account: AccountNo(7), contact: ContactId::from_bytes([3; 16]), channel: Channel::Email };
+
+    fn key() -> UnsubscribeKey {
+        UnsubscribeKey::new(&[42; 32])
+    }
+
+    #[test]
+    fn a_token_of_one_key_is_worth_nothing_to_another() {
+        let token = key().sign(WHAT);
+        assert_eq!(key().verify(&token), Ok(WHAT));
+        assert_eq!(UnsubscribeKey::new(&[43; 32]).verify(&token), Err(TokenError));
+    }
+
+    #[test]
+    fn a_token_fits_into_a_url_and_stays_the_same_over_versions() {
+        let token = key().sign(WHAT);
+        assert_eq!(token.len(), TOKEN_LEN);
+        assert!(token.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'));
+        // A mail that was sent must stay unsubscribable: these bytes are a format.
+        assert_eq!(token, "AQAAAAcDAwMDAwMDAwMDAwMDAwMDALopE_6_IsnMT3qCtXxqg4xgJrqZLK8GABFrbpmpsRsd");
+    }
+
+    #[test]
+    fn no_changed_token_is_accepted() {
+        let token = key().sign(WHAT);
+        for at in 0..token.len() {
+            for replacement in ['A', 'B', '_', '=', '.', ' '] {
+                let mut forged = token.clone();
+                forged.replace_range(at..=at, replacement.encode_utf8(&mut [0; 4]));
+                if forged != token {
+                    assert_eq!(key().verify(&forged), Err(TokenError), "{at} {replacement}");
+                }
+            }
+            assert_eq!(key().verify(&token[..at]), Err(TokenError));
+        }
+        for text in ["", " ", &format!("{token}A"), &format!("{token}="), &token.to_lowercase(), &"é".repeat(36)] {
+            assert_eq!(key().verify(text), Err(TokenError), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_signed_payload_of_another_kind_is_refused() {
+        let signed = |payload: &[u8], purpose: &[u8]| {
+            let tag = hmac::sign(&key().0, &[purpose, payload].concat());
+            URL_SAFE_NO_PAD.encode([payload, tag.as_ref()].concat())
+        };
+        let payload = |version: u8, channel: u8| {
+            let mut payload = [0; PAYLOAD_LEN];
+            (payload[0], payload[PAYLOAD_LEN - 1]) = (version, channel);
+            payload
+        };
+        assert!(key().verify(&signed(&payload(1, 0), PURPOSE)).is_ok());
+        assert_eq!(key().verify(&signed(&payload(2, 0), PURPOSE)), Err(TokenError));
+        assert_eq!(key().verify(&signed(&payload(1, 9), PURPOSE)), Err(TokenError));
+        assert_eq!(key().verify(&signed(&payload(1, 0), b"")), Err(TokenError));
+    }
+
+    #[test]
+    fn the_key_is_never_shown() {
+        assert_eq!(format!("{:?}", key()), "UnsubscribeKey(redacted)");
+    }
+
+    proptest! {
+        #[test]
+        fn every_token_names_what_was_signed(
+            secret: [u8; 32], account: u32, contact: [u8; 16], channel in 0..2u8, other: [u8; 32],
+        ) {
+            let what = Unsubscribe {
+                account: AccountNo(account),
+                contact: ContactId::from_bytes(contact),
+                channel: Channel::from_byte(channel).unwrap(),
+            };
+            let token = UnsubscribeKey::new(&secret).sign(what);
+            prop_assert_eq!(UnsubscribeKey::new(&secret).verify(&token), Ok(what));
+            prop_assert_eq!(UnsubscribeKey::new(&other).verify(&token).is_ok(), other == secret);
+        }
+    }
+}
