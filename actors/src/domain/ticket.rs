@@ -192,9 +192,117 @@ impl Ticket {
     }
 }
 
+/// A ticket without what the queue it stands in knows anyway (lane, account, class): 56 bytes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct QueuedTicket {
+    /// The message.
+    pub message: MessageId,
+    /// The contact.
+    pub contact: ContactId,
+    /// Its score.
+    pub due_at: UnixMs,
+    /// Ties are broken by creation.
+    pub created_us: u64,
+    /// The campaign, or zero.
+    pub campaign: CampaignNo,
+    /// What the lane is charged.
+    pub cost: u16,
+    kind_and_channel: u8,
+}
+
+impl std::fmt::Debug for QueuedTicket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "QueuedTicket({} due {})", self.message, self.due_at)
+    }
+}
+
+impl QueuedTicket {
+    /// What a queue keeps of a ticket.
+    #[must_use]
+    pub const fn of(ticket: &Ticket) -> Self {
+        Self {
+            message: ticket.message,
+            contact: ticket.contact,
+            due_at: ticket.due_at,
+            created_us: ticket.created_us,
+            campaign: ticket.campaign,
+            cost: ticket.cost,
+            kind_and_channel: ticket.kind_and_channel,
+        }
+    }
+
+    /// The ticket again, in the queue of this lane, account and class.
+    #[must_use]
+    pub const fn ticket(&self, lane: LaneNo, account: AccountNo, class: Class) -> Ticket {
+        Ticket {
+            message: self.message,
+            contact: self.contact,
+            due_at: self.due_at,
+            created_us: self.created_us,
+            lane,
+            campaign: self.campaign,
+            account,
+            cost: self.cost,
+            kind_and_channel: self.kind_and_channel,
+            class,
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod fixtures {
+    use super::*;
+
+    /// A ticket of message and contact `n`, due at `due_ms`, created at `n` µs, in lane 1 of account 1, one unit.
+    pub(crate) fn ticket(n: u32, due_ms: i64) -> Ticket {
+        Ticket {
+            message: MessageId::from_bytes((u128::from(n) + 1).to_be_bytes()),
+            contact: ContactId::from_bytes((u128::from(n) + 1).to_be_bytes()),
+            due_at: UnixMs(due_ms),
+            created_us: u64::from(n),
+            lane: LaneNo(1),
+            campaign: CampaignNo(0),
+            account: AccountNo(1),
+            cost: 1,
+            kind_and_channel: Channel::Sms as u8,
+            class: Class::Transactional,
+        }
+    }
+
+    impl Ticket {
+        pub(crate) fn with_class(mut self, class: Class) -> Self {
+            self.class = class;
+            self
+        }
+
+        pub(crate) fn with_contact(mut self, n: u32) -> Self {
+            self.contact = ContactId::from_bytes((u128::from(n) + 1).to_be_bytes());
+            self
+        }
+
+        pub(crate) fn in_lane(mut self, lane: u32, account: u32) -> Self {
+            self.lane = LaneNo(lane);
+            self.account = AccountNo(account);
+            self
+        }
+
+        pub(crate) fn costing(mut self, cost: u16) -> Self {
+            self.cost = cost;
+            self
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_queued_ticket_is_the_ticket_again_in_fifty_six_bytes() {
+        let queued = QueuedTicket::of(&ticket());
+        assert_eq!(queued.ticket(LaneNo(3), AccountNo(5), Class::Campaign), ticket());
+        assert_eq!(size_of::<QueuedTicket>(), 56);
+    }
 
     fn ticket() -> Ticket {
         Ticket {

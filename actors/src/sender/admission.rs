@@ -1,0 +1,165 @@
+//! What comes into the lanes and what is taken back: admission, overflow, refills, cancels.
+//!
+//! A line (one class of one lane) that is full sends what follows to the store's index `waiting`. From
+//! then on it takes in only what belongs before its last ticket, so that what waits here always goes
+//! before what lies there, and reads more when it is half empty.
+
+use super::lane::{Lane, Spot};
+use super::lanes::Lanes;
+use super::line::Found;
+use super::queue::Inserted;
+use super::terms::{GUARANTEED_ROOM, LanesSettings};
+use crate::domain::clock::UnixMs;
+use crate::domain::ids::{AccountNo, LaneNo, MessageId};
+use crate::domain::message::Class;
+use crate::domain::ticket::{QueuedTicket, Ticket};
+
+/// Cancels that are kept before everything is swept for them.
+const CANCELS_KEPT: usize = 64;
+
+impl Lanes {
+    /// Takes in due tickets. One that waits here or has a permit is ignored. What does not fit goes to
+    /// `overflow`, to be moved to index `waiting`; so does what comes behind tickets that lie there, while
+    /// what belongs before the last one here is still taken in. A lane that is not known is created.
+    pub fn admit(&mut self, tickets: &[Ticket], overflow: &mut Vec<Ticket>) {
+        for ticket in tickets {
+            if !self.admit_one(ticket, false) {
+                let class = ticket.class();
+                self.note_parked(ticket.lane, class);
+                overflow.push(*ticket);
+            }
+        }
+    }
+
+    /// Whether it is here now.
+    fn admit_one(&mut self, ticket: &Ticket, is_refill: bool) -> bool {
+        let (no, class) = (ticket.lane, ticket.class());
+        let total_room = self.settings.total_bound.saturating_sub(self.waiting);
+        let lane = self.lanes.entry(no).or_insert_with(|| Lane::new(ticket.account));
+        lane.is_removed = false;
+        if !lane.is_configured && lane.spot == Spot::Off {
+            lane.account = ticket.account;
+        }
+        let queued = QueuedTicket::of(ticket);
+        let place = (no, class);
+        if is_refill && self.cancelled.is_dead(&queued, place) {
+            // The page was read before the cancel.
+            return true;
+        }
+        let line = lane.line_mut(class);
+        match line.find_and_replace(&queued) {
+            Found::UnderPermit(permit) => {
+                self.permits.readmit(permit);
+                return true;
+            }
+            Found::Waiting => {
+                self.cancelled.revive(&queued, place, true);
+                return true;
+            }
+            Found::Nowhere => {}
+        }
+        self.cancelled.revive(&queued, place, false);
+        let bound = bound(&self.settings, line.len(), total_room);
+        let is_behind_parked = !is_refill && line.parked.in_store && !line.is_before_last(&queued);
+        if line.len() >= bound || is_behind_parked {
+            return false;
+        }
+        let was_empty = line.len() == 0;
+        let inserted = line.insert(queued);
+        self.waiting += 1;
+        // Behind others nothing changes for a lane that is blocked.
+        if was_empty || inserted == Inserted::Front || lane.spot == Spot::Off {
+            self.wake(no);
+        }
+        true
+    }
+
+    /// Takes in tickets that were read from index `waiting` for [`Lanes::refills`]. `exhausted`: nothing is
+    /// left there. A read that failed is ended with no tickets and `false`. What does not fit stays parked.
+    /// A read may begin at the start of the index every time: the room exceeds what waits here, so it
+    /// always reaches past the tickets that were read before.
+    pub fn admit_refill(&mut self, lane: LaneNo, class: Class, tickets: &[Ticket], exhausted: bool) {
+        let mut all_fit = true;
+        for ticket in tickets {
+            all_fit &= self.admit_one(ticket, true);
+        }
+        let Some(state) = self.lanes.get_mut(&lane) else { return };
+        let parked = &mut state.line_mut(class).parked;
+        parked.is_refilling = false;
+        if exhausted && all_fit && !parked.since_refill {
+            parked.in_store = false;
+            self.parked.remove(&(lane, class));
+        }
+    }
+
+    /// The store has tickets of this lane and class in index `waiting`. Called for those found at start,
+    /// and again when a move of overflow has been committed: a refill that was read before it may have
+    /// found nothing, and must not be the last one.
+    pub fn set_parked(&mut self, lane: LaneNo, class: Class) {
+        self.lanes.entry(lane).or_insert_with(|| Lane::new(AccountNo(0)));
+        self.note_parked(lane, class);
+    }
+
+    fn note_parked(&mut self, lane: LaneNo, class: Class) {
+        if let Some(state) = self.lanes.get_mut(&lane) {
+            let parked = &mut state.line_mut(class).parked;
+            parked.in_store = true;
+            parked.since_refill = true;
+            self.parked.insert((lane, class));
+        }
+    }
+
+    /// Refills to read from index `waiting`, with the room there is: tickets are parked, the queue is
+    /// below half of its bound, and no refill is under way. Each must be ended by [`Lanes::admit_refill`].
+    pub fn refills(&mut self) -> Vec<(LaneNo, Class, usize)> {
+        let mut refills = Vec::new();
+        let mut total_room = self.settings.total_bound.saturating_sub(self.waiting);
+        for (lane, class) in &self.parked {
+            let Some(state) = self.lanes.get_mut(lane) else { continue };
+            let line = state.line_mut(*class);
+            let bound = bound(&self.settings, line.len(), total_room);
+            if line.parked.is_refilling || line.len() * 2 >= bound {
+                continue;
+            }
+            let room = bound - line.len();
+            line.parked.is_refilling = true;
+            line.parked.since_refill = false;
+            total_room = total_room.saturating_sub(room);
+            refills.push((*lane, *class, room));
+        }
+        refills
+    }
+
+    /// Takes a waiting ticket back: it is dropped when it is met, before a token is taken. One that is
+    /// under a permit is not put back by a requeue.
+    pub fn cancel(&mut self, message: MessageId, due_at: UnixMs) {
+        if self.permits.cancel(message, due_at) || self.waiting == 0 {
+            return;
+        }
+        self.cancelled.cancel(message, due_at);
+        if self.cancelled.len() > self.waiting / 4 + CANCELS_KEPT {
+            self.drop_partition(|_| true);
+        }
+    }
+
+    /// Drops the waiting tickets that `keep` does not want: their partition was lost. Looks at all of
+    /// them. Permits stay.
+    pub fn drop_partition(&mut self, mut keep: impl FnMut(&Ticket) -> bool) {
+        let cancelled = &self.cancelled;
+        for (no, lane) in &mut self.lanes {
+            let account = lane.account;
+            for class in Class::ALL {
+                lane.line_mut(class).retain(|queued| {
+                    !cancelled.is_dead(queued, (*no, class)) && keep(&queued.ticket(*no, account, class))
+                });
+            }
+        }
+        self.waiting = self.lanes.values().map(Lane::waiting).sum();
+        self.cancelled.clear();
+    }
+}
+
+/// How many tickets a line may hold that holds `len`, while `total_room` is left for all.
+fn bound(settings: &LanesSettings, len: usize, total_room: usize) -> usize {
+    settings.lane_bound.max(1).min((len + total_room).max(GUARANTEED_ROOM))
+}

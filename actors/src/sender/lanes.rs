@@ -1,0 +1,283 @@
+//! The lanes of one channel: which due ticket may be handed over now.
+//!
+//! Tickets come from the wheel ([`Lanes::admit`]) and leave with a [`Permit`] ([`Lanes::next`]); a permit
+//! ends with [`Lanes::release`]. Pure: whoever calls it brings the time and draws the random numbers.
+//!
+//! What it promises:
+//! - inside a lane, conversations first; transactional and campaign by weight, neither starves;
+//! - between lanes, turns by account, then by lane within the account;
+//! - every limit is checked before any is taken, and a ticket that was cancelled takes no token;
+//! - one permit at a time for a contact in one lane and class, in order of due time and creation (I7);
+//! - a lane that is limited, paused or backing off costs nothing until its moment has come: it stands in
+//!   an order of time, not in the ring, and delays no other lane;
+//! - memory is bounded: [`LanesSettings`], and what lies beyond stays in the store's index `waiting`.
+//!
+//! It is a cache like the wheel. When the process dies, its tickets are still in the due index; permits
+//! that were used left a claim behind. When a provider dies, its lanes' breakers open.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::breaker::Pass;
+use super::cancelled::Cancelled;
+use super::fair::FairRing;
+use super::lane::{Lane, Spot, Weights};
+use super::limits::Gcra;
+use super::permits::{Held, Permits};
+use crate::domain::clock::BootUs;
+use crate::domain::ids::LaneNo;
+use crate::domain::message::Class;
+use crate::domain::ticket::Ticket;
+
+pub use super::report::LaneStatus;
+pub use super::terms::{GUARANTEED_ROOM, LaneConfig, LanesSettings, Next, Permit, Release};
+
+enum Tried {
+    Granted(Permit),
+    LaneBlocked(BootUs),
+    ChannelBlocked(BootUs),
+    Nothing,
+}
+
+/// The lanes of one channel.
+#[derive(Debug)]
+pub struct Lanes {
+    pub(super) settings: LanesSettings,
+    weights: Weights,
+    pub(super) channel: Option<Gcra>,
+    pub(super) lanes: BTreeMap<LaneNo, Lane>,
+    ring: FairRing,
+    blocked: BTreeSet<(BootUs, LaneNo)>,
+    pub(super) permits: Permits,
+    pub(super) cancelled: Cancelled,
+    /// Lanes and classes with tickets in the store.
+    pub(super) parked: BTreeSet<(LaneNo, Class)>,
+    pub(super) waiting: usize,
+    pub(super) is_draining: bool,
+}
+
+impl Lanes {
+    /// No lanes yet. The channel's bucket starts empty.
+    #[must_use]
+    pub fn new(settings: LanesSettings, now: BootUs) -> Self {
+        Self {
+            weights: Weights::new(settings.transactional_weight, settings.campaign_weight),
+            channel: settings.channel_limit.map(|limit| Gcra::empty_at(limit, now)),
+            settings,
+            lanes: BTreeMap::new(),
+            ring: FairRing::default(),
+            blocked: BTreeSet::new(),
+            permits: Permits::default(),
+            cancelled: Cancelled::default(),
+            parked: BTreeSet::new(),
+            waiting: 0,
+            is_draining: false,
+        }
+    }
+
+    /// Creates a lane or changes it; its queue stays. A new lane's bucket starts empty.
+    pub fn configure(&mut self, config: LaneConfig, now: BootUs) {
+        let LaneConfig { lane: no, account, limit, paused } = config;
+        let lane = self.lanes.entry(no).or_insert_with(|| Lane::new(account));
+        if lane.account != account {
+            if lane.spot == Spot::Ring {
+                self.ring.remove(lane.account, no);
+                self.ring.push(account, no);
+            }
+            lane.account = account;
+        }
+        lane.is_configured = true;
+        lane.is_removed = false;
+        lane.is_paused = paused;
+        lane.set_limit(limit, now);
+        self.wake(no);
+    }
+
+    /// Removes a lane: the tickets that waited, in order. Their contacts must look at them. Permits stay,
+    /// and the lane is forgotten when the last of them has ended.
+    pub fn remove_lane(&mut self, lane: LaneNo) -> Vec<Ticket> {
+        let Some(state) = self.lanes.get_mut(&lane) else { return Vec::new() };
+        state.is_removed = true;
+        let account = state.account;
+        let mut tickets = Vec::with_capacity(state.waiting());
+        for class in Class::ALL {
+            let drained = state.line_mut(class).drain();
+            self.waiting -= drained.len();
+            let cancelled = &mut self.cancelled;
+            let live = drained.into_iter().filter(|ticket| !cancelled.drop_if_dead(ticket, (lane, class)));
+            tickets.extend(live.map(|ticket| ticket.ticket(lane, account, class)));
+            state.line_mut(class).parked = super::line::Parked::default();
+            self.parked.remove(&(lane, class));
+        }
+        self.forget_if_removed(lane);
+        tickets
+    }
+
+    fn forget_if_removed(&mut self, no: LaneNo) {
+        let Some(lane) = self.lanes.get(&no) else { return };
+        if lane.is_removed && lane.in_flight == 0 && lane.waiting() == 0 {
+            match lane.spot {
+                Spot::Ring => self.ring.remove(lane.account, no),
+                Spot::Blocked(until) => drop(self.blocked.remove(&(until, no))),
+                Spot::Off => {}
+            }
+            self.lanes.remove(&no);
+        }
+    }
+
+    /// The next message that may go.
+    pub fn next(&mut self, now: BootUs) -> Next {
+        if self.is_draining {
+            return Next::Idle;
+        }
+        while let Some((until, lane)) = self.blocked.first().copied()
+            && until <= now
+        {
+            self.wake(lane);
+        }
+        while let Some(no) = self.ring.front() {
+            match self.try_lane(no, now) {
+                Tried::Granted(permit) => {
+                    self.ring.turn();
+                    return Next::Permit(permit);
+                }
+                // Whoever is next in turn waits for the channel: a cheaper message must not overtake it for ever.
+                Tried::ChannelBlocked(until) => return Next::WaitUntil(until),
+                Tried::LaneBlocked(until) => {
+                    self.ring.pop();
+                    self.blocked.insert((until, no));
+                    self.set_spot(no, Spot::Blocked(until));
+                }
+                Tried::Nothing => {
+                    self.ring.pop();
+                    self.set_spot(no, Spot::Off);
+                }
+            }
+        }
+        self.blocked.first().map_or(Next::Idle, |(until, _)| Next::WaitUntil(*until))
+    }
+
+    fn set_spot(&mut self, no: LaneNo, spot: Spot) {
+        if let Some(lane) = self.lanes.get_mut(&no) {
+            lane.spot = spot;
+        }
+    }
+
+    fn try_lane(&mut self, no: LaneNo, now: BootUs) -> Tried {
+        let Some(lane) = self.lanes.get_mut(&no).filter(|lane| !lane.is_paused) else { return Tried::Nothing };
+        let is_probe = match lane.breaker.pass(now) {
+            Pass::Free => false,
+            Pass::Probe => true,
+            Pass::NotBefore(until) => return Tried::LaneBlocked(until),
+            Pass::ProbeUnderWay => return Tried::Nothing,
+        };
+        let before = lane.waiting();
+        let picked = lane.pick(no, is_probe, &mut self.cancelled);
+        self.waiting -= before - lane.waiting();
+        let Some((class, queued)) = picked else { return Tried::Nothing };
+        let lane_token = match lane.bucket.as_mut().map(|bucket| bucket.check(now, queued.cost)).transpose() {
+            Ok(token) => token,
+            Err(until) => return Tried::LaneBlocked(until),
+        };
+        let channel_token = match self.channel.as_mut().map(|bucket| bucket.check(now, queued.cost)).transpose() {
+            Ok(token) => token,
+            Err(until) => return Tried::ChannelBlocked(until),
+        };
+        for (bucket, token) in [(&mut lane.bucket, &lane_token), (&mut self.channel, &channel_token)] {
+            if let (Some(bucket), Some(token)) = (bucket, token) {
+                bucket.take(token);
+            }
+        }
+        if is_probe {
+            lane.breaker.probe_started();
+        }
+        let id = self.permits.next_id();
+        lane.line_mut(class).grant(id);
+        lane.charge(class, queued.cost, self.weights);
+        lane.in_flight += 1;
+        self.waiting -= 1;
+        let ticket = queued.ticket(no, lane.account, class);
+        let held = Held { ticket, lane_token, channel_token, is_probe, is_cancelled: false, is_readmitted: false };
+        self.permits.grant(id, held);
+        Tried::Granted(Permit { id, ticket, granted_at: now, is_probe })
+    }
+
+    /// Ends a permit. One that is not known (it has ended already) is ignored.
+    pub fn release(&mut self, permit: u64, release: Release, now: BootUs) {
+        let Some(held) = self.permits.end(permit) else { return };
+        let Held { ticket, lane_token, channel_token, is_probe, is_cancelled, is_readmitted } = held;
+        let (no, class) = (ticket.lane, ticket.class());
+        let lane = self.lanes.get_mut(&no).expect("a lane outlives its permits");
+        for (bucket, token) in [(&mut lane.bucket, lane_token), (&mut self.channel, channel_token)] {
+            match (bucket, token, release) {
+                (Some(bucket), Some(token), Release::Spent { cost }) => bucket.true_up(token, cost),
+                (Some(bucket), Some(token), _) => _ = bucket.give_back(token),
+                _ => {}
+            }
+        }
+        let goes_back = match release {
+            Release::Spent { .. } => false,
+            Release::Unused => is_readmitted,
+            Release::Requeue => !is_cancelled,
+        };
+        lane.in_flight -= 1;
+        if is_probe {
+            lane.breaker.probe_ended(now);
+        }
+        lane.line_mut(class).end(permit, ticket.contact, goes_back);
+        self.waiting += usize::from(goes_back);
+        // A limited lane stays where it is, unless units came back.
+        let is_charged_in_full = matches!(release, Release::Spent { cost } if cost >= ticket.cost);
+        if lane.spot == Spot::Off || !is_charged_in_full {
+            self.wake(no);
+        }
+        self.forget_if_removed(no);
+    }
+
+    /// What a provider's answer says of the provider itself: `Some` if it failed, with its `Retry-After`
+    /// if it sent one. `random` spreads the moments at which lanes that failed together try again.
+    pub fn report_provider(&mut self, lane: LaneNo, failed: Option<Option<Duration>>, now: BootUs, random: u64) {
+        let Some(state) = self.lanes.get_mut(&lane) else { return };
+        match failed {
+            Some(retry_after) => state.breaker.failed(retry_after, now, random),
+            None => state.breaker.succeeded(now),
+        }
+        // A lane in the ring finds out at its turn, a blocked one at its moment; one that waited for its
+        // probe must be told.
+        if state.spot == Spot::Off {
+            self.wake(lane);
+        }
+    }
+
+    /// Puts a lane that has something to hand over into the ring, wherever it stood.
+    pub(super) fn wake(&mut self, no: LaneNo) {
+        let Some(lane) = self.lanes.get_mut(&no) else { return };
+        let goes = !lane.is_paused && lane.waiting() > 0;
+        match lane.spot {
+            Spot::Ring => return,
+            Spot::Blocked(until) => drop(self.blocked.remove(&(until, no))),
+            Spot::Off => {}
+        }
+        lane.spot = if goes { Spot::Ring } else { Spot::Off };
+        if goes {
+            self.ring.push(lane.account, no);
+        }
+    }
+
+    /// While draining, no permits are granted; those that are out end as usual.
+    pub fn set_draining(&mut self, draining: bool) {
+        self.is_draining = draining;
+    }
+
+    /// Permits that are out.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.permits.len()
+    }
+
+    /// Tickets that wait; cancelled ones count until they are met.
+    #[must_use]
+    pub const fn backlog(&self) -> usize {
+        self.waiting
+    }
+}

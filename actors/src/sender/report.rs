@@ -1,0 +1,148 @@
+//! What the lanes tell people: why a message waits, and how each lane stands.
+
+use super::breaker::{BreakerState, Pass};
+use super::lane::{Lane, Spot};
+use super::lanes::Lanes;
+use crate::domain::clock::BootUs;
+use crate::domain::directory::Limit;
+use crate::domain::ids::{AccountNo, LaneNo, MessageId};
+use crate::domain::message::Class;
+use crate::domain::reason::LaneReason;
+use crate::domain::ticket::{QueuedTicket, Ticket};
+
+/// How a lane stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaneStatus {
+    /// The lane.
+    pub lane: LaneNo,
+    /// Its account.
+    pub account: AccountNo,
+    /// Waiting tickets by class ([`Class::ALL`]); cancelled ones count until they are met.
+    pub backlog: [usize; 3],
+    /// Whether the store holds more of them, by class.
+    pub parked: [bool; 3],
+    /// Permits that are out.
+    pub in_flight: usize,
+    /// Its limit.
+    pub limit: Option<Limit>,
+    /// An operator stopped it.
+    pub paused: bool,
+    /// Its breaker.
+    pub breaker: BreakerState,
+    /// When its next message may go: `None` if nothing waits, or something else must happen first.
+    pub next_at: Option<BootUs>,
+}
+
+impl Lanes {
+    /// Whether a message waits here or has a permit. Looks through all that waits if it has no permit:
+    /// [`Lanes::contains_ticket`] is the quick way.
+    #[must_use]
+    pub fn contains(&self, message: MessageId) -> bool {
+        self.permits.has(message)
+            || self.lanes.iter().any(|(no, lane)| find(lane, message, |class, ticket| self.is_live(*no, class, ticket)))
+    }
+
+    /// Whether this ticket waits here or has a permit, by two binary searches.
+    #[must_use]
+    pub fn contains_ticket(&self, ticket: &Ticket) -> bool {
+        let queued = QueuedTicket::of(ticket);
+        self.permits.has(ticket.message)
+            || self.lanes.get(&ticket.lane).is_some_and(|lane| lane.line(ticket.class()).contains(&queued))
+                && self.is_live(ticket.lane, ticket.class(), &queued)
+    }
+
+    fn is_live(&self, lane: LaneNo, class: Class, ticket: &QueuedTicket) -> bool {
+        !self.cancelled.is_dead(ticket, (lane, class))
+    }
+
+    /// Why a message is still in this lane; `None` if it is not there. Looks through the lane's queue:
+    /// [`Lanes::why_ticket`] is the quick way.
+    #[must_use]
+    pub fn why(&self, message: MessageId, lane: LaneNo, now: BootUs) -> Option<LaneReason> {
+        let state = self.lanes.get(&lane)?;
+        let waiting = Class::ALL.into_iter().find_map(|class| {
+            let line = state.line(class);
+            line.iter().find(|queued| queued.message == message && self.is_live(lane, class, queued)).map(|queued| {
+                let is_behind = line.is_behind_another(queued);
+                self.reason(state, queued.cost, is_behind, now)
+            })
+        });
+        waiting.or_else(|| self.permits.has(message).then_some(LaneReason::InLine))
+    }
+
+    /// Why a ticket is still in its lane; `None` if it is not there.
+    #[must_use]
+    pub fn why_ticket(&self, ticket: &Ticket, now: BootUs) -> Option<LaneReason> {
+        let queued = QueuedTicket::of(ticket);
+        if self.permits.has(ticket.message) {
+            return Some(LaneReason::InLine);
+        }
+        let lane = self.lanes.get(&ticket.lane)?;
+        let line = lane.line(ticket.class());
+        (line.contains(&queued) && self.is_live(ticket.lane, ticket.class(), &queued))
+            .then(|| self.reason(lane, ticket.cost, line.is_behind_another(&queued), now))
+    }
+
+    fn reason(&self, lane: &Lane, cost: u16, is_behind: bool, now: BootUs) -> LaneReason {
+        let is_limited = |bucket: &Option<super::limits::Gcra>| {
+            bucket.as_ref().and_then(|bucket| bucket.opens_at(cost)).is_some_and(|at| at > now)
+        };
+        if self.is_draining {
+            LaneReason::Draining
+        } else if lane.is_paused {
+            LaneReason::LanePaused
+        } else if lane.breaker.pass(now) != Pass::Free {
+            LaneReason::ProviderBackoff
+        } else if is_behind {
+            LaneReason::BehindEarlier
+        } else if is_limited(&lane.bucket) || is_limited(&self.channel) {
+            LaneReason::RateLimited
+        } else {
+            LaneReason::InLine
+        }
+    }
+
+    /// How each lane stands, by lane number.
+    #[must_use]
+    pub fn status(&self, now: BootUs) -> Vec<LaneStatus> {
+        let status = |(no, lane): (&LaneNo, &Lane)| LaneStatus {
+            lane: *no,
+            account: lane.account,
+            backlog: Class::ALL.map(|class| lane.line(class).len()),
+            parked: Class::ALL.map(|class| lane.line(class).parked.in_store),
+            in_flight: lane.in_flight,
+            limit: lane.limit(),
+            paused: lane.is_paused,
+            breaker: lane.breaker.state(now),
+            next_at: self.next_at(lane, now),
+        };
+        self.lanes.iter().map(status).collect()
+    }
+
+    fn next_at(&self, lane: &Lane, now: BootUs) -> Option<BootUs> {
+        if self.is_draining || lane.is_paused || lane.waiting() == 0 {
+            return None;
+        }
+        let limits = || [&lane.bucket, &self.channel].into_iter().flatten();
+        match lane.spot {
+            Spot::Off => None,
+            Spot::Blocked(until) => Some(until),
+            Spot::Ring => Some(limits().filter_map(|bucket| bucket.opens_at(1)).fold(now, BootUs::max)),
+        }
+    }
+
+    /// Bytes on the heap for all that waits, with lanes and cancels, by capacity.
+    #[must_use]
+    pub fn waiting_bytes(&self) -> usize {
+        let lines = self.lanes.values().flat_map(|lane| &lane.lines);
+        lines.map(super::line::Line::heap_bytes).sum::<usize>()
+            + self.lanes.len() * size_of::<(LaneNo, Lane)>()
+            + self.cancelled.heap_bytes()
+    }
+}
+
+fn find(lane: &Lane, message: MessageId, is_live: impl Fn(Class, &QueuedTicket) -> bool) -> bool {
+    Class::ALL
+        .into_iter()
+        .any(|class| lane.line(class).iter().any(|ticket| ticket.message == message && is_live(class, ticket)))
+}
