@@ -89,6 +89,8 @@ fn message() -> Message {
         cancel_on_reply: true,
         created_us: 1_700_000_000_000_123,
         updated_at: UnixMs(1_700_000_000_001),
+        since: UnixMs(1_700_000_000_002),
+        is_cancel_requested: true,
         author: Author::ApiKey(ApiKeyId::from_bytes([6; 16])),
         campaign: CampaignNo(0),
         cost: 2,
