@@ -301,6 +301,9 @@ pub struct AddressHint {
     pub contact: ContactId,
 }
 
+/// Most contacts that [`Store::hinted`] returns for one address.
+pub const MAX_HINTED: usize = 1_000;
+
 /// What `describe` tells about a store, for `doctor` and `/admin/v1/nodes`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Description {
@@ -355,7 +358,7 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// Removes address hints; after the commit that made them stale.
     async fn remove_hints(&self, hints: &[AddressHint]) -> Result<(), StoreError>;
 
-    /// The contacts that may have an address; at most 1,000.
+    /// The contacts that may have an address; at most [`MAX_HINTED`].
     async fn hinted(&self, account: AccountNo, address: &Address) -> Result<Vec<ContactId>, StoreError>;
 
     /// The store's wall clock. Embedded: the machine's.

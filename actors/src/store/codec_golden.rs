@@ -1,0 +1,253 @@
+//! Pins the bytes of every record format. A line of `codec_golden.txt` changes only together with
+//! [`Record::VERSION`], and with a way to read what the earlier version wrote.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::*;
+use crate::domain::address::{Address, Channel, EmailAddress, Mailbox, PhoneNumber};
+use crate::domain::clock::UnixMs;
+use crate::domain::contact::{Consent, ConsentByChannel, ContactEmail, ContactPhone, LastUsed, Life, Profile};
+use crate::domain::directory::{Limit, Role, SenderAddress};
+use crate::domain::ids::{
+    AccountId, AccountNo, ApiKeyId, BootId, CampaignNo, ContactId, LaneNo, MessageId, SenderId, UserId,
+};
+use crate::domain::message::{
+    Attachment, Attempt, AttemptOutcome, Author, Claim, Class, HistoryEntry, State, StateName, StoredContent,
+};
+use crate::domain::reason::Reason;
+use crate::domain::schedule::{FoldPolicy, GapPolicy, IfLate, Intent, QuietHoursPolicy, Resolution, WallClock};
+use crate::domain::verdict::{Failure, FailureScope};
+
+fn email() -> EmailAddress {
+    EmailAddress::parse("ada@example.com").unwrap()
+}
+
+fn phone() -> PhoneNumber {
+    PhoneNumber::parse("+4915123456789").unwrap()
+}
+
+fn content() -> Content {
+    Content { subject: Some("Hi".into()), text: Some("Hello".into()), html: None, render: true }
+}
+
+fn contact() -> Contact {
+    Contact {
+        id: ContactId::from_bytes([2; 16]),
+        account: AccountNo(1),
+        version: 3,
+        life: Life::Tombstone { at: UnixMs(1_800_000_000_000) },
+        profile: Profile {
+            name: Some("Ada".into()),
+            emails: vec![ContactEmail { address: email(), label: Some("work".into()), primary: true }],
+            phones: vec![ContactPhone { number: phone(), label: None, primary: false }],
+            time_zone: Some("Europe/Berlin".into()),
+            tags: vec!["vip".into()],
+            attributes: BTreeMap::from([("plan".into(), "pro".into())]),
+            consent: ConsentByChannel { email: Consent::Granted, sms: Consent::Denied },
+            external_id: Some("42".into()),
+        },
+        last_email: LastUsed { address: Some(Address::Email(email())), sender: Some(SenderId::from_bytes([5; 16])) },
+        last_sms: LastUsed::default(),
+        created_at: UnixMs(1_700_000_000_000),
+        updated_at: UnixMs(1_700_000_000_001),
+        request_hash: Some([9; 16]),
+    }
+}
+
+fn message() -> Message {
+    Message {
+        id: MessageId::from_bytes([1; 16]),
+        account: AccountNo(1),
+        contact: ContactId::from_bytes([2; 16]),
+        version: 7,
+        channel: Channel::Sms,
+        class: Class::Transactional,
+        sender: SenderId::from_bytes([5; 16]),
+        lane: LaneNo(3),
+        to: Address::Phone(phone()),
+        content: StoredContent::Inline(content()),
+        attachments: vec![Attachment {
+            blob: 1,
+            filename: "a.pdf".into(),
+            content_type: "application/pdf".into(),
+            size: 9,
+        }],
+        state: State::Sending(Claim { attempt: 2, boot: BootId(77), deadline: UnixMs(1_800_000_030_000) }),
+        reason: Some(Reason::TooLate(Duration::from_millis(1_500))),
+        intent: Intent::Wall(WallClock {
+            local: "2026-12-01T09:00:00".into(),
+            zone: "Europe/Berlin".into(),
+            zone_of_contact: true,
+            gap: GapPolicy::Forward,
+            fold: FoldPolicy::First,
+            resolution: Resolution::Exact,
+        }),
+        due_at: UnixMs(1_800_000_000_000),
+        if_late: IfLate::SkipAfter(Duration::from_secs(60)),
+        quiet_hours: QuietHoursPolicy::Defer,
+        cancel_on_reply: true,
+        created_us: 1_700_000_000_000_123,
+        updated_at: UnixMs(1_700_000_000_001),
+        since: UnixMs(1_700_000_000_002),
+        is_cancel_requested: true,
+        author: Author::ApiKey(ApiKeyId::from_bytes([6; 16])),
+        campaign: CampaignNo(0),
+        cost: 2,
+        attempts: vec![Attempt {
+            number: 1,
+            started_at: UnixMs(1),
+            finished_at: Some(UnixMs(2)),
+            outcome: AttemptOutcome::Transient,
+            provider_id: Some("SM1".into()),
+            failure: Some(Failure {
+                code: "http_503".into(),
+                detail: "busy".into(),
+                scope: FailureScope::Provider,
+                retry_after: Some(Duration::from_secs(1)),
+            }),
+        }],
+        history: vec![HistoryEntry {
+            at: UnixMs(3),
+            state: StateName::Held,
+            reason: Some(Reason::RetryAfter("http_503".into())),
+            by: Author::System,
+        }],
+        request_hash: None,
+        metadata: BTreeMap::from([("order".into(), "17".into())]),
+        requeue_of: Some(MessageId::from_bytes([8; 16])),
+        test: false,
+    }
+}
+
+fn account() -> Account {
+    Account {
+        id: AccountId::from_bytes([3; 16]),
+        no: AccountNo(1),
+        version: 1,
+        name: "Acme".into(),
+        time_zone: "UTC".into(),
+        twilio_sid: "AC0123456789abcdef0123456789abcdef".into(),
+        created_at: UnixMs(1),
+        updated_at: UnixMs(2),
+    }
+}
+
+fn user() -> User {
+    User {
+        id: UserId::from_bytes([4; 16]),
+        account: AccountNo(1),
+        email: email(),
+        password_hash: "$argon2id$".into(),
+        role: Role::Admin,
+        created_at: UnixMs(1),
+    }
+}
+
+fn api_key() -> ApiKey {
+    ApiKey {
+        id: ApiKeyId::from_bytes([6; 16]),
+        account: AccountNo(1),
+        hash: [7; 32],
+        name: "ci".into(),
+        role: Role::User,
+        test: true,
+        created_at: UnixMs(1),
+        revoked_at: Some(UnixMs(2)),
+        request_hash: None,
+    }
+}
+
+fn sender() -> Sender {
+    Sender {
+        id: SenderId::from_bytes([5; 16]),
+        lane: LaneNo(3),
+        account: AccountNo(1),
+        version: 2,
+        address: SenderAddress::Email(Mailbox { name: Some("Acme".into()), address: email() }),
+        label: None,
+        is_default: true,
+        assigned_user: Some(UserId::from_bytes([4; 16])),
+        limit: Some(Limit { rate: 10, per: Duration::from_secs(1), burst: 5 }),
+        country: Some("DE".into()),
+        paused: false,
+        created_at: UnixMs(1),
+        updated_at: UnixMs(2),
+        request_hash: Some([1; 16]),
+    }
+}
+
+fn check<T: Record + PartialEq + std::fmt::Debug>(record: &T) {
+    let golden = include_str!("codec_golden.txt")
+        .lines()
+        .find_map(|line| line.strip_prefix(T::NAME)?.strip_prefix(": "))
+        .unwrap_or_default();
+    let bytes = encode(record);
+    assert_eq!(hex::encode(&bytes), golden, "the format of {} changed: raise its version", T::NAME);
+    assert_eq!(decode::<T>(&bytes).as_ref(), Ok(record));
+}
+
+#[test]
+fn a_contact_keeps_its_format() {
+    check(&contact());
+}
+
+#[test]
+fn a_message_keeps_its_format() {
+    check(&message());
+}
+
+#[test]
+fn content_keeps_its_format() {
+    check(&content());
+}
+
+#[test]
+fn an_account_keeps_its_format() {
+    check(&account());
+}
+
+#[test]
+fn a_user_keeps_its_format() {
+    check(&user());
+}
+
+#[test]
+fn an_api_key_keeps_its_format() {
+    check(&api_key());
+}
+
+#[test]
+fn a_sender_keeps_its_format() {
+    check(&sender());
+}
+
+#[test]
+fn an_unknown_version_is_named_and_never_guessed_at() {
+    let mut bytes = encode(&content()).to_vec();
+    bytes[0] = 9;
+    let error = decode::<Content>(&bytes).unwrap_err();
+    assert_eq!(error, CodecError::Version { record: "content", found: 9, known: 1 });
+    assert!(error.to_string().contains("run the version that wrote it"), "{error}");
+    assert!(matches!(StoreError::from(error), StoreError::Corrupt(_)));
+}
+
+#[test]
+fn bytes_cut_short_or_followed_by_more_are_refused() {
+    let bytes = encode(&content());
+    for end in 0..bytes.len() {
+        assert!(decode::<Content>(&bytes[..end]).is_err(), "{end}");
+    }
+    let mut longer = bytes.to_vec();
+    longer.push(0);
+    assert!(matches!(decode::<Content>(&longer), Err(CodecError::Malformed { .. })));
+}
+
+#[test]
+fn a_head_keeps_its_format() {
+    let head = Head { partition: Partition(3), token: 0x0102, seq: 5 };
+    let bytes = encode_head(&head);
+    assert_eq!(hex::encode(bytes), "000000000000000000000000000001020000000000000005");
+    assert_eq!(decode_head(Partition(3), &bytes).unwrap(), head);
+    assert!(decode_head(Partition(3), &bytes[1..]).is_err());
+}
