@@ -91,7 +91,7 @@ pub fn judge(stage: Stage, trouble: &Trouble, dotted: bool, known: &[&str]) -> V
         return judge_refusal(stage, *reply, text, known);
     }
     let (code, detail) = match trouble {
-        Trouble::Lost(why) => {
+        Trouble::Lost(why) if stage != Stage::Tls => {
             let why = scrub(why, known);
             ("smtp_connection_lost", format!("the connection ended while {doing}: {why}"))
         }
@@ -103,7 +103,8 @@ pub fn judge(stage: Stage, trouble: &Trouble, dotted: bool, known: &[&str]) -> V
             "connect_refused",
             "the mail server does not listen there: check host and port in email.smtp.url".to_owned(),
         ),
-        Trouble::Tls(why) => {
+        // What breaks in the handshake is about TLS, whatever it looks like from here.
+        Trouble::Tls(why) | Trouble::Lost(why) => {
             let why = scrub(why, known);
             ("smtp_tls", format!("no encrypted connection to the mail server: {why}; check its certificate and `tls`"))
         }
