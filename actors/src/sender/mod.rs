@@ -1,13 +1,21 @@
 //! Senders: who may go next, and how it goes out.
 //!
+//! - [`pool`]: the actor of one channel, around [`lanes`]; [`worker`]: one connection. `allowance`: how
+//!   many permits may be under way.
 //! - [`lanes`]: the fair queues of one channel: which due ticket may be handed over now.
 //! - [`limits`]: GCRA buckets. [`breaker`]: stops a lane whose provider fails.
 //! - `terms`, `admission`, `report`: their settings and permits, what comes in, what people are told.
 //! - `lane`, `line`, `queue`, `fair`, `cancelled`, `permits`: the parts that the lanes are made of.
+//! - [`transport`]: what every way out promises; [`smtp`], [`sms`], [`outbox`] and [`discard`]: the ways;
+//!   [`routed`]: keeps test messages at home.
+//! - [`mime`] builds emails, [`dkim`] signs them, [`scrub`] keeps addresses out of what servers say.
 
 mod admission;
+mod allowance;
 pub mod breaker;
 mod cancelled;
+pub mod discard;
+pub mod dkim;
 mod fair;
 mod lane;
 pub mod lanes;
@@ -17,7 +25,18 @@ mod lanes_model_tests;
 mod lanes_tests;
 pub mod limits;
 mod line;
+pub mod mime;
+pub mod outbox;
 mod permits;
+pub mod pool;
 mod queue;
 mod report;
+pub mod routed;
+pub mod scrub;
+pub mod sms;
+pub mod smtp;
 mod terms;
+pub mod transport;
+pub mod worker;
+
+pub use terms::Release;
