@@ -21,8 +21,8 @@ use crate::domain::message::Message;
 use crate::domain::ticket::Ticket;
 use crate::journal::{Commit, Committed, Requester};
 use crate::protocol::api::EngineError;
-use crate::sender::pool::{CancelTicket, HandOver, PermitReleased, Settled};
 use crate::sender::Release;
+use crate::sender::pool::{CancelTicket, HandOver, PermitReleased, Settled};
 use crate::shard::Node;
 use crate::wheel::actor::{Arm, Disarm, Rewake};
 
@@ -90,7 +90,14 @@ impl std::fmt::Debug for ContactActor {
 impl ContactActor {
     /// A contact as it was read, with what was read along for its first command.
     #[must_use]
-    pub fn new(node: Arc<Node>, id: ContactId, partition: Partition, epoch: u32, contact: Option<Contact>, records: Records) -> Self {
+    pub fn new(
+        node: Arc<Node>,
+        id: ContactId,
+        partition: Partition,
+        epoch: u32,
+        contact: Option<Contact>,
+        records: Records,
+    ) -> Self {
         Self {
             node,
             id,
@@ -120,7 +127,8 @@ impl ContactActor {
                 return;
             }
             let (command, reply) = self.inbox.pop_front().expect("the front was just looked at");
-            let is_paged = matches!(command, ContactCommand::Cleanup(_) | ContactCommand::Forget(_) | ContactCommand::Delete(_));
+            let is_paged =
+                matches!(command, ContactCommand::Cleanup(_) | ContactCommand::Forget(_) | ContactCommand::Delete(_));
             self.perform(command, reply, ctx);
             if is_paged {
                 // Entries are read anew for each step; records are remembered only as long as the overlay needs.

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::domain::contact::Contact;
 use crate::domain::clock::UnixMs;
+use crate::domain::contact::Contact;
 use crate::domain::ids::{ContactId, MessageId};
 use crate::domain::message::{Attachment, Message, StoredContent};
 use crate::domain::ticket::Ticket;
 use crate::domain::verdict::Verdict;
-use crate::protocol::api::{Caller, CancelOutcome, Created, EngineResult, MessageEdit, NewContact, NewMessage, ProfilePatch, Resolve, Upserted};
+use crate::protocol::api::{
+    Caller, CancelOutcome, Created, EngineResult, MessageEdit, NewContact, NewMessage, ProfilePatch, Resolve, Upserted,
+};
 
 /// A permit as the contact sees it: the lane lets this ticket through, now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

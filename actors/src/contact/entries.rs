@@ -44,7 +44,11 @@ fn entries(message: &Message) -> SmallVec<[EntryOf; 4]> {
         out.push((Index::Timeline(message.contact), message.since, keys::message_member(message.id)));
     }
     if state == StateName::Held {
-        out.push((Index::Held(message.account), message.since, HeldMember { message: message.id, contact: message.contact }.encode()));
+        out.push((
+            Index::Held(message.account),
+            message.since,
+            HeldMember { message: message.id, contact: message.contact }.encode(),
+        ));
     }
     let attention = AttentionMember { state, message: message.id, contact: message.contact };
     out.extend(attention.encode().map(|member| (Index::Attention(message.account), message.since, member)));
@@ -89,7 +93,8 @@ pub fn change_message(out: &mut Vec<Mutation>, old: Option<&Message>, new: Optio
     for (index, score, member) in new_entries.iter().filter(|entry| !old_entries.contains(entry)) {
         out.push(Mutation::Index(*index, *score, member.clone()));
     }
-    let pending = |message: Option<&Message>| i64::from(message.is_some_and(|message| message.state.name().is_pending()));
+    let pending =
+        |message: Option<&Message>| i64::from(message.is_some_and(|message| message.state.name().is_pending()));
     let difference = pending(new) - pending(old);
     if difference != 0 {
         out.push(Mutation::Add(Counter::Pending, difference));

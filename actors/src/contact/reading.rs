@@ -59,7 +59,8 @@ async fn try_read_all(node: &Node, wanted: &[(ContactId, bool, Needs)]) -> Resul
     let mut next = || found.next().flatten();
     let mut out = Vec::with_capacity(wanted.len());
     for (id, with_contact, needs) in wanted {
-        let contact = if *with_contact { next().map(|bytes| codec::decode::<Contact>(&bytes)).transpose() } else { Ok(None) };
+        let contact =
+            if *with_contact { next().map(|bytes| codec::decode::<Contact>(&bytes)).transpose() } else { Ok(None) };
         let mut read = Records::default();
         let mut broken = None;
         for message in &needs.messages {

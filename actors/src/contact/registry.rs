@@ -160,7 +160,9 @@ impl ContactRegistry {
                 *used = now;
                 addr.do_send(Tell { command, reply });
             }
-            Some(Slot::Loading { waiting, .. } | Slot::Passivating { waiting, .. }) => waiting.push_back((command, reply)),
+            Some(Slot::Loading { waiting, .. } | Slot::Passivating { waiting, .. }) => {
+                waiting.push_back((command, reply))
+            }
             None => self.load(contact, epoch, VecDeque::from([(command, reply)])),
         }
     }
@@ -322,7 +324,8 @@ impl Handler<ReadsDone> for ContactRegistry {
                 (ReadFor::Actor(addr), read) => addr.do_send(RecordsRead(read.map(|(_, records)| records))),
                 (ReadFor::Activation(id, epoch), Ok((contact, records))) => self.activate(id, epoch, contact, records),
                 (ReadFor::Activation(id, epoch), Err(error)) => {
-                    let is_this = matches!(self.slots.get(&id), Some(Slot::Loading { epoch: loading, .. }) if *loading == epoch);
+                    let is_this =
+                        matches!(self.slots.get(&id), Some(Slot::Loading { epoch: loading, .. }) if *loading == epoch);
                     if is_this && let Some(Slot::Loading { waiting, .. }) = self.slots.remove(&id) {
                         for (command, reply) in waiting {
                             self.refuse_unread(&command, reply, error.clone());

@@ -9,7 +9,9 @@ use crate::domain::clock::UnixMs;
 use crate::domain::directory::{Account, ApiKey, Role, Sender, Snapshot, User};
 use crate::domain::ids::{AccountNo, ApiKeyId, LaneNo, SenderId, UserId, derive_uuid};
 use crate::domain::zone::TimeZone;
-use crate::protocol::api::{Caller, Created, EngineError, EngineResult, Idempotency, NewApiKey, NewSender, SenderPatch};
+use crate::protocol::api::{
+    Caller, Created, EngineError, EngineResult, Idempotency, NewApiKey, NewSender, SenderPatch,
+};
 use crate::shard::Node;
 use crate::store::keys::DirectoryKey;
 use crate::store::{Counter, Mutation, codec};
@@ -68,9 +70,8 @@ impl Directory {
             return Ok(false);
         }
         let time_zone = account_zone(&first.time_zone)?;
-        let password_hash = hash_password(&first.admin_password, &node.ids).map_err(|error| {
-            EngineError::field("/bootstrap/admin_password", "unusable_password", error)
-        })?;
+        let password_hash = hash_password(&first.admin_password, &node.ids)
+            .map_err(|error| EngineError::field("/bootstrap/admin_password", "unusable_password", error))?;
         let (ids, now) = (&node.ids, node.clock.now());
         self.change(node, |snapshot, _| {
             if snapshot.accounts().next().is_some() {
@@ -316,7 +317,8 @@ impl Directory {
     pub async fn revoke_api_key(&self, node: &Node, account: AccountNo, id: ApiKeyId) -> EngineResult<()> {
         let now = node.clock.now();
         self.change(node, |snapshot, _| {
-            let mut key = snapshot.api_key(id).filter(|key| key.account == account).ok_or(EngineError::NotFound)?.clone();
+            let mut key =
+                snapshot.api_key(id).filter(|key| key.account == account).ok_or(EngineError::NotFound)?.clone();
             if key.revoked_at.is_some() {
                 return Ok(unchanged(snapshot, ()));
             }

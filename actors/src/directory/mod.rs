@@ -21,7 +21,7 @@ use crate::sender::pool::SendersChanged;
 use crate::shard::Node;
 use crate::store::keys::{self, DirectoryKey};
 use crate::store::{
-    Acquired, Batch, CommitError, Counter, Head, Index, Member, Mutation, NodeId, RangeQuery, RecordKey, SharedStore,
+    Acquired, Batch, CommitError, Counter, Head, Index, Mutation, NodeId, RangeQuery, RecordKey, SharedStore,
     StoreError, Table, codec,
 };
 
@@ -92,7 +92,10 @@ impl Directory {
                 ids.fill(&mut secret);
                 let put = Mutation::Put(Table::Directory, key.key, bytes::Bytes::copy_from_slice(&secret));
                 let batch = Batch { mutations: vec![put], is_growth: true };
-                store.commit(&mut state.head, batch).await.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+                store
+                    .commit(&mut state.head, batch)
+                    .await
+                    .map_err(|error| StoreError::Unavailable(error.to_string()))?;
                 secret
             }
         };
@@ -137,7 +140,8 @@ impl Directory {
                 Err(error) => {
                     tracing::warn!(%error, "a change of the directory failed: it is read anew");
                     let generation = state.snapshot.generation;
-                    *state = load(&self.store, self.node, self.lease_ttl).await.map_err(|_| EngineError::Unavailable)?;
+                    *state =
+                        load(&self.store, self.node, self.lease_ttl).await.map_err(|_| EngineError::Unavailable)?;
                     state.snapshot.generation = generation + 1;
                     node.directory.store(state.snapshot.clone().into());
                     match error {
@@ -156,7 +160,9 @@ async fn load(store: &SharedStore, node: NodeId, ttl: Duration) -> Result<State,
     let lease = match store.acquire(DIRECTORY, node, ttl).await? {
         Acquired::Granted(lease) => lease,
         Acquired::HeldBy { node, .. } => {
-            return Err(StoreError::Unusable(format!("node {node} has the directory: this version runs one node on a store")));
+            return Err(StoreError::Unusable(format!(
+                "node {node} has the directory: this version runs one node on a store"
+            )));
         }
     };
     let query = RangeQuery {

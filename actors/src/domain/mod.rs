@@ -15,6 +15,7 @@ pub mod reason;
 pub mod schedule;
 pub mod segments;
 pub mod source;
+pub mod template;
 pub mod ticket;
 pub mod unsubscribe;
 pub mod verdict;

@@ -92,11 +92,17 @@ impl Engine {
     ///
     /// # Errors
     /// A cursor that is none, the store.
-    pub async fn contacts(&self, caller: &Caller, query: Option<&str>, page: PageRequest) -> EngineResult<Page<Contact>> {
+    pub async fn contacts(
+        &self,
+        caller: &Caller,
+        query: Option<&str>,
+        page: PageRequest,
+    ) -> EngineResult<Page<Contact>> {
         let query = query.map(str::trim).filter(|query| !query.is_empty()).map(str::to_lowercase);
         let Some(prefix) = query else {
             let listed = self.merged(Index::Contacts(caller.account), None, UnixMs::MAX, &page, false).await?;
-            let ids: Vec<_> = listed.items.iter().filter_map(|entry| keys::contact_of_member(&entry.member).ok()).collect();
+            let ids: Vec<_> =
+                listed.items.iter().filter_map(|entry| keys::contact_of_member(&entry.member).ok()).collect();
             let items = self.read_contacts(caller.account, &ids).await?;
             return Ok(Page { items, next_cursor: listed.next_cursor });
         };
@@ -181,7 +187,8 @@ impl Engine {
     /// Not found for a token that is none of ours or a contact that is gone; the store.
     pub async fn unsubscribe(&self, token: &str) -> EngineResult<Channel> {
         let who = self.node.unsubscribe.verify(token).map_err(|_| EngineError::NotFound)?;
-        let caller = Caller { account: who.account, author: Author::System, role: Role::Admin, user: None, test: false };
+        let caller =
+            Caller { account: who.account, author: Author::System, role: Role::Admin, user: None, test: false };
         let denied = Some(Consent::Denied);
         let patch = match who.channel {
             Channel::Email => ProfilePatch { consent_email: denied, ..ProfilePatch::default() },

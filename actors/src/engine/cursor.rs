@@ -8,7 +8,11 @@ use crate::protocol::api::EngineError;
 use crate::store::{Entry, Member};
 
 fn refused() -> EngineError {
-    EngineError::field("/cursor", "invalid_cursor", "not a cursor of this list: take `next_cursor` of its last page as it is")
+    EngineError::field(
+        "/cursor",
+        "invalid_cursor",
+        "not a cursor of this list: take `next_cursor` of its last page as it is",
+    )
 }
 
 /// The cursor after an entry. `mark` tells lists with several parts apart.

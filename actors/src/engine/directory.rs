@@ -28,7 +28,13 @@ impl Engine {
     ///
     /// # Errors
     /// See [`crate::directory::Directory::patch_sender`].
-    pub async fn patch_sender(&self, caller: &Caller, id: SenderId, patch: SenderPatch, if_match: Option<u32>) -> EngineResult<Sender> {
+    pub async fn patch_sender(
+        &self,
+        caller: &Caller,
+        id: SenderId,
+        patch: SenderPatch,
+        if_match: Option<u32>,
+    ) -> EngineResult<Sender> {
         self.directory.patch_sender(&self.node, Some(caller.account), id, &patch, if_match).await
     }
 
@@ -44,7 +50,11 @@ impl Engine {
     ///
     /// # Errors
     /// See [`crate::directory::Directory::create_api_key`].
-    pub async fn create_api_key(&self, caller: &Caller, new: NewApiKey) -> EngineResult<Created<(ApiKey, Option<String>)>> {
+    pub async fn create_api_key(
+        &self,
+        caller: &Caller,
+        new: NewApiKey,
+    ) -> EngineResult<Created<(ApiKey, Option<String>)>> {
         self.check_growth()?;
         self.directory.create_api_key(&self.node, caller, &new).await
     }

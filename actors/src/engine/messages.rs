@@ -14,7 +14,7 @@ use crate::domain::message::{Attachment, BlobKey, Content, Message, State, State
 use crate::domain::reason::LaneReason;
 use crate::domain::ticket::{Ticket, TicketKind};
 use crate::protocol::api::{
-    CancelFilter, CancelManyOutcome, CancelOutcome, Caller, Created, EngineError, EngineResult, MessageEdit,
+    Caller, CancelFilter, CancelManyOutcome, CancelOutcome, Created, EngineError, EngineResult, MessageEdit,
     MessageFilter, MessageView, NewMessage, Page, PageRequest, Resolve, ThreadEntry,
 };
 use crate::sender::pool::WhyWaiting;
@@ -35,7 +35,12 @@ impl Engine {
     ///
     /// # Errors
     /// What the contact, the sender, the content or the time do not allow; a reused key; the store.
-    pub async fn schedule(&self, caller: &Caller, contact: ContactId, mut new: NewMessage) -> EngineResult<Created<MessageView>> {
+    pub async fn schedule(
+        &self,
+        caller: &Caller,
+        contact: ContactId,
+        mut new: NewMessage,
+    ) -> EngineResult<Created<MessageView>> {
         self.check_growth()?;
         let (partition, now) = (self.partition_of(contact), self.node.clock.now());
         let id = message_id_for(caller, contact, partition, new.idempotency.as_ref(), &self.node.ids, now);
@@ -116,7 +121,9 @@ impl Engine {
             let (at, tickets): (Vec<_>, Vec<_>) = messages
                 .iter()
                 .enumerate()
-                .filter(|(_, message)| message.channel == channel && message.state == State::Scheduled && message.due_at <= now)
+                .filter(|(_, message)| {
+                    message.channel == channel && message.state == State::Scheduled && message.due_at <= now
+                })
                 .map(|(at, message)| (at, Ticket::of_message(message)))
                 .unzip();
             if !tickets.is_empty()
@@ -170,15 +177,24 @@ impl Engine {
     ///
     /// # Errors
     /// A filter that names neither or a state that is not listed, a cursor that is none, the store.
-    pub async fn messages(&self, caller: &Caller, filter: MessageFilter, page: PageRequest) -> EngineResult<Page<MessageView>> {
+    pub async fn messages(
+        &self,
+        caller: &Caller,
+        filter: MessageFilter,
+        page: PageRequest,
+    ) -> EngineResult<Page<MessageView>> {
         if let Some(contact) = filter.contact {
             let mut listed = self.of_contact(caller, contact, &page).await?;
             if let Some(state) = filter.state {
                 listed.items.retain(|(_, view)| {
-                    view.state_name() == state || (state == StateName::Scheduled && view.message.state == State::Scheduled)
+                    view.state_name() == state
+                        || (state == StateName::Scheduled && view.message.state == State::Scheduled)
                 });
             }
-            return Ok(Page { items: listed.items.into_iter().map(|(_, view)| view).collect(), next_cursor: listed.next_cursor });
+            return Ok(Page {
+                items: listed.items.into_iter().map(|(_, view)| view).collect(),
+                next_cursor: listed.next_cursor,
+            });
         }
         let account = caller.account;
         let (ids, next_cursor): (Vec<MessageId>, _) = match filter.state {
@@ -206,7 +222,11 @@ impl Engine {
     }
 
     /// The due index has every account's messages: those of others are passed over, a bounded number a page.
-    async fn scheduled_of(&self, account: AccountNo, page: &PageRequest) -> EngineResult<(Vec<MessageId>, Option<String>)> {
+    async fn scheduled_of(
+        &self,
+        account: AccountNo,
+        page: &PageRequest,
+    ) -> EngineResult<(Vec<MessageId>, Option<String>)> {
         let mut ids = Vec::new();
         let mut request = PageRequest { cursor: page.cursor.clone(), limit: page.limit };
         let mut looked_at = 0;
@@ -230,7 +250,12 @@ impl Engine {
     }
 
     /// A contact's messages: pending by due time, then the past, newest first.
-    async fn of_contact(&self, caller: &Caller, contact: ContactId, page: &PageRequest) -> EngineResult<Page<(bool, MessageView)>> {
+    async fn of_contact(
+        &self,
+        caller: &Caller,
+        contact: ContactId,
+        page: &PageRequest,
+    ) -> EngineResult<Page<(bool, MessageView)>> {
         self.contact(caller, contact).await?;
         let partition = self.partition_of(contact);
         let (part, mut after) = match &page.cursor {
@@ -241,7 +266,14 @@ impl Engine {
             None => (PENDING, None),
         };
         let wanted = page.limit + 1;
-        let query = |index, after, limit, descending| RangeQuery { partition, index, after, to: UnixMs::MAX, limit, descending };
+        let query = |index, after, limit, descending| RangeQuery {
+            partition,
+            index,
+            after,
+            to: UnixMs::MAX,
+            limit,
+            descending,
+        };
         let mut entries: Vec<(u8, Entry)> = Vec::new();
         if part == PENDING {
             let pending = query(Index::Pending(contact), after.take(), wanted, false);
@@ -254,8 +286,10 @@ impl Engine {
         let has_more = entries.len() > page.limit;
         entries.truncate(page.limit);
         let next_cursor = entries.last().filter(|_| has_more).map(|(part, entry)| cursor::encode(*part, entry));
-        let parts: HashMap<MessageId, u8> =
-            entries.iter().filter_map(|(part, entry)| Some((keys::message_of_member(&entry.member).ok()?, *part))).collect();
+        let parts: HashMap<MessageId, u8> = entries
+            .iter()
+            .filter_map(|(part, entry)| Some((keys::message_of_member(&entry.member).ok()?, *part)))
+            .collect();
         let ids: Vec<_> = entries.iter().filter_map(|(_, entry)| keys::message_of_member(&entry.member).ok()).collect();
         let views = self.views(self.records(caller.account, &ids).await?).await;
         let items = views.into_iter().map(|view| (parts.get(&view.message.id) == Some(&PENDING), view)).collect();
@@ -266,7 +300,12 @@ impl Engine {
     ///
     /// # Errors
     /// Not found, a cursor that is none, the store.
-    pub async fn thread(&self, caller: &Caller, contact: ContactId, page: PageRequest) -> EngineResult<Page<ThreadEntry>> {
+    pub async fn thread(
+        &self,
+        caller: &Caller,
+        contact: ContactId,
+        page: PageRequest,
+    ) -> EngineResult<Page<ThreadEntry>> {
         let listed = self.of_contact(caller, contact, &page).await?;
         let entry = |(is_pending, view)| ThreadEntry { is_pending, view };
         Ok(Page { items: listed.items.into_iter().map(entry).collect(), next_cursor: listed.next_cursor })
@@ -290,10 +329,8 @@ impl Engine {
     /// The store; some may have been cancelled by then.
     pub async fn cancel_many(&self, caller: &Caller, filter: CancelFilter) -> EngineResult<CancelManyOutcome> {
         let mut outcome = CancelManyOutcome::default();
-        let messages = MessageFilter {
-            contact: filter.contact,
-            state: filter.contact.is_none().then_some(StateName::Scheduled),
-        };
+        let messages =
+            MessageFilter { contact: filter.contact, state: filter.contact.is_none().then_some(StateName::Scheduled) };
         let mut cursor = None;
         loop {
             let request = PageRequest { cursor, limit: CANCELS_AT_ONCE };
@@ -313,7 +350,8 @@ impl Engine {
                 }
             }
             // Past the pending part of a contact's list there is nothing to cancel.
-            let is_past = filter.contact.is_some() && listed.items.iter().any(|view| view.message.state.name().is_final());
+            let is_past =
+                filter.contact.is_some() && listed.items.iter().any(|view| view.message.state.name().is_final());
             match listed.next_cursor {
                 Some(next) if !is_past => cursor = Some(next),
                 _ => return Ok(outcome),
@@ -333,7 +371,13 @@ impl Engine {
     ///
     /// # Errors
     /// Not found, another version, no longer pending, refused fields, the store.
-    pub async fn edit(&self, caller: &Caller, id: MessageId, edit: MessageEdit, if_match: Option<u32>) -> EngineResult<MessageView> {
+    pub async fn edit(
+        &self,
+        caller: &Caller,
+        id: MessageId,
+        edit: MessageEdit,
+        if_match: Option<u32>,
+    ) -> EngineResult<MessageView> {
         self.change(caller, id, ContactCommand::Edit(*caller, id, Box::new(edit), if_match)).await
     }
 

@@ -7,13 +7,15 @@ use crate::domain::address::Channel;
 use crate::domain::clock::UnixMs;
 use crate::domain::directory::{Limit, Sender};
 use crate::domain::ids::{MessageId, SenderId};
+use crate::domain::message::StateName;
 use crate::partition::DescribePartition;
-use crate::protocol::api::{Caller, Created, DeadLetter, EngineError, EngineResult, MessageView, Page, PageRequest, SenderPatch};
+use crate::protocol::api::{
+    Caller, Created, DeadLetter, EngineError, EngineResult, MessageView, Page, PageRequest, SenderPatch,
+};
 use crate::protocol::operations::{LaneView, NodeStatus, PartitionStatus};
 use crate::sender::pool::{DescribePool, SetDraining};
 use crate::store::Index;
 use crate::store::keys::AttentionMember;
-use crate::domain::message::StateName;
 use crate::wheel::actor::DescribeWheel;
 
 /// An actor that does not answer is gone: the node is stopping.

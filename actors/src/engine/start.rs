@@ -97,7 +97,8 @@ impl Engine {
             let (node, transport) = (Arc::clone(&node), Arc::clone(transport));
             SenderPool::start_in_arbiter(&pools.handle(), move |_| SenderPool::new(node, channel, transport))
         };
-        let routes = PoolRoutes { email: pool(Channel::Email, &transports.email), sms: pool(Channel::Sms, &transports.sms) };
+        let routes =
+            PoolRoutes { email: pool(Channel::Email, &transports.email), sms: pool(Channel::Sms, &transports.sms) };
         let mut shards = Vec::new();
         for number in 0..node.settings.shards {
             let arbiter = Arbiter::new();

@@ -15,8 +15,8 @@ use crate::contact::actor::ContactActor;
 use crate::domain::ids::Partition;
 use crate::partition::CommitFailed;
 use crate::shard::Node;
-use crate::wheel::parking::{Parked, Parking};
 use crate::store::{AddressHint, CommitError, Head, Mutation};
+use crate::wheel::parking::{Parked, Parking};
 
 /// Who hears that a commit is durable.
 #[derive(Debug)]
@@ -46,7 +46,6 @@ pub struct Commit {
     /// Who hears of it.
     pub requester: Requester,
 }
-
 
 /// The requester's oldest open commit is durable.
 #[derive(Debug, Clone, Copy, Message)]
@@ -173,7 +172,9 @@ impl Handler<Commit> for Journal {
 
     fn handle(&mut self, commit: Commit, ctx: &mut Self::Context) {
         // A contact of an earlier opening is being dropped: its callers hear that from the registry.
-        let Some(line) = self.lines.get_mut(&commit.partition).filter(|line| line.epoch == commit.epoch) else { return };
+        let Some(line) = self.lines.get_mut(&commit.partition).filter(|line| line.epoch == commit.epoch) else {
+            return;
+        };
         let Commit { partition, mutations, is_growth, hints_to_add, hints_to_remove, requester, .. } = commit;
         line.queue.push_back((Share { mutations, is_growth, hints_to_add, hints_to_remove }, requester));
         if !line.is_dirty && !line.is_in_flight {

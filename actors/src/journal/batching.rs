@@ -28,13 +28,20 @@ pub(super) struct Group<R> {
 /// since growth alone is refused when space runs out; order is kept, so a run ends where the kind changes.
 pub(super) fn next_group<R>(queue: &mut VecDeque<(Share, R)>) -> Option<Group<R>> {
     let is_growth = queue.front()?.0.is_growth;
-    let mut group = Group { batch: Batch::default(), hints_to_add: vec![], hints_to_remove: vec![], requesters: vec![], pending: 0 };
+    let mut group = Group {
+        batch: Batch::default(),
+        hints_to_add: vec![],
+        hints_to_remove: vec![],
+        requesters: vec![],
+        pending: 0,
+    };
     group.batch.is_growth = is_growth;
     let mut bytes = 0;
     let mut counters: Vec<(Counter, i64)> = Vec::new();
     while let Some((share, _)) = queue.front() {
         let more: usize = share.mutations.iter().map(Mutation::len).sum();
-        let fits = group.batch.mutations.len() + share.mutations.len() <= Batch::MAX_MUTATIONS && bytes + more <= Batch::MAX_BYTES;
+        let fits = group.batch.mutations.len() + share.mutations.len() <= Batch::MAX_MUTATIONS
+            && bytes + more <= Batch::MAX_BYTES;
         // A decision that is larger than a batch may be goes alone: it is never split.
         if share.is_growth != is_growth || !(fits || group.requesters.is_empty()) {
             break;
@@ -55,7 +62,10 @@ pub(super) fn next_group<R>(queue: &mut VecDeque<(Share, R)>) -> Option<Group<R>
         group.requesters.push(requester);
     }
     group.pending = counters.iter().find(|(counter, _)| *counter == Counter::Pending).map_or(0, |(_, by)| *by);
-    group.batch.mutations.extend(counters.into_iter().filter(|(_, by)| *by != 0).map(|(counter, by)| Mutation::Add(counter, by)));
+    group
+        .batch
+        .mutations
+        .extend(counters.into_iter().filter(|(_, by)| *by != 0).map(|(counter, by)| Mutation::Add(counter, by)));
     Some(group)
 }
 

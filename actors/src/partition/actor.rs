@@ -108,7 +108,10 @@ pub struct PartitionActor {
 
 impl std::fmt::Debug for PartitionActor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PartitionActor").field("partition", &self.partition).field("phase", &self.phase).finish_non_exhaustive()
+        f.debug_struct("PartitionActor")
+            .field("partition", &self.partition)
+            .field("phase", &self.phase)
+            .finish_non_exhaustive()
     }
 }
 
@@ -270,10 +273,15 @@ impl Handler<AcquireDone> for PartitionActor {
         }
         match result {
             Ok(Ok(opened)) => self.serve(opened),
-            Ok(Err(remaining)) => self.acquire_later(remaining.clamp(Duration::from_millis(50), Duration::from_secs(1)), ctx),
+            Ok(Err(remaining)) => {
+                self.acquire_later(remaining.clamp(Duration::from_millis(50), Duration::from_secs(1)), ctx)
+            }
             Err(error) => {
-                let condition =
-                    if matches!(error, StoreError::OutOfSpace) { StoreCondition::OutOfSpace } else { StoreCondition::Unavailable };
+                let condition = if matches!(error, StoreError::OutOfSpace) {
+                    StoreCondition::OutOfSpace
+                } else {
+                    StoreCondition::Unavailable
+                };
                 self.node.health.set_store(condition);
                 tracing::debug!(partition = %self.partition, %error, "the partition cannot be opened yet, trying again");
                 self.acquire_later(RETRY, ctx);
@@ -322,7 +330,9 @@ impl Handler<RenewDone> for PartitionActor {
                 self.acquire_later(RETRY, ctx);
             }
             // Trust runs out by itself.
-            Err(error) => tracing::warn!(partition = %self.partition, %error, "the lease could not be renewed, trying again"),
+            Err(error) => {
+                tracing::warn!(partition = %self.partition, %error, "the lease could not be renewed, trying again")
+            }
         }
     }
 }

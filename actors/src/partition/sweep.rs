@@ -37,13 +37,24 @@ pub(super) async fn sweep(node: &Node, partition: Partition) -> Result<(), Store
     Ok(())
 }
 
-async fn read(node: &Node, partition: Partition, index: Index, after: Option<Entry>, to: UnixMs) -> Result<Vec<Entry>, StoreError> {
+async fn read(
+    node: &Node,
+    partition: Partition,
+    index: Index,
+    after: Option<Entry>,
+    to: UnixMs,
+) -> Result<Vec<Entry>, StoreError> {
     let query = RangeQuery { partition, index, after, to, limit: PAGE, descending: false };
     Ok(node.store.ranges(std::slice::from_ref(&query)).await?.into_iter().next().unwrap_or_default())
 }
 
 /// Tells the contacts whose oldest entry is past its retention.
-async fn forget_old(node: &Node, partition: Partition, contacts: &[ContactId], before: UnixMs) -> Result<(), StoreError> {
+async fn forget_old(
+    node: &Node,
+    partition: Partition,
+    contacts: &[ContactId],
+    before: UnixMs,
+) -> Result<(), StoreError> {
     let queries: Vec<_> = contacts
         .iter()
         .map(|contact| RangeQuery {

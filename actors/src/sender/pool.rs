@@ -474,7 +474,8 @@ impl Handler<WorkDone> for SenderPool {
         self.allowance.finished();
         let now = self.node.clock.boot();
         if let (Some(state), AttemptEnd::Judged(verdict)) = (self.permits.get(&permit), &end) {
-            let failed = verdict.is_provider_failure().then(|| verdict.failure().and_then(|failure| failure.retry_after));
+            let failed =
+                verdict.is_provider_failure().then(|| verdict.failure().and_then(|failure| failure.retry_after));
             if failed.is_some() || matches!(verdict, Verdict::Submitted { .. } | Verdict::Permanent(_)) {
                 self.lanes.report_provider(state.ticket.lane, failed, now, self.node.ids.random_u64());
             }
@@ -497,7 +498,8 @@ impl Handler<ParkedFound> for SenderPool {
     type Result = ();
 
     fn handle(&mut self, ParkedFound(scope): ParkedFound, ctx: &mut Self::Context) {
-        let channel = self.node.directory.load().sender_of_lane(scope.lane).map(crate::domain::directory::Sender::channel);
+        let channel =
+            self.node.directory.load().sender_of_lane(scope.lane).map(crate::domain::directory::Sender::channel);
         // The lane of a removed sender may be of either channel; the other pool finds nothing of its own.
         if channel.is_none_or(|channel| channel == self.channel) {
             self.lanes.set_parked(scope.lane, scope.class);
@@ -519,7 +521,9 @@ impl Handler<Refilled> for SenderPool {
         if asked.answers_due > 0 {
             return;
         }
-        let Some(Question { is_exhausted, parks_before, mut tickets, .. }) = self.questions.remove(&scope) else { return };
+        let Some(Question { is_exhausted, parks_before, mut tickets, .. }) = self.questions.remove(&scope) else {
+            return;
+        };
         // What was parked since the question may not have been seen.
         let parks_now = self.parks_sent.get(&scope).copied().unwrap_or(0);
         let is_exhausted = is_exhausted && parks_before == parks_now;

@@ -129,6 +129,8 @@ pub enum Counter {
     Pending = 1,
     /// Contacts that live.
     Contacts = 2,
+    /// Lane numbers given out (in the directory partition).
+    Lanes = 3,
 }
 
 /// A batch: all of it is applied, or none.

@@ -385,7 +385,9 @@ impl Handler<PagesLoaded> for WheelActor {
         let now = self.node.clock.now();
         let mut fresh = Vec::new();
         for (partition, epoch, limit, page) in pages {
-            let Some(loaded) = self.windows.get_mut(&partition).filter(|loaded| loaded.epoch == epoch) else { continue };
+            let Some(loaded) = self.windows.get_mut(&partition).filter(|loaded| loaded.epoch == epoch) else {
+                continue;
+            };
             match page {
                 Ok(tickets) => {
                     let was_full = tickets.len() >= limit;

@@ -75,7 +75,8 @@ pub(super) fn edit(
             detail: "the message's content is missing from the store: cancel it and schedule it anew".into(),
         }));
     };
-    let MessageEdit { to, from, subject, text, html, intent, class, if_late, quiet_hours, cancel_on_reply, metadata } = edit;
+    let MessageEdit { to, from, subject, text, html, intent, class, if_late, quiet_hours, cancel_on_reply, metadata } =
+        edit;
     let mut next = next_version(message, around.now);
     let mut errors = Vec::new();
     let changes_content = subject.is_some() || text.is_some() || html.is_some();
@@ -89,11 +90,13 @@ pub(super) fn edit(
     next.metadata = metadata.unwrap_or(next.metadata);
 
     // A held message may be held for its very sender or address: an edit without another one checks them again.
-    let recipient = choose_recipient(contact, message.channel, Some(to.unwrap_or_else(|| message.to.clone())), &mut errors);
-    let sender = choose_sender(contact, caller, message.channel, Some(from.unwrap_or(message.sender)), around, &mut errors);
+    let recipient =
+        choose_recipient(contact, message.channel, Some(to.unwrap_or_else(|| message.to.clone())), &mut errors);
+    let sender =
+        choose_sender(contact, caller, message.channel, Some(from.unwrap_or(message.sender)), around, &mut errors);
     check_consent(contact, message.channel, next.class, &mut errors);
     if let Some(sender) = sender {
-        next.cost = check_content(contact, sender, message.channel, &content, &recipient, around, &mut errors);
+        next.cost = check_content(contact, sender, message.channel, &content, around, &mut errors);
     }
     if let Some(intent) = intent
         && let Some((intent, due_at)) = plan_intent(intent, contact, around, &mut errors)
@@ -156,7 +159,13 @@ pub(super) fn send_now(known: &Known<'_>, caller: &Caller, id: MessageId, around
     decision
 }
 
-pub(super) fn resolve(known: &Known<'_>, caller: &Caller, id: MessageId, how: Resolve, around: &Surroundings<'_>) -> Decision {
+pub(super) fn resolve(
+    known: &Known<'_>,
+    caller: &Caller,
+    id: MessageId,
+    how: Resolve,
+    around: &Surroundings<'_>,
+) -> Decision {
     let message = or_refuse!(message_of(known, caller.account, id));
     if message.state != State::Uncertain {
         return Decision::answer(Err(EngineError::Conflict {

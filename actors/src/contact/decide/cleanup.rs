@@ -42,7 +42,10 @@ pub(super) fn delete(known: &Known<'_>, caller: &Caller, around: &Surroundings<'
 }
 
 /// The messages behind index entries. An entry whose record is gone is removed by itself.
-fn messages_of<'a>(known: &'a Known<'_>, entries: &'a [Entry]) -> impl Iterator<Item = (&'a Entry, Option<&'a Message>)> {
+fn messages_of<'a>(
+    known: &'a Known<'_>,
+    entries: &'a [Entry],
+) -> impl Iterator<Item = (&'a Entry, Option<&'a Message>)> {
     entries.iter().map(|entry| {
         let id = keys::message_of_member(&entry.member).ok();
         (entry, id.and_then(|id| known.records.messages.get(&id)).and_then(Option::as_deref))
@@ -62,9 +65,15 @@ pub(super) fn step(known: &Known<'_>, ticket: &Ticket, around: &Surroundings<'_>
     for (entry, message) in messages_of(known, pending) {
         match message {
             // An attempt is under way: its end removes the message.
-            Some(message) if matches!(message.state, State::Sending(claim) if claim.boot == around.boot) => under_way += 1,
+            Some(message) if matches!(message.state, State::Sending(claim) if claim.boot == around.boot) => {
+                under_way += 1
+            }
             Some(message) => decision.remove_message(message),
-            None => decision.mutations.push(Mutation::Unindex(Index::Pending(contact.id), entry.score, entry.member.clone())),
+            None => decision.mutations.push(Mutation::Unindex(
+                Index::Pending(contact.id),
+                entry.score,
+                entry.member.clone(),
+            )),
         }
     }
     if !pending.is_empty() {
@@ -79,7 +88,11 @@ pub(super) fn step(known: &Known<'_>, ticket: &Ticket, around: &Surroundings<'_>
     for (entry, message) in messages_of(known, past) {
         match message {
             Some(message) => decision.remove_message(message),
-            None => decision.mutations.push(Mutation::Unindex(Index::Timeline(contact.id), entry.score, entry.member.clone())),
+            None => decision.mutations.push(Mutation::Unindex(
+                Index::Timeline(contact.id),
+                entry.score,
+                entry.member.clone(),
+            )),
         }
     }
     if past.len() >= CHUNK {
@@ -106,7 +119,11 @@ pub(super) fn forget(known: &Known<'_>, before: UnixMs) -> Decision {
         match message {
             Some(message) if message.since <= before => decision.remove_message(message),
             Some(_) => {}
-            None => decision.mutations.push(Mutation::Unindex(Index::Timeline(contact.id), entry.score, entry.member.clone())),
+            None => decision.mutations.push(Mutation::Unindex(
+                Index::Timeline(contact.id),
+                entry.score,
+                entry.member.clone(),
+            )),
         }
     }
     if past.len() >= CHUNK && !decision.mutations.is_empty() {

@@ -22,6 +22,7 @@ use crate::domain::message::{Attempt, AttemptOutcome, Author, Claim, Class, Cont
 use crate::domain::permissions;
 use crate::domain::reason::Reason;
 use crate::domain::segments;
+use crate::domain::unsubscribe::Unsubscribe;
 use crate::domain::verdict::{Failure, Verdict};
 use crate::protocol::settings::UncertainPolicy;
 use crate::sender::Release;
@@ -70,7 +71,8 @@ pub(super) fn permit(known: &Known<'_>, granted: &PermitGranted, around: &Surrou
             unused(decision)
         }
         State::Sending(_) => {
-            let failure = Failure::message("claim_orphaned", "the process died, or the node lost its lease, during the attempt");
+            let failure =
+                Failure::message("claim_orphaned", "the process died, or the node lost its lease, during the attempt");
             let mut next = next_version(message, around.now);
             finish_attempt(&mut next, AttemptOutcome::Unknown, None, Some(failure), around.now);
             enter(&mut next, State::Uncertain, Some(Reason::ClaimOrphaned), Author::System, around.now);
@@ -171,7 +173,7 @@ fn last_check<'a>(known: &Known<'_>, contact: &Contact, message: &Message, aroun
         return Check::Stop(State::Held, Reason::SenderNotPermitted);
     }
     let Some(content) = content_of(known, message) else { return Check::Stop(State::Failed, Reason::ContentLost) };
-    match rendered(contact, sender, &content, Some(&message.to), around) {
+    match rendered(contact, sender, &content, around) {
         Ok(content) => match segments::check(content.text.as_deref().unwrap_or_default()) {
             Err(error) if message.channel == Channel::Sms => {
                 Check::Stop(State::Held, Reason::TemplateFailed(error.to_string()))
@@ -184,7 +186,10 @@ fn last_check<'a>(known: &Known<'_>, contact: &Contact, message: &Message, aroun
 
 /// The rights that a message's author has by now. A user that was removed leaves their messages to the
 /// account; a revoked key stops new requests, not what it scheduled.
-fn author_now(author: Author, around: &Surroundings<'_>) -> (crate::domain::directory::Role, Option<crate::domain::ids::UserId>) {
+fn author_now(
+    author: Author,
+    around: &Surroundings<'_>,
+) -> (crate::domain::directory::Role, Option<crate::domain::ids::UserId>) {
     use crate::domain::directory::Role;
     match author {
         Author::User(id) => around.directory.user(id).map_or((Role::Admin, None), |user| (user.role, Some(id))),
@@ -202,7 +207,10 @@ fn envelope(
     around: &Surroundings<'_>,
 ) -> Envelope {
     let unsubscribe = (message.channel == Channel::Email && message.class == Class::Campaign)
-        .then(|| around.unsubscribe.url(&around.settings.public_url, contact.account, contact.id, message.channel))
+        .then(|| {
+            let what = Unsubscribe { account: contact.account, contact: contact.id, channel: message.channel };
+            url::Url::parse(&format!("{}/u/{}", around.settings.public_url, around.unsubscribe.sign(what))).ok()
+        })
         .flatten();
     Envelope {
         message: message.id,

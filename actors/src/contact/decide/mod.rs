@@ -15,8 +15,6 @@ mod deliver;
 mod needs;
 mod profile;
 mod schedule;
-#[cfg(test)]
-mod tests;
 
 use crate::domain::message::{Message, StoredContent};
 use crate::protocol::api::EngineError;
@@ -25,7 +23,7 @@ use super::command::ContactCommand;
 use super::decision::{Decision, Known, Surroundings};
 
 pub use needs::{Needs, needs};
-pub use schedule::message_id_for;
+pub use schedule::{message_id_for, stored};
 
 /// Decides a command. Everything that [`needs`] asks for is in `known.records`.
 pub fn decide(known: &Known<'_>, command: ContactCommand, around: &Surroundings<'_>) -> Decision {
@@ -51,16 +49,17 @@ pub fn decide(known: &Known<'_>, command: ContactCommand, around: &Surroundings<
 
 /// The numbers of the blobs that belong to a message.
 pub fn blobs_of(message: &Message) -> impl Iterator<Item = u8> + '_ {
-    let content = matches!(message.content, StoredContent::Blob { .. }).then_some(crate::domain::message::BlobKey::CONTENT);
+    let content =
+        matches!(message.content, StoredContent::Blob { .. }).then_some(crate::domain::message::BlobKey::CONTENT);
     content.into_iter().chain(message.attachments.iter().map(|attachment| attachment.blob))
 }
 
 /// The live contact of the caller's account, or "not found".
-fn live<'a>(known: &Known<'a>, account: crate::domain::ids::AccountNo) -> Result<&'a crate::domain::contact::Contact, EngineError> {
-    known
-        .contact
-        .filter(|contact| contact.account == account && !contact.is_deleted())
-        .ok_or(EngineError::NotFound)
+fn live<'a>(
+    known: &Known<'a>,
+    account: crate::domain::ids::AccountNo,
+) -> Result<&'a crate::domain::contact::Contact, EngineError> {
+    known.contact.filter(|contact| contact.account == account && !contact.is_deleted()).ok_or(EngineError::NotFound)
 }
 
 /// A message of this contact and the caller's account, or "not found".

@@ -111,7 +111,8 @@ fn entries_with_messages(
 fn content_of(out: &mut Needs, known: &Known<'_>, id: MessageId) {
     let Some(Some(message)) = known.records.messages.get(&id) else { return };
     let is_waiting = matches!(message.state, State::Scheduled | State::Sending(_) | State::Held);
-    if is_waiting && matches!(message.content, StoredContent::Blob { .. }) && !known.records.contents.contains_key(&id) {
+    if is_waiting && matches!(message.content, StoredContent::Blob { .. }) && !known.records.contents.contains_key(&id)
+    {
         out.contents.push(id);
     }
 }

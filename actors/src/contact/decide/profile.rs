@@ -156,7 +156,8 @@ pub(super) fn patch(
         }));
     }
     let mut profile = contact.profile.clone();
-    let ProfilePatch { name, emails, phones, time_zone, tags, attributes, consent_email, consent_sms, external_id } = patch;
+    let ProfilePatch { name, emails, phones, time_zone, tags, attributes, consent_email, consent_sms, external_id } =
+        patch;
     if let Some(name) = name {
         profile.name = name;
     }

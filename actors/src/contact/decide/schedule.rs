@@ -11,13 +11,13 @@ use crate::domain::ids::{CampaignNo, ContactId, MessageId, Partition};
 use crate::domain::message::{Author, BlobKey, Class, Content, HistoryEntry, Message, State, StateName, StoredContent};
 use crate::domain::plan;
 use crate::domain::reason::Reason;
-use crate::domain::schedule::{Intent, Resolution};
+use crate::domain::schedule::Intent;
 use crate::domain::segments;
 use crate::domain::template;
 use crate::domain::zone::TimeZone;
 use crate::domain::{permissions, source::IdSource};
-use crate::store::{Mutation, Table, keys};
 use crate::protocol::api::{Caller, Created, EngineError, FieldError, Idempotency, NewIntent, ZoneChoice};
+use crate::store::{Mutation, Table, keys};
 
 /// The id of a message that is to be scheduled.
 #[must_use]
@@ -35,7 +35,12 @@ pub fn message_id_for(
     }
 }
 
-pub(super) fn schedule(known: &Known<'_>, caller: &Caller, command: ScheduleMessage, around: &Surroundings<'_>) -> Decision {
+pub(super) fn schedule(
+    known: &Known<'_>,
+    caller: &Caller,
+    command: ScheduleMessage,
+    around: &Surroundings<'_>,
+) -> Decision {
     let contact = or_refuse!(live(known, caller.account));
     if let Some(Some(existing)) = known.records.messages.get(&command.id) {
         return Decision::answer(replay(existing, &command));
@@ -50,7 +55,8 @@ pub(super) fn schedule(known: &Known<'_>, caller: &Caller, command: ScheduleMess
         Author::ApiKey(_) | Author::System => Class::Transactional,
     });
     check_consent(contact, new.channel, class, &mut errors);
-    let cost = sender.map_or(1, |sender| check_content(contact, sender, new.channel, &new.content, &to, around, &mut errors));
+    let cost =
+        sender.map_or(1, |sender| check_content(contact, sender, new.channel, &new.content, around, &mut errors));
     let planned = plan_intent(new.intent, contact, around, &mut errors);
 
     let (Some(sender), Some(to), Some((intent, due_at))) = (sender, to, planned) else {
@@ -129,7 +135,8 @@ pub(super) fn choose_sender<'a>(
     let last_used = contact.last_used(channel).sender;
     let Some(id) = from else {
         let senders = around.directory.senders_of(caller.account).filter(|sender| sender.channel() == channel);
-        let chosen = permissions::choose_sender(caller.role, caller.user, senders, last_used).map(|(sender, _)| sender);
+        let chosen =
+            permissions::choose_sender(caller.role, caller.user, senders, last_used).map(|choice| choice.sender);
         if chosen.is_none() {
             errors.push(FieldError::new(
                 "/from",
@@ -154,7 +161,11 @@ pub(super) fn choose_sender<'a>(
             None
         }
         Some(sender) if !permissions::may_use(caller.role, caller.user, sender, last_used) => {
-            errors.push(FieldError::new("/from", "sender_not_permitted", "you may not use this sender: choose another one"));
+            errors.push(FieldError::new(
+                "/from",
+                "sender_not_permitted",
+                "you may not use this sender: choose another one",
+            ));
             None
         }
         Some(sender) => Some(sender),
@@ -220,14 +231,13 @@ pub(super) fn check_content(
     sender: &Sender,
     channel: Channel,
     content: &Content,
-    to: &Option<Address>,
     around: &Surroundings<'_>,
     errors: &mut Vec<FieldError>,
 ) -> u16 {
-    let rendered = match rendered(contact, sender, content, to.as_ref(), around) {
+    let rendered = match rendered(contact, sender, content, around) {
         Ok(rendered) => rendered,
         Err(error) => {
-            errors.push(FieldError::new(format!("/{}", error.field()), "template_failed", error.to_string()));
+            errors.push(FieldError::new(format!("/{}", error.field), "template_failed", error.to_string()));
             return 1;
         }
     };
@@ -248,15 +258,14 @@ pub(super) fn rendered(
     contact: &Contact,
     sender: &Sender,
     content: &Content,
-    to: Option<&Address>,
     around: &Surroundings<'_>,
 ) -> Result<Content, template::TemplateError> {
     let is_plain = |field: &Option<String>| field.as_deref().is_none_or(|text| !template::is_template(text));
     if !content.render || (is_plain(&content.subject) && is_plain(&content.text) && is_plain(&content.html)) {
         return Ok(Content { render: false, ..content.clone() });
     }
-    let account = around.directory.account(contact.account).map_or("", |account| account.name.as_str());
-    template::render(content, &template::TemplateContext::new(&contact.profile, to, sender, account))
+    let Some(account) = around.directory.account(contact.account) else { return Ok(content.clone()) };
+    template::render(content, &template::TemplateContext::new(&contact.profile, sender, account))
 }
 
 /// What the caller meant by "when", resolved: the intent to keep and the due time.
@@ -303,15 +312,6 @@ pub(super) fn plan_intent(
 fn zone_of(contact: &Contact, around: &Surroundings<'_>) -> String {
     let account = || around.directory.account(contact.account).map(|account| account.time_zone.clone());
     contact.profile.time_zone.clone().or_else(account).unwrap_or_else(|| "UTC".into())
-}
-
-/// How a stored intent met the zone's rules, for the answer.
-#[must_use]
-pub fn resolution(intent: &Intent) -> Option<Resolution> {
-    match intent {
-        Intent::Wall(wall) => Some(wall.resolution),
-        Intent::Now | Intent::At(_) => None,
-    }
 }
 
 /// Splits content by size: small stays in the record, large becomes a blob.

@@ -47,6 +47,12 @@ pub fn alias(account: AccountNo, external_id: &str) -> Key {
     key
 }
 
+/// The key of the installation's secret (32 random bytes) in `Table::Directory`; not listed in `Index::Directory`.
+#[must_use]
+pub fn installation_secret() -> Key {
+    Key::from_slice(&[0])
+}
+
 /// What the directory holds: the key of a record in `Table::Directory`, and its member in `Index::Directory`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DirectoryKey {
