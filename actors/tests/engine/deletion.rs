@@ -1,0 +1,48 @@
+//! Deleting a contact.
+
+use sendwheel_actors::domain::message::StateName;
+use sendwheel_actors::engine::api::{EngineError, MessageFilter, NewContact, PageRequest};
+use sendwheel_actors::domain::contact::Profile;
+
+use super::support::{Node, settings, until};
+
+#[actix::test]
+async fn deleting_a_contact_cancels_everything_pending_and_hands_nothing_over_afterwards() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start(folder.path(), settings()).await;
+    node.sms_sender("+12125550100").await;
+    let contact = node.contact(1).await;
+    let sends = (0..100).map(|number| node.sms(contact.id, "x", Node::in_ms(700 + number % 3)));
+    let pending: Vec<_> = futures_util::future::join_all(sends).await.iter().map(|view| view.message.id).collect();
+    let other = node.contact(2).await;
+    let last = node.sms(other.id, "x", Node::in_ms(900)).await.message.id;
+    assert_eq!(node.engine.delete_contact(&node.caller, contact.id).await.unwrap(), 100);
+    assert_eq!(node.engine.contact(&node.caller, contact.id).await, Err(EngineError::NotFound));
+    node.until_state(last, StateName::Submitted).await;
+    assert_eq!(node.sms.seen().len(), 1, "nothing of the deleted contact");
+    for id in pending {
+        assert_eq!(node.engine.message(&node.caller, id).await, Err(EngineError::NotFound));
+    }
+    let filter = MessageFilter { contact: None, state: Some(StateName::Scheduled) };
+    let page = PageRequest { cursor: None, limit: 10 };
+    until("nothing is scheduled any more", async || {
+        node.engine.messages(&node.caller, filter.clone(), page.clone()).await.unwrap().items.is_empty()
+    })
+    .await;
+    node.stop().await;
+}
+
+#[actix::test]
+async fn an_external_id_is_free_again_once_its_contact_is_cleaned_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start(folder.path(), settings()).await;
+    let new = || NewContact {
+        profile: Profile { external_id: Some("42".into()), ..Profile::default() },
+        idempotency: None,
+    };
+    let first = node.engine.upsert_contact(&node.caller, new()).await.unwrap().into_inner();
+    assert_eq!(node.engine.upsert_contact(&node.caller, new()).await.unwrap().into_inner().id, first.id);
+    node.engine.delete_contact(&node.caller, first.id).await.unwrap();
+    until("it can be created again", async || node.engine.upsert_contact(&node.caller, new()).await.is_ok()).await;
+    node.stop().await;
+}

@@ -1,0 +1,228 @@
+//! From a schedule to its settling.
+
+use std::time::Duration;
+
+use sendwheel_actors::domain::clock::{Clock, SystemClock};
+use sendwheel_actors::domain::message::StateName;
+use sendwheel_actors::domain::verdict::{Failure, Verdict};
+use sendwheel_actors::engine::api::{CancelOutcome, Created, EngineError, Idempotency, NewIntent, PageRequest, Resolve};
+
+use super::support::{Node, settings, sms, until};
+
+#[actix::test]
+async fn a_due_message_goes_all_the_way_round() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start(folder.path(), settings()).await;
+    node.sms_sender("+12125550100").await;
+    let contact = node.contact(1).await;
+    let view = node.sms(contact.id, "Hi {{ contact.first_name }}", Node::in_ms(300)).await;
+    assert_eq!(view.state_name(), StateName::Scheduled);
+    node.until_state(view.message.id, StateName::Submitted).await;
+    let seen = node.sms.seen();
+    assert_eq!(seen.len(), 1);
+    assert_eq!(seen[0].text, "Hi Jane");
+    assert!(seen[0].at >= view.message.due_at, "never early");
+    let settled = node.engine.message(&node.caller, view.message.id).await.unwrap();
+    assert_eq!(settled.message.attempts.len(), 1);
+    assert_eq!(settled.content.text.as_deref(), Some("Hi Jane"), "what was sent is what is shown");
+    node.stop().await;
+}
+
+#[actix::test]
+async fn a_cancelled_message_is_never_handed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start(folder.path(), settings()).await;
+    node.sms_sender("+12125550100").await;
+    let contact = node.contact(1).await;
+    let canceled = node.sms(contact.id, "no", Node::in_ms(400)).await.message.id;
+    let sent = node.sms(contact.id, "yes", Node::in_ms(500)).await.message.id;
+    assert_eq!(node.engine.cancel(&node.caller, canceled).await.unwrap(), CancelOutcome::Canceled);
+    assert_eq!(node.engine.cancel(&node.caller, canceled).await.unwrap(), CancelOutcome::Canceled, "repeatable");
+    node.until_state(sent, StateName::Submitted).await;
+    assert_eq!(node.sms.seen().iter().map(|seen| seen.message).collect::<Vec<_>>(), [sent]);
+    assert_eq!(
+        node.engine.cancel(&node.caller, sent).await.unwrap(),
+        CancelOutcome::AlreadyHandedOver(StateName::Submitted)
+    );
+    node.stop().await;
+}
+
+#[actix::test]
+async fn transient_failures_are_tried_again_and_end_in_a_dead_letter_that_can_be_revived() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start(folder.path(), settings()).await;
+    node.sms_sender("+12125550100").await;
+    let contact = node.contact(1).await;
+    for _ in 0..3 {
+        node.sms.answer(Verdict::Transient(Failure::message("try_later", "not now")));
+    }
+    let id = node.sms(contact.id, "again", NewIntent::Now).await.message.id;
+    node.until_state(id, StateName::Failed).await;
+    let view = node.engine.message(&node.caller, id).await.unwrap();
+    assert_eq!(view.message.attempts.len(), 3);
+    assert_eq!(view.message.reason.as_ref().unwrap().code(), "attempts_exhausted");
+    let page = PageRequest { cursor: None, limit: 10 };
+    let dead: Vec<_> = node.engine.dead_letters(page).await.unwrap().items.iter().map(|letter| letter.message).collect();
+    assert_eq!(dead, [id]);
+    let Created::New(revived) = node.engine.requeue(&node.caller, id).await.unwrap() else { panic!("made now") };
+    assert_eq!(revived.message.requeue_of, Some(id));
+    node.until_state(revived.message.id, StateName::Submitted).await;
+    assert!(matches!(node.engine.requeue(&node.caller, id).await.unwrap(), Created::Replayed(_)), "once per dead letter");
+    node.stop().await;
+}
+
+#[actix::test]
+async fn a_permanent_failure_is_not_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start(folder.path(), settings()).await;
+    node.sms_sender("+12125550100").await;
+    let contact = node.contact(1).await;
+    node.sms.answer(Verdict::Permanent(Failure::message("twilio_21211", "no such number")));
+    let id = node.sms(contact.id, "x", NewIntent::Now).await.message.id;
+    node.until_state(id, StateName::Failed).await;
+    let view = node.engine.message(&node.caller, id).await.unwrap();
+    assert_eq!(view.message.attempts.len(), 1);
+    assert_eq!(view.message.reason.as_ref().unwrap().code(), "refused");
+    node.stop().await;
+}
+
+#[actix::test]
+async fn an_unknown_outcome_is_held_for_sms_and_a_person_resolves_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start(folder.path(), settings()).await;
+    node.sms_sender("+12125550100").await;
+    let contact = node.contact(1).await;
+    node.sms.answer(Verdict::Unknown(Failure::provider("cut", "the connection was cut")));
+    let id = node.sms(contact.id, "x", NewIntent::Now).await.message.id;
+    node.until_state(id, StateName::Uncertain).await;
+    let view = node.engine.resolve(&node.caller, id, Resolve::Retry).await.unwrap();
+    assert_eq!(view.message.version, 4);
+    node.until_state(id, StateName::Submitted).await;
+    assert_eq!(node.sms.seen().len(), 2);
+    assert!(matches!(
+        node.engine.resolve(&node.caller, id, Resolve::Retry).await,
+        Err(EngineError::Conflict { code: "not_uncertain", .. })
+    ));
+    node.stop().await;
+}
+
+#[actix::test]
+async fn the_same_key_finds_the_same_message_and_another_request_is_a_conflict() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start(folder.path(), settings()).await;
+    node.sms_sender("+12125550100").await;
+    let contact = node.contact(1).await;
+    let keyed = |text: &str, hash: u8| {
+        let mut new = sms(text, Node::in_ms(60_000));
+        new.idempotency = Some(Idempotency { key: "order-42".into(), request_hash: [hash; 16] });
+        new
+    };
+    let first = node.engine.schedule(&node.caller, contact.id, keyed("a", 1)).await.unwrap();
+    let again = node.engine.schedule(&node.caller, contact.id, keyed("a", 1)).await.unwrap();
+    let (Created::New(first), Created::Replayed(again)) = (first, again) else { panic!("made once, found once") };
+    assert_eq!(first.message.id, again.message.id);
+    assert!(matches!(
+        node.engine.schedule(&node.caller, contact.id, keyed("b", 2)).await,
+        Err(EngineError::Conflict { code: "idempotency_key_reused", .. })
+    ));
+    let other = node.contact(2).await;
+    let other = node.engine.schedule(&node.caller, other.id, keyed("a", 1)).await.unwrap();
+    assert!(matches!(other, Created::New(_)), "the same key for another contact is another message");
+    node.stop().await;
+}
+
+#[actix::test]
+async fn what_is_pending_survives_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start(folder.path(), settings()).await;
+    node.sms_sender("+12125550100").await;
+    let contact = node.contact(1).await;
+    let id = node.sms(contact.id, "later", Node::in_ms(1_500)).await.message.id;
+    node.stop().await;
+    let node = Node::start(folder.path(), settings()).await;
+    assert_eq!(node.state(id).await, StateName::Scheduled);
+    node.until_state(id, StateName::Submitted).await;
+    node.stop().await;
+}
+
+#[actix::test]
+async fn a_burst_beyond_the_lanes_bound_is_parked_in_the_store_and_delivered_once_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = settings();
+    settings.lane_bound = 20;
+    settings.active_contacts = 50;
+    let node = Node::start(folder.path(), settings).await;
+    node.sms_sender("+12125550100").await;
+    let mut contacts = Vec::new();
+    for number in 0..60 {
+        contacts.push(node.contact(number).await.id);
+    }
+    let due = Node::in_ms(1_500);
+    let mut scheduled = Vec::new();
+    for round in 0..10 {
+        let text = format!("{round}");
+        let sends = contacts.iter().map(|contact| node.sms(*contact, &text, due.clone()));
+        scheduled.extend(futures_util::future::join_all(sends).await.into_iter().map(|view| view.message.id));
+    }
+    until("all are handed over", async || node.sms.seen().len() >= scheduled.len()).await;
+    for id in &scheduled {
+        node.until_state(*id, StateName::Submitted).await;
+    }
+    let mut seen: Vec<_> = node.sms.seen().iter().map(|seen| seen.message).collect();
+    seen.sort();
+    scheduled.sort();
+    assert_eq!(seen, scheduled, "each exactly once");
+    node.stop().await;
+}
+
+#[actix::test]
+async fn messages_of_one_contact_go_in_due_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start(folder.path(), settings()).await;
+    node.sms_sender("+12125550100").await;
+    let contact = node.contact(1).await;
+    let base = SystemClock.now().0 + 500;
+    let mut expected = Vec::new();
+    for number in 0..50 {
+        let at = NewIntent::At(sendwheel_actors::domain::clock::UnixMs(base + number % 5));
+        let view = node.sms(contact.id, "x", at).await;
+        expected.push((view.message.due_at, view.message.created_us, view.message.id));
+    }
+    until("all are handed over", async || node.sms.seen().len() == 50).await;
+    expected.sort();
+    let seen: Vec<_> = node.sms.seen().iter().map(|seen| seen.message).collect();
+    assert_eq!(seen, expected.iter().map(|(.., id)| *id).collect::<Vec<_>>());
+    node.stop().await;
+}
+
+#[actix::test]
+async fn a_paused_lane_waits_and_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start(folder.path(), settings()).await;
+    let sender = node.sms_sender("+12125550100").await;
+    let contact = node.contact(1).await;
+    node.engine.set_lane(&node.caller, sender.id, Some(true), None).await.unwrap();
+    let id = node.sms(contact.id, "x", NewIntent::Now).await.message.id;
+    node.until_state(id, StateName::Queued).await;
+    let view = node.engine.message(&node.caller, id).await.unwrap();
+    assert_eq!(view.queued.unwrap().code(), "lane_paused");
+    node.engine.set_lane(&node.caller, sender.id, Some(false), None).await.unwrap();
+    node.until_state(id, StateName::Submitted).await;
+    node.stop().await;
+}
+
+#[actix::test]
+async fn a_message_whose_sender_is_gone_is_held_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start(folder.path(), settings()).await;
+    let sender = node.sms_sender("+12125550100").await;
+    let contact = node.contact(1).await;
+    let id = node.sms(contact.id, "x", Node::in_ms(400)).await.message.id;
+    node.engine.delete_sender(&node.caller, sender.id).await.unwrap();
+    node.until_state(id, StateName::Held).await;
+    let view = node.engine.message(&node.caller, id).await.unwrap();
+    assert_eq!(view.message.reason.unwrap().code(), "sender_gone");
+    assert!(node.sms.seen().is_empty());
+    assert!(SystemClock.now().since(view.message.since) < Duration::from_secs(20));
+    node.stop().await;
+}

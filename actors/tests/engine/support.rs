@@ -1,0 +1,215 @@
+//! An engine for a test: its store, its transports, its account.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use secrecy::SecretString;
+use sendwheel_actors::directory::Bootstrap;
+use sendwheel_actors::domain::address::{Channel, EmailAddress, PhoneNumber};
+use sendwheel_actors::domain::clock::{Clock, SystemClock, UnixMs};
+use sendwheel_actors::domain::contact::{Contact, ContactEmail, ContactPhone, Profile};
+use sendwheel_actors::domain::directory::{Limit, Role, Sender, SenderAddress};
+use sendwheel_actors::domain::ids::{AccountNo, ContactId, MessageId, PartitionCount};
+use sendwheel_actors::domain::message::{Author, Content, StateName};
+use sendwheel_actors::domain::schedule::{IfLate, QuietHoursPolicy};
+use sendwheel_actors::domain::source::IdSource;
+use sendwheel_actors::domain::verdict::Verdict;
+use sendwheel_actors::engine::api::{
+    Caller, MessageView, NewContact, NewIntent, NewMessage, NewSender,
+};
+use sendwheel_actors::engine::operations::Readiness;
+use sendwheel_actors::engine::{Engine, EngineSettings, EngineStart, Transports};
+use sendwheel_actors::sender::transport::{Attempted, Connection, Envelope, Guard, Transport};
+use sendwheel_actors::store::{self, NodeId, StoreSettings, StoreUrl};
+
+/// A hand-over that was seen.
+#[derive(Debug, Clone)]
+pub struct HandedOver {
+    pub message: MessageId,
+    pub attempt: u16,
+    pub text: String,
+    pub at: UnixMs,
+}
+
+/// Records, and answers from a script; without one everything is taken.
+#[derive(Debug, Clone, Default)]
+pub struct Recorder {
+    pub seen: Arc<Mutex<Vec<HandedOver>>>,
+    pub script: Arc<Mutex<VecDeque<Verdict>>>,
+}
+
+impl Recorder {
+    pub fn seen(&self) -> Vec<HandedOver> {
+        self.seen.lock().unwrap().clone()
+    }
+
+    pub fn answer(&self, verdict: Verdict) {
+        self.script.lock().unwrap().push_back(verdict);
+    }
+}
+
+struct Recording(Recorder);
+
+#[async_trait]
+impl Connection for Recording {
+    async fn hand_over(&mut self, envelope: &Envelope, guard: &dyn Guard) -> Attempted {
+        if !guard.may_hand_over() {
+            return Attempted::NotStarted;
+        }
+        self.0.seen.lock().unwrap().push(HandedOver {
+            message: envelope.message,
+            attempt: envelope.attempt,
+            text: envelope.content.text.clone().unwrap_or_default(),
+            at: SystemClock.now(),
+        });
+        let scripted = self.0.script.lock().unwrap().pop_front();
+        Attempted::Judged(scripted.unwrap_or(Verdict::Submitted { provider_id: Some("p1".into()) }))
+    }
+
+    async fn close(&mut self) {}
+}
+
+impl Transport for Recorder {
+    fn connect(&self) -> Box<dyn Connection> {
+        Box::new(Recording(self.clone()))
+    }
+
+    fn name(&self) -> &'static str {
+        "recorder"
+    }
+
+    fn connections(&self) -> usize {
+        4
+    }
+
+    fn attempt_timeout(&self) -> Duration {
+        Duration::from_secs(2)
+    }
+}
+
+/// A running engine.
+pub struct Node {
+    pub engine: Engine,
+    pub email: Recorder,
+    pub sms: Recorder,
+    pub caller: Caller,
+}
+
+/// Settings with short waits.
+pub fn settings() -> EngineSettings {
+    let mut settings = EngineSettings::for_node(NodeId(1));
+    settings.shards = 2;
+    for delivery in [&mut settings.email, &mut settings.sms] {
+        delivery.retry_base = Duration::from_millis(50);
+        delivery.retry_cap = Duration::from_millis(200);
+        delivery.max_attempts = 3;
+    }
+    settings
+}
+
+impl Node {
+    /// Starts an engine on a folder, with an account on the first start.
+    pub async fn start(folder: &std::path::Path, settings: EngineSettings) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let ids = IdSource::from_os();
+        let store_settings = StoreSettings::new(PartitionCount::new(16).unwrap(), Arc::clone(&clock), ids.clone());
+        let url = StoreUrl::Embedded(folder.to_owned());
+        let store = store::open(&url, &store_settings).await.unwrap();
+        let (email, sms) = (Recorder::default(), Recorder::default());
+        let transports = Transports { email: Arc::new(email.clone()), sms: Arc::new(sms.clone()) };
+        let engine = Engine::start(EngineStart { settings, store, clock, ids, transports }).await.unwrap();
+        engine
+            .bootstrap(&Bootstrap {
+                account_name: "Test".into(),
+                time_zone: "Europe/Berlin".into(),
+                admin_email: EmailAddress::parse("admin@example.org").unwrap(),
+                admin_password: SecretString::from("a long password"),
+                api_key: SecretString::from("sw_0123456789012345678901234567890123456789"),
+            })
+            .await
+            .unwrap();
+        until("the node is ready", async || engine.readiness() == Readiness::Ready).await;
+        let caller =
+            Caller { account: AccountNo(1), author: Author::System, role: Role::Admin, user: None, test: false };
+        Self { engine, email, sms, caller }
+    }
+
+    pub async fn sms_sender(&self, number: &str) -> Sender {
+        let new = NewSender {
+            address: SenderAddress::Phone(PhoneNumber::parse(number).unwrap()),
+            label: None,
+            is_default: false,
+            assigned_user: None,
+            limit: Some(Limit { rate: 100_000, per: Duration::from_secs(1), burst: 1_000 }),
+            country: None,
+            idempotency: None,
+        };
+        self.engine.create_sender(&self.caller, new).await.unwrap().into_inner()
+    }
+
+    pub async fn contact(&self, number: u32) -> Contact {
+        let profile = Profile {
+            name: Some(format!("Jane {number}")),
+            phones: vec![ContactPhone {
+                number: PhoneNumber::parse(&format!("+1212{:07}", 5_550_000 + number)).unwrap(),
+                label: None,
+                primary: true,
+            }],
+            emails: vec![ContactEmail {
+                address: EmailAddress::parse(&format!("jane{number}@example.org")).unwrap(),
+                label: None,
+                primary: true,
+            }],
+            ..Profile::default()
+        };
+        self.engine.create_contact(&self.caller, NewContact { profile, idempotency: None }).await.unwrap().into_inner()
+    }
+
+    pub async fn sms(&self, contact: ContactId, text: &str, intent: NewIntent) -> MessageView {
+        self.engine.schedule(&self.caller, contact, sms(text, intent)).await.unwrap().into_inner()
+    }
+
+    pub async fn state(&self, id: MessageId) -> StateName {
+        self.engine.message(&self.caller, id).await.unwrap().state_name()
+    }
+
+    pub async fn until_state(&self, id: MessageId, state: StateName) {
+        until(&format!("{id} is {state}"), async || self.state(id).await == state).await;
+    }
+
+    pub async fn stop(self) {
+        assert_eq!(self.engine.shutdown(Duration::from_secs(5)).await, 0, "nothing is left in flight");
+    }
+
+    pub fn in_ms(ms: i64) -> NewIntent {
+        NewIntent::At(UnixMs(SystemClock.now().0 + ms))
+    }
+}
+
+pub fn sms(text: &str, intent: NewIntent) -> NewMessage {
+    NewMessage {
+        channel: Channel::Sms,
+        to: None,
+        from: None,
+        content: Content { text: Some(text.into()), render: true, ..Content::default() },
+        attachments: Vec::new(),
+        intent,
+        class: None,
+        if_late: IfLate::Send,
+        quiet_hours: QuietHoursPolicy::Defer,
+        cancel_on_reply: false,
+        metadata: Default::default(),
+        idempotency: None,
+    }
+}
+
+/// Waits for a condition; fails after twenty seconds.
+pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let deadline = SystemClock.boot().plus(Duration::from_secs(20));
+    while !is_so().await {
+        assert!(SystemClock.boot() < deadline, "timed out: {what}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
