@@ -79,13 +79,16 @@ impl Lanes {
     /// A read may begin at the start of the index every time: the room exceeds what waits here, so it
     /// always reaches past the tickets that were read before.
     pub fn admit_refill(&mut self, lane: LaneNo, class: Class, tickets: &[Ticket], exhausted: bool) {
-        let mut all_fit = true;
-        for ticket in tickets {
-            all_fit &= self.admit_one(ticket, true);
+        let is_stale = self.lanes.get(&lane).is_some_and(|state| state.line(class).parked.is_stale);
+        let mut all_fit = !is_stale;
+        if !is_stale {
+            for ticket in tickets {
+                all_fit &= self.admit_one(ticket, true);
+            }
         }
         let Some(state) = self.lanes.get_mut(&lane) else { return };
         let parked = &mut state.line_mut(class).parked;
-        parked.is_refilling = false;
+        (parked.is_refilling, parked.is_stale) = (false, false);
         if exhausted && all_fit && !parked.since_refill {
             parked.in_store = false;
             self.parked.remove(&(lane, class));
@@ -133,23 +136,26 @@ impl Lanes {
     /// Takes a waiting ticket back: it is dropped when it is met, before a token is taken. One that is
     /// under a permit is not put back by a requeue.
     pub fn cancel(&mut self, message: MessageId, due_at: UnixMs) {
-        if self.permits.cancel(message, due_at) || self.waiting == 0 {
+        if self.permits.cancel(message, due_at) || (self.waiting == 0 && self.parked.is_empty()) {
             return;
         }
         self.cancelled.cancel(message, due_at);
         if self.cancelled.len() > self.waiting / 4 + CANCELS_KEPT {
+            // Sweeps: what is dead is dropped.
             self.drop_partition(|_| true);
         }
     }
 
     /// Drops the waiting tickets that `keep` does not want: their partition was lost. Looks at all of
-    /// them. Permits stay.
+    /// them. Permits stay. A refill that is being read is read again.
     pub fn drop_partition(&mut self, mut keep: impl FnMut(&Ticket) -> bool) {
         let cancelled = &self.cancelled;
         for (no, lane) in &mut self.lanes {
             let account = lane.account;
             for class in Class::ALL {
-                lane.line_mut(class).retain(|queued| {
+                let line = lane.line_mut(class);
+                line.parked.is_stale = line.parked.is_refilling;
+                line.retain(|queued| {
                     !cancelled.is_dead(queued, (*no, class)) && keep(&queued.ticket(*no, account, class))
                 });
             }

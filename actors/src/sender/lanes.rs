@@ -165,13 +165,16 @@ impl Lanes {
 
     fn try_lane(&mut self, no: LaneNo, now: BootUs) -> Tried {
         let Some(lane) = self.lanes.get_mut(&no).filter(|lane| !lane.is_paused) else { return Tried::Nothing };
+        let before = lane.waiting();
+        if before == 0 {
+            return Tried::Nothing;
+        }
         let is_probe = match lane.breaker.pass(now) {
             Pass::Free => false,
             Pass::Probe => true,
             Pass::NotBefore(until) => return Tried::LaneBlocked(until),
             Pass::ProbeUnderWay => return Tried::Nothing,
         };
-        let before = lane.waiting();
         let picked = lane.pick(no, is_probe, &mut self.cancelled);
         self.waiting -= before - lane.waiting();
         let Some((class, queued)) = picked else { return Tried::Nothing };

@@ -1,1 +1,363 @@
+//! The lanes against a naive model, under random schedules: every permit is checked against the rules,
+//! and in the end every live ticket has gone exactly once.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::breaker::BreakerState;
+use super::lanes::{LaneConfig, Lanes, LanesSettings, Next, Permit, Release};
+use crate::domain::clock::{BootUs, UnixMs};
+use crate::domain::directory::Limit;
+use crate::domain::ids::{AccountNo, ContactId, LaneNo, MessageId};
+use crate::domain::message::Class;
+use crate::domain::ticket::Ticket;
+use crate::domain::ticket::fixtures::ticket;
+
+const LANES: u32 = 4;
+
+#[derive(Debug, Clone)]
+enum Step {
+    Schedule { n: u32, due: i64, lane: u32, class: usize },
+    Readmit(u32),
+    Cancel(u32),
+    Next(usize),
+    End(usize, usize),
+    Pause(u32, bool),
+    Drain(bool),
+    Fail(u32),
+    Wait(u64),
+    BeginRefill,
+    EndRefill(bool),
+    Reload,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        12 => (0u32..40, 0i64..6, 0u32..LANES, 0usize..3)
+            .prop_map(|(n, due, lane, class)| Step::Schedule { n, due, lane, class }),
+        2 => (0u32..40).prop_map(Step::Readmit),
+        3 => (0u32..40).prop_map(Step::Cancel),
+        6 => (1usize..6).prop_map(Step::Next),
+        6 => (0usize..8, 0usize..4).prop_map(|(which, how)| Step::End(which, how)),
+        1 => (0u32..LANES, any::<bool>()).prop_map(|(lane, paused)| Step::Pause(lane, paused)),
+        1 => any::<bool>().prop_map(Step::Drain),
+        1 => (0u32..LANES).prop_map(Step::Fail),
+        2 => (0u64..1_500_000).prop_map(Step::Wait),
+        2 => Just(Step::BeginRefill),
+        2 => any::<bool>().prop_map(Step::EndRefill),
+        1 => Just(Step::Reload),
+    ]
+}
+
+/// Lanes 0 and 1 are limited, 2 and 3 are not.
+fn config(lane: u32, paused: bool) -> LaneConfig {
+    let limit = (lane < 2).then_some(Limit { rate: 4, per: Duration::from_secs(1), burst: 2 });
+    LaneConfig { lane: LaneNo(lane), account: AccountNo(1 + lane % 3), limit, paused }
+}
+
+struct Model {
+    lanes: Lanes,
+    now: BootUs,
+    /// Live messages that were not sent: the truth of the store.
+    live: BTreeMap<MessageId, Ticket>,
+    /// Of these, what was moved to index `waiting`.
+    in_store: BTreeSet<MessageId>,
+    permits: Vec<Permit>,
+    refills: Vec<(LaneNo, Class, Vec<Ticket>, bool)>,
+    paused: HashMap<LaneNo, bool>,
+    is_draining: bool,
+    sent: Vec<(BootUs, Ticket)>,
+}
+
+fn key(ticket: &Ticket) -> (UnixMs, u64) {
+    ticket.order()
+}
+
+impl Model {
+    fn new(lane_bound: usize, channel_limit: Option<Limit>) -> Self {
+        let settings = LanesSettings { lane_bound, total_bound: 1_000, channel_limit, ..LanesSettings::default() };
+        let mut lanes = Lanes::new(settings, BootUs(0));
+        for lane in 0..LANES {
+            lanes.configure(config(lane, false), BootUs(0));
+        }
+        Self {
+            lanes,
+            now: BootUs(0),
+            live: BTreeMap::new(),
+            in_store: BTreeSet::new(),
+            permits: Vec::new(),
+            refills: Vec::new(),
+            paused: HashMap::new(),
+            is_draining: false,
+            sent: Vec::new(),
+        }
+    }
+
+    fn under_permit(&self, message: MessageId) -> bool {
+        self.permits.iter().any(|permit| permit.ticket.message == message)
+    }
+
+    fn is_busy(&self, ticket: &Ticket) -> bool {
+        let group = |ticket: &Ticket| -> (ContactId, LaneNo, Class) { (ticket.contact, ticket.lane, ticket.class()) };
+        self.permits.iter().any(|permit| group(&permit.ticket) == group(ticket))
+    }
+
+    /// Live tickets in memory that could go if nothing but their own contact stood in the way.
+    fn grantable(&self, lane: LaneNo, class: Class) -> Option<&Ticket> {
+        self.live
+            .values()
+            .filter(|ticket| ticket.lane == lane && ticket.class() == class)
+            .filter(|ticket| !self.in_store.contains(&ticket.message) && !self.under_permit(ticket.message))
+            .filter(|ticket| !self.is_busy(ticket))
+            .min_by_key(|ticket| key(ticket))
+    }
+
+    fn admit(&mut self, tickets: &[Ticket]) {
+        let mut overflow = Vec::new();
+        self.lanes.admit(tickets, &mut overflow);
+        for ticket in overflow {
+            assert!(!self.under_permit(ticket.message));
+            self.in_store.insert(ticket.message);
+        }
+    }
+
+    fn cancel(&mut self, message: MessageId) {
+        if let Some(ticket) = self.live.remove(&message) {
+            self.in_store.remove(&message);
+            self.lanes.cancel(message, ticket.due_at);
+        }
+    }
+
+    fn check_permit(&self, permit: &Permit) {
+        let ticket = &permit.ticket;
+        assert!(!self.is_draining && !self.paused.get(&ticket.lane).copied().unwrap_or(false));
+        assert_eq!(self.live.get(&ticket.message), Some(ticket), "alive, and the one that was scheduled last");
+        assert!(!self.is_busy(ticket), "one permit for a contact, lane and class");
+        assert_eq!(self.grantable(ticket.lane, ticket.class()), Some(ticket), "the first that may go");
+        if ticket.class() != Class::Conversation {
+            assert_eq!(self.grantable(ticket.lane, Class::Conversation), None, "conversations first");
+        }
+        let earlier = self.live.values().find(|other| {
+            let same_line = (other.contact, other.lane, other.class()) == (ticket.contact, ticket.lane, ticket.class());
+            same_line && key(other) < key(ticket) && !self.in_store.contains(&other.message)
+        });
+        assert_eq!(earlier, None, "in order within a contact");
+    }
+
+    fn next(&mut self) -> bool {
+        match self.lanes.next(self.now) {
+            Next::Permit(permit) => {
+                self.check_permit(&permit);
+                self.permits.push(permit);
+                true
+            }
+            outcome => {
+                if let Next::WaitUntil(until) = outcome {
+                    assert!(until > self.now);
+                }
+                for lane in self.lanes.status(self.now).into_iter().filter(|lane| lane.limit.is_none()) {
+                    let may_go = !self.is_draining
+                        && lane.breaker == BreakerState::Closed
+                        && !self.paused.get(&lane.lane).copied().unwrap_or(false)
+                        && self.lanes.settings.channel_limit.is_none();
+                    let lane = lane.lane;
+                    for class in Class::ALL {
+                        assert!(!may_go || self.grantable(lane, class).is_none(), "lane {lane} could go on");
+                    }
+                }
+                false
+            }
+        }
+    }
+
+    fn end(&mut self, which: usize, how: usize) {
+        if self.permits.is_empty() {
+            return;
+        }
+        let permit = self.permits.remove(which % self.permits.len());
+        let message = permit.ticket.message;
+        let is_live = self.live.get(&message).is_some_and(|ticket| ticket.due_at == permit.ticket.due_at);
+        let release = match how {
+            // A contact never sends what it cancelled, and never drops what is live.
+            0 => Release::Requeue,
+            _ if is_live => Release::Spent { cost: permit.ticket.cost },
+            _ => Release::Unused,
+        };
+        if let Release::Spent { .. } = release {
+            self.live.remove(&message);
+            self.sent.push((permit.granted_at, permit.ticket));
+        }
+        self.lanes.release(permit.id, release, self.now);
+        if permit.is_probe && matches!(release, Release::Spent { .. }) {
+            self.lanes.report_provider(permit.ticket.lane, None, self.now, 0);
+        }
+    }
+
+    fn end_refill(&mut self, works: bool) {
+        let Some((lane, class, page, exhausted)) = self.refills.pop() else { return };
+        if !works {
+            self.lanes.admit_refill(lane, class, &[], false);
+            return;
+        }
+        self.lanes.admit_refill(lane, class, &page, exhausted);
+        for ticket in page {
+            if self.live.get(&ticket.message) == Some(&ticket) && self.lanes.contains_ticket(&ticket) {
+                self.in_store.remove(&ticket.message);
+            }
+        }
+    }
+
+    fn begin_refill(&mut self) {
+        for (lane, class, room) in self.lanes.refills() {
+            assert!(room > 0);
+            let mut page: Vec<_> = self.in_store.iter().map(|message| self.live[message]).collect();
+            page.retain(|ticket| ticket.lane == lane && ticket.class() == class);
+            page.sort_by_key(key);
+            let exhausted = page.len() <= room;
+            page.truncate(room);
+            self.refills.push((lane, class, page, exhausted));
+        }
+    }
+
+    fn step(&mut self, step: &Step) {
+        match *step {
+            Step::Schedule { n, due, lane, class } => {
+                let message = ticket(n, due).message;
+                // Sent messages stay sent; one under way may be rescheduled by its contact only afterwards.
+                if self.under_permit(message) || self.sent.iter().any(|(_, sent)| sent.message == message) {
+                    return;
+                }
+                self.cancel(message);
+                let class = Class::ALL[class];
+                let account = 1 + lane % 3;
+                let ticket = ticket(n, due)
+                    .with_contact(n % 5)
+                    .with_class(class)
+                    .in_lane(lane, account)
+                    .costing(1 + (n % 3) as u16);
+                self.live.insert(message, ticket);
+                self.admit(&[ticket]);
+            }
+            Step::Readmit(n) => {
+                // A reload of the wheel reads what is in `due`, not what was moved to `waiting`.
+                let again = self.live.get(&ticket(n, 0).message).copied();
+                if let Some(ticket) = again.filter(|ticket| !self.in_store.contains(&ticket.message)) {
+                    self.admit(&[ticket]);
+                }
+            }
+            Step::Cancel(n) => self.cancel(ticket(n, 0).message),
+            Step::Next(count) => {
+                for _ in 0..count {
+                    if !self.next() {
+                        break;
+                    }
+                }
+            }
+            Step::End(which, how) => self.end(which, how),
+            Step::Pause(lane, paused) => {
+                self.lanes.configure(config(lane, paused), self.now);
+                self.paused.insert(LaneNo(lane), paused);
+            }
+            Step::Drain(draining) => {
+                self.lanes.set_draining(draining);
+                self.is_draining = draining;
+            }
+            Step::Fail(lane) => {
+                self.lanes.report_provider(LaneNo(lane), Some(None), self.now, u64::from(lane) * 12_345);
+            }
+            Step::Wait(us) => self.now = BootUs(self.now.0 + us),
+            Step::BeginRefill => self.begin_refill(),
+            Step::EndRefill(works) => self.end_refill(works),
+            Step::Reload => {
+                // A partition is lost and comes back: everything is read again.
+                self.lanes.drop_partition(|_| false);
+                let mut again: Vec<_> =
+                    self.live.values().filter(|ticket| !self.in_store.contains(&ticket.message)).copied().collect();
+                again.sort_by_key(key);
+                self.admit(&again);
+            }
+        }
+        let waiting = self
+            .live
+            .values()
+            .filter(|ticket| !self.in_store.contains(&ticket.message) && !self.under_permit(ticket.message));
+        for ticket in waiting {
+            assert!(self.lanes.contains_ticket(ticket), "{ticket:?} is lost");
+        }
+        assert_eq!(self.lanes.in_flight(), self.permits.len());
+    }
+
+    /// Everything goes that is left.
+    fn finish(&mut self) {
+        self.lanes.set_draining(false);
+        self.is_draining = false;
+        for lane in 0..LANES {
+            self.step(&Step::Pause(lane, false));
+        }
+        let mut rounds = 0;
+        while !self.live.is_empty() || !self.permits.is_empty() {
+            rounds += 1;
+            assert!(rounds < 10_000, "does not come to an end: {:?}", self.lanes.status(self.now));
+            while !self.refills.is_empty() {
+                self.end_refill(true);
+            }
+            self.begin_refill();
+            while !self.refills.is_empty() {
+                self.end_refill(true);
+            }
+            if !self.next()
+                && self.permits.is_empty()
+                && let Next::WaitUntil(until) = self.lanes.next(self.now)
+            {
+                self.now = until;
+            }
+            while !self.permits.is_empty() {
+                self.end(0, 1);
+            }
+        }
+        // A lane may still wait for the moment of a ticket that was taken back since.
+        while let Next::WaitUntil(until) = self.lanes.next(self.now) {
+            assert!(until > self.now);
+            self.now = until;
+        }
+        assert_eq!(self.lanes.next(self.now), Next::Idle);
+        assert_eq!((self.lanes.backlog(), self.lanes.in_flight()), (0, 0));
+    }
+
+    /// I6 for the limited lanes.
+    fn check_limits(&mut self) {
+        self.sent.sort_by_key(|(at, _)| *at);
+        for lane in [LaneNo(0), LaneNo(1)] {
+            let sent: Vec<_> = self.sent.iter().filter(|(_, ticket)| ticket.lane == lane).collect();
+            for first in 0..sent.len() {
+                let mut units = 0;
+                for (at, ticket) in &sent[first..] {
+                    units += u64::from(ticket.cost);
+                    let window_us = at.0 - sent[first].0.0;
+                    // Burst 2, and one message of 3 units; 4 a second.
+                    assert!(units * 1_000_000 <= 3 * 1_000_000 + 4 * window_us, "{units} units in {window_us} µs");
+                }
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+    #[test]
+    fn every_permit_keeps_the_rules_and_every_live_ticket_goes_once(
+        lane_bound in prop_oneof![Just(3usize), Just(100)],
+        has_channel_limit in any::<bool>(),
+        steps in prop::collection::vec(step(), 1..150),
+    ) {
+        let limit = Limit { rate: 50, per: Duration::from_secs(1), burst: 5 };
+        let mut model = Model::new(lane_bound, has_channel_limit.then_some(limit));
+        for step in &steps {
+            model.step(step);
+        }
+        model.finish();
+        model.check_limits();
+    }
+}

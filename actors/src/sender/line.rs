@@ -36,6 +36,8 @@ pub(super) struct Parked {
     pub(super) is_refilling: bool,
     /// Something was parked since that read began: "exhausted" would be said too early.
     pub(super) since_refill: bool,
+    /// What that read returns may hold tickets that were dropped here since: it is to be read again.
+    pub(super) is_stale: bool,
 }
 
 /// Where a ticket was found.
@@ -132,13 +134,11 @@ impl Line {
         let Some(turn) = self.turns.get_mut(&contact) else { return };
         let Some((_, ticket)) = turn.permit.take_if(|(id, _)| *id == permit) else { return };
         if requeue {
-            if turn.aside.is_empty() {
-                self.turns.remove(&contact);
-            }
-            self.queue.insert(ticket);
-        } else {
-            self.stand_in(contact);
+            // An earlier ticket may have come meanwhile: the first of all goes back to the queue.
+            turn.step_aside(ticket);
+            self.aside += 1;
         }
+        self.stand_in(contact);
     }
 
     /// The first ticket aside of a contact without a permit goes back to its place in the queue.

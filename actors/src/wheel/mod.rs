@@ -13,7 +13,11 @@ mod ready;
 mod slot;
 #[expect(clippy::module_inception, reason = "the folder is the role, the file is the data structure it is named for")]
 pub mod wheel;
+#[cfg(test)]
+mod wheel_tests;
 pub mod window;
+#[cfg(test)]
+mod window_tests;
 
 pub use wheel::TimingWheel;
 pub use window::{Armed, Load, Window};
