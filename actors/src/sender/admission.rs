@@ -17,6 +17,16 @@ use crate::domain::ticket::{QueuedTicket, Ticket};
 /// Cancels that are kept before everything is swept for them.
 const CANCELS_KEPT: usize = 64;
 
+/// Where the next refill begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum AfterRefill {
+    /// Behind the last ticket of this one.
+    GoOn,
+    /// At the start: a partition was dropped while it was read, so it was not taken in.
+    ReadAgain,
+}
+
 impl Lanes {
     /// Takes in due tickets. One that waits here or has a permit is ignored. What does not fit goes to
     /// `overflow`, to be moved to index `waiting`; so does what comes behind tickets that lie there, while
@@ -61,7 +71,8 @@ impl Lanes {
         self.cancelled.revive(&queued, place, false);
         let bound = bound(&self.settings, line.len(), total_room);
         let is_behind_parked = !is_refill && line.parked.in_store && !line.is_before_last(&queued);
-        if line.len() >= bound || is_behind_parked {
+        // A refill was read for the room there is; a little more is taken, since its cursor moves on.
+        if (!is_refill && line.len() >= bound) || is_behind_parked {
             return false;
         }
         let was_empty = line.len() == 0;
@@ -75,24 +86,24 @@ impl Lanes {
     }
 
     /// Takes in tickets that were read from index `waiting` for [`Lanes::refills`]. `exhausted`: nothing is
-    /// left there. A read that failed is ended with no tickets and `false`. What does not fit stays parked.
-    /// A read may begin at the start of the index every time: the room exceeds what waits here, so it
-    /// always reaches past the tickets that were read before.
-    pub fn admit_refill(&mut self, lane: LaneNo, class: Class, tickets: &[Ticket], exhausted: bool) {
+    /// left there. A read that failed is ended with no tickets and `false`. All of them are taken, also a
+    /// few more than the room that was asked for, so that a reader may go on behind the last one.
+    pub fn admit_refill(&mut self, lane: LaneNo, class: Class, tickets: &[Ticket], exhausted: bool) -> AfterRefill {
         let is_stale = self.lanes.get(&lane).is_some_and(|state| state.line(class).parked.is_stale);
-        let mut all_fit = !is_stale;
         if !is_stale {
             for ticket in tickets {
-                all_fit &= self.admit_one(ticket, true);
+                let is_here = self.admit_one(ticket, true);
+                debug_assert!(is_here, "a refill is always taken in");
             }
         }
-        let Some(state) = self.lanes.get_mut(&lane) else { return };
+        let Some(state) = self.lanes.get_mut(&lane) else { return AfterRefill::GoOn };
         let parked = &mut state.line_mut(class).parked;
         (parked.is_refilling, parked.is_stale) = (false, false);
-        if exhausted && all_fit && !parked.since_refill {
+        if exhausted && !is_stale && !parked.since_refill {
             parked.in_store = false;
             self.parked.remove(&(lane, class));
         }
+        if is_stale { AfterRefill::ReadAgain } else { AfterRefill::GoOn }
     }
 
     /// The store has tickets of this lane and class in index `waiting`. Called for those found at start,

@@ -8,12 +8,13 @@
 //!
 //! If the process dies, permits die with it: the claims that were made are met again as another boot's.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message as ActixMessage, SpawnHandle};
 
+use super::admission::AfterRefill;
 use super::allowance::Allowance;
 use super::lanes::{LaneConfig, LaneStatus, Lanes, LanesSettings, Next, Permit, Release};
 use super::transport::{Envelope, Transport};
@@ -174,6 +175,8 @@ pub struct SenderPool {
     questions: HashMap<WaitingScope, Question>,
     questions_asked: u64,
     parks_sent: HashMap<WaitingScope, u64>,
+    /// Scopes whose next refill begins at the start.
+    read_again: HashSet<WaitingScope>,
     tell: Vec<Vec<(ContactId, ContactCommand)>>,
     is_telling: bool,
 }
@@ -208,6 +211,7 @@ impl SenderPool {
             questions: HashMap::new(),
             questions_asked: 0,
             parks_sent: HashMap::new(),
+            read_again: HashSet::new(),
             tell: (0..shards).map(|_| Vec::new()).collect(),
             is_telling: false,
             node,
@@ -268,6 +272,7 @@ impl SenderPool {
         for (lane, class, room) in self.lanes.refills() {
             self.questions_asked += 1;
             let scope = WaitingScope { lane, class };
+            let from_start = self.read_again.remove(&scope);
             let shards = &self.node.routes().shards;
             self.questions.insert(
                 scope,
@@ -282,7 +287,7 @@ impl SenderPool {
             for shard in shards {
                 let room = room / shards.len() + 1;
                 let question = self.questions_asked;
-                shard.parking.do_send(Refill { lane, class, room, pool: ctx.address(), question });
+                shard.parking.do_send(Refill { lane, class, room, from_start, pool: ctx.address(), question });
             }
         }
     }
@@ -531,7 +536,9 @@ impl Handler<Refilled> for SenderPool {
             self.parks_sent.remove(&scope);
         }
         tickets.sort_unstable_by_key(Ticket::order);
-        self.lanes.admit_refill(scope.lane, scope.class, &tickets, is_exhausted);
+        if self.lanes.admit_refill(scope.lane, scope.class, &tickets, is_exhausted) == AfterRefill::ReadAgain {
+            self.read_again.insert(scope);
+        }
         self.pump(ctx);
     }
 }

@@ -34,6 +34,8 @@ pub struct Refill {
     pub class: Class,
     /// For how many tickets.
     pub room: usize,
+    /// Not behind the last ticket read, but at the start.
+    pub from_start: bool,
     /// Who asks.
     pub pool: Addr<SenderPool>,
     /// The asker's number for the question.
@@ -202,12 +204,15 @@ impl Handler<Parked> for Parking {
 impl Handler<Refill> for Parking {
     type Result = ();
 
-    fn handle(&mut self, Refill { lane, class, room, pool, question }: Refill, ctx: &mut Self::Context) {
+    fn handle(&mut self, Refill { lane, class, room, from_start, pool, question }: Refill, ctx: &mut Self::Context) {
         let scope = WaitingScope { lane, class };
         let mut asked = Vec::new();
         for (partition, lot) in &mut self.lots {
             if let Some(known) = lot.scopes.get_mut(&scope) {
                 known.is_reading = true;
+                if from_start {
+                    known.cursor = None;
+                }
                 asked.push((*partition, lot.epoch, known.cursor.clone()));
             }
         }

@@ -1,8 +1,8 @@
 //! Deleting a contact.
 
+use sendwheel_actors::domain::contact::Profile;
 use sendwheel_actors::domain::message::StateName;
 use sendwheel_actors::engine::api::{EngineError, MessageFilter, NewContact, PageRequest};
-use sendwheel_actors::domain::contact::Profile;
 
 use super::support::{Node, settings, until};
 
@@ -36,10 +36,8 @@ async fn deleting_a_contact_cancels_everything_pending_and_hands_nothing_over_af
 async fn an_external_id_is_free_again_once_its_contact_is_cleaned_up() {
     let folder = tempfile::tempdir().unwrap();
     let node = Node::start(folder.path(), settings()).await;
-    let new = || NewContact {
-        profile: Profile { external_id: Some("42".into()), ..Profile::default() },
-        idempotency: None,
-    };
+    let new =
+        || NewContact { profile: Profile { external_id: Some("42".into()), ..Profile::default() }, idempotency: None };
     let first = node.engine.upsert_contact(&node.caller, new()).await.unwrap().into_inner();
     assert_eq!(node.engine.upsert_contact(&node.caller, new()).await.unwrap().into_inner().id, first.id);
     node.engine.delete_contact(&node.caller, first.id).await.unwrap();

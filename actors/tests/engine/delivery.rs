@@ -5,7 +5,9 @@ use std::time::Duration;
 use sendwheel_actors::domain::clock::{Clock, SystemClock};
 use sendwheel_actors::domain::message::StateName;
 use sendwheel_actors::domain::verdict::{Failure, Verdict};
-use sendwheel_actors::engine::api::{CancelOutcome, Created, EngineError, Idempotency, NewIntent, PageRequest, Resolve};
+use sendwheel_actors::engine::api::{
+    CancelOutcome, Created, EngineError, Idempotency, NewIntent, PageRequest, Resolve,
+};
 
 use super::support::{Node, settings, sms, until};
 
@@ -62,12 +64,16 @@ async fn transient_failures_are_tried_again_and_end_in_a_dead_letter_that_can_be
     assert_eq!(view.message.attempts.len(), 3);
     assert_eq!(view.message.reason.as_ref().unwrap().code(), "attempts_exhausted");
     let page = PageRequest { cursor: None, limit: 10 };
-    let dead: Vec<_> = node.engine.dead_letters(page).await.unwrap().items.iter().map(|letter| letter.message).collect();
+    let dead: Vec<_> =
+        node.engine.dead_letters(page).await.unwrap().items.iter().map(|letter| letter.message).collect();
     assert_eq!(dead, [id]);
     let Created::New(revived) = node.engine.requeue(&node.caller, id).await.unwrap() else { panic!("made now") };
     assert_eq!(revived.message.requeue_of, Some(id));
     node.until_state(revived.message.id, StateName::Submitted).await;
-    assert!(matches!(node.engine.requeue(&node.caller, id).await.unwrap(), Created::Replayed(_)), "once per dead letter");
+    assert!(
+        matches!(node.engine.requeue(&node.caller, id).await.unwrap(), Created::Replayed(_)),
+        "once per dead letter"
+    );
     node.stop().await;
 }
 
@@ -164,7 +170,15 @@ async fn a_burst_beyond_the_lanes_bound_is_parked_in_the_store_and_delivered_onc
         let sends = contacts.iter().map(|contact| node.sms(*contact, &text, due.clone()));
         scheduled.extend(futures_util::future::join_all(sends).await.into_iter().map(|view| view.message.id));
     }
-    until("all are handed over", async || node.sms.seen().len() >= scheduled.len()).await;
+    let mut k = 0;
+    until("all are handed over", async || {
+        k += 1;
+        if k % 500 == 0 {
+            eprintln!("{} {:?}", node.sms.seen().len(), node.engine.lanes().await);
+        }
+        node.sms.seen().len() >= scheduled.len()
+    })
+    .await;
     for id in &scheduled {
         node.until_state(*id, StateName::Submitted).await;
     }

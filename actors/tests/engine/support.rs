@@ -16,9 +16,7 @@ use sendwheel_actors::domain::message::{Author, Content, StateName};
 use sendwheel_actors::domain::schedule::{IfLate, QuietHoursPolicy};
 use sendwheel_actors::domain::source::IdSource;
 use sendwheel_actors::domain::verdict::Verdict;
-use sendwheel_actors::engine::api::{
-    Caller, MessageView, NewContact, NewIntent, NewMessage, NewSender,
-};
+use sendwheel_actors::engine::api::{Caller, MessageView, NewContact, NewIntent, NewMessage, NewSender};
 use sendwheel_actors::engine::operations::Readiness;
 use sendwheel_actors::engine::{Engine, EngineSettings, EngineStart, Transports};
 use sendwheel_actors::sender::transport::{Attempted, Connection, Envelope, Guard, Transport};
