@@ -6,11 +6,13 @@
 //! - [`sink`]: recording SMTP and SMS providers with scripted answers, and a TCP proxy with faults.
 //! - [`node`], [`redis`]: processes under test: started, killed, suspended, restarted.
 //! - [`client`]: a thin client of the `/v1` API, and a reader of `/metrics`.
+//! - [`driver`]: a client that keeps a journal of what it was told.
 //! - [`oracle`]: what was acknowledged against what was handed over: invariants I1 to I4.
 //! - [`workload`]: contacts, senders and message lines of a run.
 //! - [`scenario`]: the measured runs behind the `loadtest` binary.
 
 pub mod client;
+pub mod driver;
 pub mod node;
 pub mod oracle;
 pub mod redis;

@@ -128,7 +128,8 @@ impl Node {
         let data = self.data.path();
         let store = self.options.store.clone().unwrap_or_else(|| format!("embedded:{}", data.join("store").display()));
         let mut child = Command::new(&self.options.binary)
-            .args(["serve", "--listen", &self.address, "--store", &store])
+            .args(["serve", "--listen", &self.address, "--store", &store, "--data"])
+            .arg(data)
             .env("SENDWHEEL_BOOTSTRAP__API_KEY", API_KEY)
             .env("SENDWHEEL_BOOTSTRAP__ADMIN_PASSWORD", "harness-password")
             .env("SENDWHEEL_OUTBOX__DIR", data.join("outbox"))

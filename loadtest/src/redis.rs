@@ -154,9 +154,11 @@ mod tests {
         // WAITAOF needs 7.2; a rewrite is the way of 7.0 to know that the file has it.
         assert!(redis.ask("BGREWRITEAOF").await.unwrap().starts_with('+'));
         wait::until("the rewrite", PATIENCE, || async {
-            redis.ask("INFO persistence").await.ok().filter(|info| {
-                info.contains("aof_rewrite_in_progress:0") && info.contains("aof_rewrite_scheduled:0")
-            })
+            redis
+                .ask("INFO persistence")
+                .await
+                .ok()
+                .filter(|info| info.contains("aof_rewrite_in_progress:0") && info.contains("aof_rewrite_scheduled:0"))
         })
         .await
         .unwrap();

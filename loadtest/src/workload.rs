@@ -104,7 +104,8 @@ pub async fn cast(client: &Client, count: usize) -> anyhow::Result<Cast> {
     }
     let limits = json!({"rate": 1_000_000, "per": "1s", "burst": 100_000});
     let sms = json!({"channel": "sms", "address": "+12125550100", "is_default": true, "limits": limits});
-    let email = json!({"channel": "email", "address": "Harness <harness@example.com>", "is_default": true, "limits": limits});
+    let email =
+        json!({"channel": "email", "address": "Harness <harness@example.com>", "is_default": true, "limits": limits});
     let sms_sender = client.create_sender(&sms).await.context("create the SMS sender")?;
     let email_sender = client.create_sender(&email).await.context("create the email sender")?;
     let mut contacts = Vec::with_capacity(count);

@@ -192,7 +192,6 @@ impl Client {
     }
 
     /// A request to `path` with the API key, for what has no method here.
-    #[must_use]
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.base)).bearer_auth(&self.key)
     }
@@ -370,7 +369,10 @@ impl Client {
 }
 
 fn id_of(answer: &Value) -> Answered<String> {
-    answer["id"].as_str().map(str::to_owned).ok_or_else(|| ClientError::Malformed(json!({ "no id in": answer }).to_string()))
+    answer["id"]
+        .as_str()
+        .map(str::to_owned)
+        .ok_or_else(|| ClientError::Malformed(json!({ "no id in": answer }).to_string()))
 }
 
 fn lines_of(rows: &[Value]) -> String {

@@ -44,7 +44,8 @@ async fn scheduling_sends_key_and_idempotency_key() {
 
 #[tokio::test]
 async fn a_batch_answered_with_too_few_lines_is_no_answer() {
-    let (_sink, client, _) = server(text(200, "{\"status\":201,\"message\":{\"id\":\"m\",\"state\":\"scheduled\"}}\n")).await;
+    let (_sink, client, _) =
+        server(text(200, "{\"status\":201,\"message\":{\"id\":\"m\",\"state\":\"scheduled\"}}\n")).await;
     assert_eq!(client.batch(&[json!({})]).await.unwrap()[0].status, 201);
     assert!(matches!(client.batch(&[json!({}), json!({})]).await, Err(ClientError::NoAnswer(_))));
 }

@@ -18,10 +18,8 @@ pub fn from_mails(mails: &[Mail]) -> Vec<Handover> {
         .filter(|mail| mail.taken)
         .filter_map(|mail| {
             let parsed = parser.parse(&mail.raw[..])?;
-            let token = parsed
-                .subject()
-                .and_then(token_in)
-                .or_else(|| parsed.body_text(0).and_then(|text| token_in(&text)))?;
+            let token =
+                parsed.subject().and_then(token_in).or_else(|| parsed.body_text(0).and_then(|text| token_in(&text)))?;
             let identity = parsed.message_id().map(str::to_owned);
             Some(Handover { token, identity, started_at_ms: mail.started_at_ms })
         })

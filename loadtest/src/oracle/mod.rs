@@ -279,8 +279,8 @@ fn check_duplicates(message: &Scheduled, standing: Option<&Standing>, handovers:
     }
     let same_identity = handovers.iter().all(|handover| handover.identity == handovers[0].identity);
     // Where the API shows only a number, every attempt but one may have been unknown.
-    let explained = standing
-        .map_or(0, |standing| standing.unknown_attempts.unwrap_or_else(|| standing.attempts.saturating_sub(1)));
+    let explained =
+        standing.map_or(0, |standing| standing.unknown_attempts.unwrap_or_else(|| standing.attempts.saturating_sub(1)));
     if same_identity && explained >= times - 1 {
         report.explained_duplicates += times - 1;
     } else {
@@ -299,9 +299,14 @@ fn judge_standing(
     let token = message.token.clone();
     let Some(standing) = standing else {
         // A deleted contact takes its messages with it.
-        return (!is_deleted).then(|| match is_handed_over {
-            true => Violation::Unsettled { token, state: None },
-            false => Violation::Lost { token, state: None },
+        if is_deleted {
+            return None;
+        }
+        let state = None;
+        return Some(if is_handed_over {
+            Violation::Unsettled { token, state }
+        } else {
+            Violation::Lost { token, state }
         });
     };
     let state = standing.state.as_str();

@@ -141,9 +141,8 @@ fn a_hand_over_after_the_contact_was_deleted_is_found_and_its_absence_is_not_a_l
 fn a_second_hand_over_needs_an_unknown_outcome_and_the_same_identity() {
     let mut evidence = good();
     evidence.handovers.push(handover(2_000));
-    let found = |same_identity, explained| {
-        vec![Violation::Duplicate { token: "t".into(), times: 2, same_identity, explained }]
-    };
+    let found =
+        |same_identity, explained| vec![Violation::Duplicate { token: "t".into(), times: 2, same_identity, explained }];
     assert_eq!(violations(&evidence), found(true, 0));
 
     evidence.standings.insert("msg_t".into(), standing("submitted", 2, 1));

@@ -123,9 +123,9 @@ mod tests {
         let record = Arc::new(Record::with_limit(10));
         let waiter = {
             let record = Arc::clone(&record);
-            tokio::spawn(async move {
-                record.wait_for("a seven", Duration::from_secs(5), |items| items.contains(&7)).await
-            })
+            tokio::spawn(
+                async move { record.wait_for("a seven", Duration::from_secs(5), |items| items.contains(&7)).await },
+            )
         };
         record.push(1);
         record.push(7);

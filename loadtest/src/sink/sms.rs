@@ -177,9 +177,9 @@ fn is_twilio_authorized(request: &Request) -> bool {
 /// The fields of a form or of a flat JSON object, as text.
 fn fields_of(provider: Provider, body: &[u8]) -> Option<BTreeMap<String, String>> {
     match provider {
-        Provider::Twilio => {
-            Some(url::form_urlencoded::parse(body).map(|(name, value)| (name.into_owned(), value.into_owned())).collect())
-        }
+        Provider::Twilio => Some(
+            url::form_urlencoded::parse(body).map(|(name, value)| (name.into_owned(), value.into_owned())).collect(),
+        ),
         Provider::Json => {
             let Value::Object(object) = serde_json::from_slice(body).ok()? else { return None };
             let text = |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -191,8 +191,7 @@ fn fields_of(provider: Provider, body: &[u8]) -> Option<BTreeMap<String, String>
 fn handle(shared: &Shared, request: &Request) -> (std::time::Duration, Answer) {
     let now = |reply| (std::time::Duration::ZERO, Answer::Reply(reply));
     let twilio_path = format!("/2010-04-01/Accounts/{TWILIO_SID}/Messages.json");
-    let provider =
-        if request.target.starts_with("/2010-04-01/") { Provider::Twilio } else { Provider::Json };
+    let provider = if request.target.starts_with("/2010-04-01/") { Provider::Twilio } else { Provider::Json };
     if request.method != "POST" {
         return now(error_reply(provider, 405, 20004, None));
     }
@@ -225,11 +224,8 @@ fn handle(shared: &Shared, request: &Request) -> (std::time::Duration, Answer) {
     if sms.to.is_empty() || sms.from.is_empty() || sms.body.is_empty() {
         return now(error_reply(provider, 400, 21604, None));
     }
-    let decision = shared
-        .plan
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .decide(&Submit, std::slice::from_ref(&sms.to));
+    let decision =
+        shared.plan.lock().unwrap_or_else(PoisonError::into_inner).decide(&Submit, std::slice::from_ref(&sms.to));
     let (is_taken, answer) = match decision.act {
         None => (true, Answer::Reply(success(&sms))),
         Some(Act::Refuse { status, code, retry_after }) => {

@@ -93,9 +93,7 @@ impl Session {
             }
             "HELO" => self.step(Step::Ehlo, "250 sink.example").await,
             "AUTH" => self.auth(argument).await,
-            "MAIL" | "RCPT" | "DATA" if !self.is_authenticated => {
-                self.reply("530 5.7.0 authentication required").await
-            }
+            "MAIL" | "RCPT" | "DATA" if !self.is_authenticated => self.reply("530 5.7.0 authentication required").await,
             "MAIL" => self.mail(argument).await,
             "RCPT" => self.rcpt(argument).await,
             "DATA" => self.data().await,

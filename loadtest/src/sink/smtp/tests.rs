@@ -71,7 +71,10 @@ async fn a_mail_is_recorded_with_its_envelope_and_its_dots_unstuffed() {
     assert!(peer.send("to@example.com", "Subject: x\r\n\r\n..dot").await.starts_with("250"));
     let mails = sink.mails().all();
     assert_eq!(mails.len(), 1);
-    assert_eq!((mails[0].from.as_str(), mails[0].to.as_slice()), ("from@example.com", &["to@example.com".to_owned()][..]));
+    assert_eq!(
+        (mails[0].from.as_str(), mails[0].to.as_slice()),
+        ("from@example.com", &["to@example.com".to_owned()][..])
+    );
     assert_eq!(&mails[0].raw[..], b"Subject: x\r\n\r\n.dot\r\n");
     assert!(mails[0].taken && mails[0].connection == 1);
     assert!(mails[0].started_at_ms <= mails[0].ended_at_ms);
@@ -159,9 +162,10 @@ async fn a_refusing_sink_closes_what_is_open_and_takes_its_port_again() {
     .await
     .unwrap();
     sink.set_gate(Gate::Open);
-    let stream = crate::wait::until("the port to be back", PATIENCE, || async { TcpStream::connect(address).await.ok() })
-        .await
-        .unwrap();
+    let stream =
+        crate::wait::until("the port to be back", PATIENCE, || async { TcpStream::connect(address).await.ok() })
+            .await
+            .unwrap();
     assert!(Peer(BufReader::new(stream)).reply().await.starts_with("220"));
 }
 

@@ -1,0 +1,3 @@
+//! Black-box tests: one binary, so that linking happens once.
+
+mod sources;
