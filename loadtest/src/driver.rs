@@ -67,6 +67,7 @@ impl Driver {
     /// What the last try said, when it was refused for good or patience ended.
     pub async fn schedule(&self, token: &str, contact: &str, message: &Value, due_at_ms: i64) -> Answered<MessageView> {
         let watch = Stopwatch::start();
+        let mut may_exist = false;
         loop {
             match self.client.schedule(contact, message, Some(token)).await {
                 Ok(view) => {
@@ -79,8 +80,12 @@ impl Driver {
                     return Ok(view);
                 }
                 Err(error) => {
+                    // A server error may hide a commit whose outcome the server itself does not know.
+                    may_exist |= error.status().is_none_or(|status| status >= 500);
                     if let Err(error) = self.again(error, &watch).await {
-                        self.journal().unanswered.push(token.to_owned());
+                        if may_exist {
+                            self.journal().unanswered.push(token.to_owned());
+                        }
                         return Err(error);
                     }
                 }
@@ -221,9 +226,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_refused_schedule_is_no_acknowledgement() {
-        let (_sink, driver) = server(0, Reply::json(422, &json!({"code": "invalid"}))).await;
+        let handler: Arc<Handler> = Arc::new(|_| (Duration::ZERO, Answer::Reply(Reply::json(422, &json!({})))));
+        let sink = HttpSink::start(handler).await.unwrap();
+        let client = Client::new(&format!("http://{}", sink.address()), "k");
+        let driver = Driver::new(client, Duration::from_secs(5));
         assert_eq!(driver.schedule("t", "contact_1", &json!({}), 5).await.unwrap_err().status(), Some(422));
-        assert_eq!(driver.acknowledged(), 0);
+        assert_eq!((driver.acknowledged(), driver.journal().unanswered.len()), (0, 0));
     }
 
     #[tokio::test]
