@@ -5,10 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The engine's layers, lowest first. A module may use its own layer and those below it.
-const LAYERS: [&[&str]; 4] = [
+const LAYERS: [&[&str]; 5] = [
     &["domain"],
     &["store"],
-    &["journal", "wheel", "contact", "sender", "partition", "directory", "campaign"],
+    &["protocol"],
+    // The actors, and the context that they share: they name each other's messages.
+    &["shard", "journal", "wheel", "contact", "sender", "partition", "directory", "campaign"],
     &["engine"],
 ];
 
@@ -22,8 +24,10 @@ const NOT_IN_DOMAIN: [&str; 5] = ["actix", "tokio", "reqwest", "redis", "fjall"]
 const LINES_MAX: usize = 450;
 
 /// Files that may be longer, each with its reason.
-const LONG_FILES: [(&str, &str); 1] =
-    [("actors/src/domain/message.rs", "one record with its states and their arrows, read side by side")];
+const LONG_FILES: [(&str, &str); 2] = [
+    ("actors/src/domain/message.rs", "one record with its states and their arrows, read side by side"),
+    ("actors/src/protocol/api.rs", "the requests and answers of one surface, nearly all of it documentation"),
+];
 
 /// Folders of somebody's machine.
 const MACHINE_FOLDERS: [&str; 4] = ["home", "root", "Users", "work"];
@@ -256,7 +260,10 @@ fn files_stay_short_enough_to_read() {
         .collect();
     assert_none(&wrong);
     for (long, _) in LONG_FILES {
-        assert!(sources.iter().any(|(name, source)| name == long && source.lines().count() > LINES_MAX), "{long}");
+        assert!(
+            sources.iter().any(|(name, source)| name == long && source.lines().count() > LINES_MAX),
+            "{long} is short now: take it off LONG_FILES"
+        );
     }
 }
 
