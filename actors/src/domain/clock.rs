@@ -25,7 +25,7 @@ impl UnixMs {
     #[must_use]
     pub fn from_datetime_ceil(at: DateTime<Utc>) -> Self {
         let floor = at.timestamp_millis();
-        let has_rest = at.timestamp_subsec_nanos() % 1_000_000 != 0;
+        let has_rest = !at.timestamp_subsec_nanos().is_multiple_of(1_000_000);
         Self(floor + i64::from(has_rest))
     }
 

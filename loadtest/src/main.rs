@@ -1,0 +1,274 @@
+//! `loadtest`: measures a node from outside, and prints a table and JSON.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program speaks to its terminal")]
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Parser, Subcommand};
+use sendwheel_loadtest::scenario::drain::{self, Channel, Drain};
+use sendwheel_loadtest::scenario::steady::{self, Steady};
+use sendwheel_loadtest::scenario::submit::{self, Load};
+use sendwheel_loadtest::scenario::{Outcome, StoreKind, Target, TargetOptions, figures, pending};
+use sendwheel_loadtest::sink::sms::{SmsSink, TWILIO_SID, TWILIO_TOKEN};
+use sendwheel_loadtest::sink::smtp::{SmtpOptions, SmtpSink};
+
+/// Measures a Sendwheel node.
+#[derive(Parser)]
+#[command(name = "loadtest", version)]
+struct Cli {
+    #[command(flatten)]
+    target: TargetArgs,
+    /// Writes the figures as JSON to this file.
+    #[arg(long, global = true)]
+    json: Option<PathBuf>,
+    /// Gives a scenario up after this many seconds.
+    #[arg(long, global = true, default_value_t = 900)]
+    limit: u64,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Args)]
+struct TargetArgs {
+    /// The built `sendwheel`: a node of its own is started for every scenario. Default: beside this program.
+    #[arg(long, global = true)]
+    binary: Option<PathBuf>,
+    /// The store of such a node: `embedded`, `redis` (started for the run), or a redis:// address.
+    #[arg(long, global = true, default_value = "embedded")]
+    store: StoreKind,
+    /// Measures the node at this address instead.
+    #[arg(long, global = true, requires = "api_key", conflicts_with = "binary")]
+    url: Option<String>,
+    /// An API key of that node, with the admin role.
+    #[arg(long, global = true, env = "SENDWHEEL_API_KEY", hide_env_values = true)]
+    api_key: Option<String>,
+    /// The process of that node, to read its memory.
+    #[arg(long, global = true)]
+    pid: Option<u32>,
+    /// Contacts to spread the messages over.
+    #[arg(long, global = true, default_value_t = 10_000)]
+    contacts: usize,
+}
+
+#[derive(Subcommand, Clone)]
+enum Command {
+    /// Schedules in batches: messages a second.
+    ScheduleBatch {
+        /// Messages in all.
+        #[arg(long, default_value_t = 100_000)]
+        messages: usize,
+        /// Requests at once.
+        #[arg(long, default_value_t = 8)]
+        clients: usize,
+        /// Lines of one batch.
+        #[arg(long, default_value_t = 500)]
+        lines: usize,
+    },
+    /// Schedules one by one in a closed loop: messages a second, and how long answers take.
+    ScheduleSingle {
+        /// Messages in all.
+        #[arg(long, default_value_t = 20_000)]
+        messages: usize,
+        /// Clients, each waiting for its answer.
+        #[arg(long, default_value_t = 64)]
+        clients: usize,
+    },
+    /// Many SMS due at one instant, on transport `discard`: from due to last settled.
+    Drain {
+        /// Messages in all.
+        #[arg(long, default_value_t = 50_000)]
+        messages: usize,
+    },
+    /// A steady rate, each message due a little ahead: how late they begin.
+    Steady {
+        /// Messages a second.
+        #[arg(long, default_value_t = 1_000)]
+        rate: usize,
+        /// For so many seconds.
+        #[arg(long, default_value_t = 30)]
+        seconds: u64,
+        /// Scheduled so many milliseconds ahead.
+        #[arg(long, default_value_t = 2_000)]
+        ahead_ms: u64,
+        /// Sends through Twilio's API to a recording sink and reads lateness there.
+        #[arg(long)]
+        through_sink: bool,
+    },
+    /// Many emails due at one instant over SMTP: from due to last settled.
+    Email {
+        /// Messages in all.
+        #[arg(long, default_value_t = 20_000)]
+        messages: usize,
+        /// A mail server that takes and forgets, such as Postfix's smtp-sink: `host:port`. Default: our own sink.
+        #[arg(long)]
+        smtp: Option<String>,
+        /// Connections that the node may open.
+        #[arg(long, default_value_t = 16)]
+        connections: u32,
+    },
+    /// Many far-future messages: memory, disk, and how long a restart takes.
+    Pending {
+        /// Messages in all.
+        #[arg(long, default_value_t = 1_000_000)]
+        messages: usize,
+    },
+    /// Every scenario on both stores, each with a node of its own.
+    All {
+        /// Divides the sizes by this.
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+        divide: u32,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(&Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("loadtest: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[tokio::main]
+async fn run(cli: &Cli) -> anyhow::Result<()> {
+    let limit = Duration::from_secs(cli.limit);
+    let (runs, is_one) = match cli.command.clone() {
+        Command::All { divide } => (everything(&cli.target, divide)?, false),
+        command => (vec![(target_of(&cli.target)?, command)], true),
+    };
+    let (mut outcomes, mut failures) = (Vec::new(), Vec::new());
+    for (target, command) in runs {
+        let measured = tokio::time::timeout(limit, Box::pin(measure(&target, cli.target.contacts, command)));
+        match measured.await.unwrap_or_else(|_| bail!("gave up after {} s", limit.as_secs())) {
+            Ok(outcome) => {
+                print!("{}", figures::table(std::slice::from_ref(&outcome)));
+                outcomes.push(outcome);
+            }
+            Err(error) => {
+                eprintln!("failed: {error:#}");
+                failures.push(format!("{error:#}"));
+            }
+        }
+    }
+    if !is_one {
+        println!("\n{}", figures::table(&outcomes));
+    }
+    if let Some(file) = &cli.json {
+        let text = serde_json::to_string_pretty(&outcomes).context("write the figures as JSON")?;
+        std::fs::write(file, text).with_context(|| format!("write {}", file.display()))?;
+    }
+    if failures.is_empty() { Ok(()) } else { bail!("{} scenario(s) failed", failures.len()) }
+}
+
+fn binary_of(args: &TargetArgs) -> anyhow::Result<PathBuf> {
+    if let Some(binary) = &args.binary {
+        return Ok(binary.clone());
+    }
+    let beside = std::env::current_exe().context("find this program's own path")?.with_file_name("sendwheel");
+    if !beside.is_file() {
+        bail!("no `sendwheel` beside this program: build it, or give --binary or --url");
+    }
+    Ok(beside)
+}
+
+fn target_of(args: &TargetArgs) -> anyhow::Result<TargetOptions> {
+    match (&args.url, &args.api_key) {
+        (Some(url), Some(key)) => Ok(TargetOptions::Given { url: url.clone(), api_key: key.clone(), pid: args.pid }),
+        (Some(_), None) => bail!("--url needs --api-key"),
+        _ => Ok(TargetOptions::Own { binary: binary_of(args)?, store: args.store.clone() }),
+    }
+}
+
+fn everything(args: &TargetArgs, divide: u32) -> anyhow::Result<Vec<(TargetOptions, Command)>> {
+    let by = divide as usize;
+    let commands = [
+        Command::ScheduleBatch { messages: 100_000 / by, clients: 8, lines: 500 },
+        Command::ScheduleSingle { messages: 20_000 / by, clients: 64 },
+        Command::Drain { messages: 50_000 / by },
+        Command::Steady { rate: 1_000, seconds: u64::from((30 / divide).max(3)), ahead_ms: 2_000, through_sink: false },
+        Command::Email { messages: 20_000 / by, smtp: None, connections: 16 },
+        Command::Pending { messages: 1_000_000 / by },
+    ];
+    let binary = binary_of(args)?;
+    let stores = [StoreKind::Embedded, StoreKind::OwnRedis];
+    let of = |store: &StoreKind| TargetOptions::Own { binary: binary.clone(), store: store.clone() };
+    Ok(stores
+        .iter()
+        .flat_map(|store| commands.iter().map(move |command| (store, command)))
+        .map(|(store, command)| (of(store), command.clone()))
+        .collect())
+}
+
+async fn measure(options: &TargetOptions, contacts: usize, command: Command) -> anyhow::Result<Outcome> {
+    match command {
+        Command::ScheduleBatch { messages, clients, lines } => {
+            let target = Target::prepare(options, contacts, &[]).await?;
+            submit::batch(&target, Load { messages, clients, lines }).await
+        }
+        Command::ScheduleSingle { messages, clients } => {
+            let target = Target::prepare(options, contacts, &[]).await?;
+            submit::single(&target, messages, clients).await
+        }
+        Command::Drain { messages } => {
+            let target = Target::prepare(options, contacts, &[]).await?;
+            drain::run(&target, Channel::Sms, Drain::of(messages)).await
+        }
+        Command::Steady { rate, seconds, ahead_ms, through_sink } => {
+            let run = Steady { rate, lasting: Duration::from_secs(seconds), ahead: Duration::from_millis(ahead_ms) };
+            if !through_sink {
+                let target = Target::prepare(options, contacts, &[]).await?;
+                return steady::run(&target, run, None).await;
+            }
+            let sink = SmsSink::start(1_000_000).await?;
+            let settings = [
+                ("sms.transport", "twilio".to_owned()),
+                ("sms.twilio.base_url", sink.url()),
+                ("sms.twilio.account_sid", TWILIO_SID.to_owned()),
+                ("sms.twilio.auth_token", TWILIO_TOKEN.to_owned()),
+            ];
+            let target = Target::prepare(options, contacts, &settings).await?;
+            steady::run(&target, run, Some(&sink)).await
+        }
+        Command::Email { messages, smtp, connections } => {
+            let sink = match &smtp {
+                Some(_) => None,
+                None => Some(SmtpSink::start(SmtpOptions { keep_bytes: 0, ..SmtpOptions::default() }).await?),
+            };
+            let url = smtp
+                .map(|address| format!("smtp://{address}"))
+                .or_else(|| sink.as_ref().map(SmtpSink::url))
+                .context("a mail server to send to")?;
+            let settings = [
+                ("email.transport", "smtp".to_owned()),
+                ("email.smtp.url", url),
+                ("email.smtp.connections", connections.to_string()),
+            ];
+            let target = Target::prepare(options, contacts, &settings).await?;
+            let mut outcome = drain::run(&target, Channel::Email, Drain::of(messages)).await?;
+            if let Some(sink) = &sink {
+                drain::note_sink(&mut outcome, sink);
+            }
+            Ok(outcome)
+        }
+        Command::Pending { messages } => {
+            let mut target = Target::prepare(options, contacts, &[]).await?;
+            pending::run(&mut target, Load { messages, clients: 8, lines: 1_000 }).await
+        }
+        Command::All { .. } => bail!("`all` is made of the other scenarios"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+}

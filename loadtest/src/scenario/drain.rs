@@ -1,0 +1,122 @@
+//! How fast what is due goes out: everything at one instant, over `discard` or over SMTP.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+
+use super::submit::{Load, send_batches};
+use super::{Outcome, Target};
+use crate::sink::smtp::SmtpSink;
+use crate::wall::{self, Stopwatch};
+use crate::workload::{self, token};
+
+/// How often the counter is read while waiting: the resolution of the figure.
+const POLL: Duration = Duration::from_millis(25);
+
+/// A run in which everything is due at one instant.
+#[derive(Debug, Clone, Copy)]
+pub struct Drain {
+    /// How the load comes in.
+    pub load: Load,
+    /// From the first request to the due instant: must be enough to schedule everything.
+    pub lead: Duration,
+    /// From the due instant until the run is given up.
+    pub patience: Duration,
+}
+
+impl Drain {
+    /// A run of this many messages, with time enough for a node of 2,000 schedules a second.
+    #[must_use]
+    pub fn of(messages: usize) -> Self {
+        let seconds = messages as u64 / 2_000 + 5;
+        Self {
+            load: Load { messages, clients: 8, lines: 500 },
+            lead: Duration::from_secs(seconds),
+            patience: Duration::from_secs(seconds * 4 + 60),
+        }
+    }
+}
+
+/// Which messages a run sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Channel {
+    /// SMS over `discard`: the node alone.
+    Sms,
+    /// Email over whatever the node is configured with.
+    Email,
+}
+
+impl Channel {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Sms => "sms",
+            Self::Email => "email",
+        }
+    }
+}
+
+/// Schedules everything for one instant and measures from that instant until the last is settled.
+///
+/// # Errors
+/// When the node fails, or has not settled everything in time.
+pub async fn run(target: &Target, channel: Channel, drain: Drain) -> anyhow::Result<Outcome> {
+    let name = if channel == Channel::Sms { "drain" } else { "email" };
+    let mut outcome = Outcome::new(name, target.store);
+    let settled = async || {
+        let metrics = target.client.metrics().await.context("read /metrics")?;
+        let labels = [("channel", channel.name()), ("outcome", "submitted")];
+        anyhow::Ok((metrics.sum("sendwheel_messages_total", &labels), metrics))
+    };
+    let (before, metrics_before) = settled().await?;
+
+    let due_at_ms = wall::now_ms() + i64::try_from(drain.lead.as_millis()).unwrap_or(i64::MAX);
+    let run = target.run.clone();
+    let line = move |n| match channel {
+        Channel::Sms => workload::sms(&token(&run, n), due_at_ms),
+        Channel::Email => workload::mail(&token(&run, n), due_at_ms),
+    };
+    let cast = Arc::new(target.cast.clone());
+    let submitted = send_batches(&target.client, &cast, drain.load, Arc::new(line)).await?;
+    submitted.note_into(&mut outcome, drain.load.messages)?;
+    let ahead_ms = due_at_ms - wall::now_ms();
+    if ahead_ms < 0 {
+        bail!("scheduling took {} ms longer than the lead: give a longer one", -ahead_ms);
+    }
+    tokio::time::sleep(Duration::from_millis(u64::try_from(ahead_ms).unwrap_or(0))).await;
+
+    let watch = Stopwatch::start();
+    let wanted = submitted.accepted as f64;
+    loop {
+        let (now, metrics) = settled().await?;
+        if now - before >= wanted {
+            // From the due instant itself: waking up late here must not flatter the node.
+            let took = Duration::from_millis(u64::try_from(wall::now_ms() - due_at_ms).unwrap_or(0).max(1));
+            outcome.figure("messages", wanted, "messages");
+            outcome.figure("from due to last settled", took.as_secs_f64(), "s");
+            outcome.figure("rate", wanted / took.as_secs_f64(), "messages/s");
+            let lateness = metrics
+                .histogram("sendwheel_lateness_seconds", &[])
+                .since(&metrics_before.histogram("sendwheel_lateness_seconds", &[]));
+            for (label, q) in [("lateness p50", 0.5), ("lateness p99", 0.99)] {
+                if let Some(seconds) = lateness.quantile(q) {
+                    outcome.figure(label, seconds * 1_000.0, "ms");
+                }
+            }
+            return Ok(outcome);
+        }
+        if watch.is_past(drain.patience) {
+            bail!("{} of {wanted} settled {} s after the due instant", now - before, drain.patience.as_secs());
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// Adds what a sink of the run's own saw of it.
+pub fn note_sink(outcome: &mut Outcome, sink: &SmtpSink) {
+    let connections = sink
+        .mails()
+        .with(|mails| mails.iter().map(|mail| mail.connection).collect::<std::collections::HashSet<_>>().len());
+    outcome.figure("mails at the sink", sink.mails().count() as f64, "mails");
+    outcome.note(format!("1 KB mails over {connections} connections to a recording sink on the same machine"));
+}

@@ -1,0 +1,19 @@
+//! Measured runs: each drives a node as a user's program would and gives figures.
+//!
+//! - [`target`]: the node of a run, its own or a given one.
+//! - [`submit`]: how fast schedules are accepted. - [`drain`]: how fast what is due goes out.
+//! - [`steady`]: how late at a steady rate. - [`pending`]: what waiting costs.
+//! - [`figures`]: what a run gives, as a table and as JSON.
+//!
+//! Every run is bounded in messages and in time. Client, node, store and sinks share one machine, so
+//! the figures are lower bounds of what the node alone could do.
+
+pub mod drain;
+pub mod figures;
+pub mod pending;
+pub mod steady;
+pub mod submit;
+pub mod target;
+
+pub use figures::{Figure, Outcome};
+pub use target::{StoreKind, Target, TargetOptions};
