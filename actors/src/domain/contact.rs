@@ -1,6 +1,6 @@
 //! A contact: who they are, how to reach them, what they agreed to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +25,11 @@ pub mod limits {
     /// Bytes of an external id.
     pub const EXTERNAL_ID_BYTES: usize = 200;
 }
+
+/// Most search terms of a contact: each is an entry of the index.
+const MAX_TERMS: usize = 40;
+/// Longest search term, in bytes.
+const MAX_TERM_BYTES: usize = 64;
 
 /// What a contact agreed to on one channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -174,17 +179,15 @@ impl Contact {
 }
 
 impl Profile {
-    /// Makes the first address of each kind primary when none is.
+    /// Leaves exactly one primary address of each kind: the first that is marked, else the first.
     pub fn choose_primaries(&mut self) {
-        if !self.emails.iter().any(|email| email.primary)
-            && let Some(first) = self.emails.first_mut()
-        {
-            first.primary = true;
+        let chosen = self.emails.iter().position(|email| email.primary).unwrap_or(0);
+        for (at, email) in self.emails.iter_mut().enumerate() {
+            email.primary = at == chosen;
         }
-        if !self.phones.iter().any(|phone| phone.primary)
-            && let Some(first) = self.phones.first_mut()
-        {
-            first.primary = true;
+        let chosen = self.phones.iter().position(|phone| phone.primary).unwrap_or(0);
+        for (at, phone) in self.phones.iter_mut().enumerate() {
+            phone.primary = at == chosen;
         }
     }
 
@@ -217,31 +220,38 @@ impl Profile {
     }
 
     /// The terms under which a search finds this contact: words of the name, addresses and their parts,
-    /// digits of numbers, the external id. In lowercase, at most 40 of them, at most 64 bytes each.
+    /// digits of numbers, the external id. In lowercase, at most 40 of them, at most 64 bytes each; when there are
+    /// more, those of later addresses are left out, never the name or the external id.
     #[must_use]
     pub fn search_terms(&self) -> Vec<String> {
-        let mut terms = Vec::new();
+        let mut terms: Vec<_> = self.external_id.iter().map(|id| id.to_lowercase()).collect();
         if let Some(name) = &self.name {
-            terms.push(name.to_lowercase());
-            terms.extend(name.to_lowercase().split_whitespace().skip(1).map(str::to_owned));
+            let name = name.trim().to_lowercase();
+            let words: Vec<_> = name.split_whitespace().skip(1).map(str::to_owned).collect();
+            terms.push(name);
+            terms.extend(words);
         }
-        for email in &self.emails {
-            terms.push(email.address.as_str().to_lowercase());
-            terms.push(email.address.domain().to_owned());
-        }
-        terms.extend(self.phones.iter().map(|phone| phone.number.as_str().trim_start_matches('+').to_owned()));
-        terms.extend(self.external_id.iter().map(|id| id.to_lowercase()));
-        for term in &mut terms {
-            let mut end = term.len().min(64);
-            while !term.is_char_boundary(end) {
-                end -= 1;
+        terms.truncate(MAX_TERMS / 2);
+        // Addresses of both kinds by turns, so that many of one kind do not keep out the other.
+        for at in 0..self.emails.len().max(self.phones.len()) {
+            if let Some(email) = self.emails.get(at) {
+                terms.push(email.address.as_str().to_lowercase());
+                terms.push(email.address.domain().to_owned());
             }
-            term.truncate(end);
+            let phone = self.phones.get(at);
+            terms.extend(phone.map(|phone| phone.number.as_str().trim_start_matches('+').to_owned()));
         }
-        terms.retain(|term| !term.is_empty());
+        for term in &mut terms {
+            let end = (0..=MAX_TERM_BYTES.min(term.len())).rev().find(|end| term.is_char_boundary(*end));
+            term.truncate(end.unwrap_or(0));
+        }
+        let mut seen = HashSet::new();
+        terms.retain(|term| !term.is_empty() && seen.insert(term.clone()));
+        terms.truncate(MAX_TERMS);
         terms.sort_unstable();
-        terms.dedup();
-        terms.truncate(40);
         terms
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -472,3 +472,6 @@ impl Message {
         format!("<{}@{sender_domain}>", self.id)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -83,7 +83,7 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let syntax = SyntaxConfig::builder().keep_trailing_newline(true).build();
     environment.set_syntax(syntax.expect("no delimiter was changed"));
     environment.set_auto_escape_callback(|name| if name == HTML { AutoEscape::Html } else { AutoEscape::None });
-    for name in ["debug", "dict", "namespace"] {
+    for name in ["debug", "dict", "namespace", "range"] {
         environment.remove_global(name);
     }
     for name in REMOVED_FILTERS {
@@ -142,13 +142,25 @@ pub fn render(content: &Content, context: &TemplateContext) -> Result<Content, T
             }
         }
     }
-    if let Some(subject) = &mut rendered.subject {
+    with_one_line_subject(rendered)
+}
+
+/// A content that has nothing to fill in, as it is sent: what [`render`] gives for it, without a context.
+///
+/// # Errors
+/// Refuses a subject that is too long.
+pub fn verbatim(content: &Content) -> Result<Content, TemplateError> {
+    with_one_line_subject(Content { render: false, ..content.clone() })
+}
+
+fn with_one_line_subject(mut content: Content) -> Result<Content, TemplateError> {
+    if let Some(subject) = &mut content.subject {
         *subject = single_line(subject);
         if subject.len() > MAX_SUBJECT {
             return Err(TemplateError::new(SUBJECT, TemplateErrorKind::OutputTooLong { limit: MAX_SUBJECT }));
         }
     }
-    Ok(rendered)
+    Ok(content)
 }
 
 /// The fields there are: name, source, longest source.

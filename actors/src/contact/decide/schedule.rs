@@ -262,7 +262,7 @@ pub(super) fn rendered(
 ) -> Result<Content, template::TemplateError> {
     let is_plain = |field: &Option<String>| field.as_deref().is_none_or(|text| !template::is_template(text));
     if !content.render || (is_plain(&content.subject) && is_plain(&content.text) && is_plain(&content.html)) {
-        return Ok(Content { render: false, ..content.clone() });
+        return template::verbatim(content);
     }
     let Some(account) = around.directory.account(contact.account) else { return Ok(content.clone()) };
     template::render(content, &template::TemplateContext::new(&contact.profile, sender, account))

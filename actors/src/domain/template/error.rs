@@ -24,13 +24,22 @@ pub enum TemplateErrorKind {
     #[error("syntax error: {0}")]
     Syntax(String),
     /// It names a variable that this contact does not have.
-    #[error("{} is not known for this contact: fill it in, or provide for it with `| default(\"…\")` or `is defined`", quoted(.0.as_ref(), "a variable"))]
+    #[error(
+        "{} is not known for this contact: fill it in, or provide for it with `| default(\"…\")` or `is defined`",
+        quoted(.0.as_ref(), "a variable")
+    )]
     Undefined(Option<String>),
     /// It names a filter, test or function that does not exist.
-    #[error("{} uses a filter, test or function that does not exist: check its spelling", quoted(.0.as_ref(), "an expression"))]
+    #[error(
+        "{} uses a filter, test or function that is not available: check its spelling",
+        quoted(.0.as_ref(), "an expression")
+    )]
     UnknownName(Option<String>),
     /// An expression does not work with its values.
-    #[error("{} cannot be computed: check that its values are of the kind it expects", quoted(.0.as_ref(), "an expression"))]
+    #[error(
+        "{} cannot be computed: check that its values are of the kind it expects",
+        quoted(.0.as_ref(), "an expression")
+    )]
     Failed(Option<String>),
     /// It takes too many steps.
     #[error("the template takes too much work: shorten its loops")]
@@ -44,14 +53,9 @@ pub enum TemplateErrorKind {
     /// One tag is too long.
     #[error("a tag is too long: at most {} bytes between its braces", super::MAX_TAG)]
     TagTooLong,
-    /// More branches or operators than the engine bears.
-    #[error(
-        "the template is too complex: at most {} `elif` and {} `+`, and {} brackets and operators in its `for` tags",
-        super::scan::MAX_ELIF,
-        super::scan::MAX_PLUS,
-        super::scan::MAX_WRAPS
-    )]
-    TooComplex,
+    /// Too many `elif` branches.
+    #[error("the template has too many `elif` branches: at most {}", super::scan::MAX_ELIF)]
+    TooManyBranches,
     /// The rendered text is too long.
     #[error("the filled-in text is too long: at most {limit} bytes")]
     OutputTooLong {
@@ -73,8 +77,8 @@ impl TemplateErrorKind {
             Self::Undefined(_) => "template_undefined",
             Self::UnknownName(_) => "template_unknown_name",
             Self::Failed(_) => "template_failed",
-            Self::TooCostly | Self::TooComplex => "template_too_costly",
-            Self::SourceTooLong { .. } | Self::TagTooLong => "template_too_long",
+            Self::TooCostly => "template_too_costly",
+            Self::SourceTooLong { .. } | Self::TagTooLong | Self::TooManyBranches => "template_too_long",
             Self::OutputTooLong { .. } => "content_too_long",
         }
     }

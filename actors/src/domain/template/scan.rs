@@ -1,46 +1,41 @@
 //! Bounds that are checked before a template is compiled, against what fuel does not cover.
 //!
-//! Two things end the process while hardly any fuel is used (minijinja 3.1.0; found by trying):
-//! - The stack. The engine compiles and drops an expression by recursion, one level for each operator, and an `elif`
-//!   as an `if` inside of the `else` before it: 64 KB of `1+1+1+…` or of `{% elif 0 %}`. And a value is dropped by
-//!   recursion, one level for each list around it: lists that are wrapped into lists, tag after tag.
-//! - Memory. Adding lists is lazy and free, until 32 additions stand in one another: then the list is built. A list
-//!   that was doubled so often has 2³² items.
+//! Fuel pays for instructions and texts. Found by trying (minijinja 3.1.0), these cost hardly any of it and still end
+//! the process, or hold its thread for minutes:
+//! - The stack: an expression is compiled and dropped by recursion, one level for each operator, and an `elif` as an
+//!   `if` inside of the `else` before it (64 KB of `1-1-1-…` or of `{% elif 0 %}`). A value is dropped by recursion
+//!   too, one level for each list around it.
+//! - Lists: adding and repeating them is lazy, and free until somebody looks: forty doublings are 2⁴⁰ items.
 //!
-//! So there are few statements (nothing but `for` binds a name, and it binds inside of its own block only), tags are
-//! short, and there are only so many of the operators that wrap. Tags are found without recursion, where the engine's
-//! own lexer finds them; a test compares the two.
+//! So tags are short, branches are counted, and no list can grow: there is no `+` and no `*`, nothing but `for` binds
+//! a name, and it goes over a plain name. Tags are found without recursion, where the engine's own lexer finds them;
+//! a test compares the two.
 
 use super::error::{TemplateError, TemplateErrorKind};
 
 /// Most `elif` branches of one template.
 pub(super) const MAX_ELIF: usize = 50;
-/// Most `+` of one template, outside of strings: well under the 32 after which lists are built.
-pub(super) const MAX_PLUS: usize = 16;
-/// Most brackets and operators in all `for` tags of one template together: how deep they can wrap a value.
-pub(super) const MAX_WRAPS: usize = 100;
 
 /// What a template may do besides naming a value. `raw` is not here: the lexer resolves it.
 const STATEMENTS: [&str; 6] = ["if", "elif", "else", "endif", "for", "endfor"];
 
 /// Refuses a source that could overflow the stack or the memory.
 pub(super) fn check(field: &'static str, source: &str) -> Result<(), TemplateError> {
-    let (mut branches, mut pluses, mut wraps) = (0, 0, 0);
+    let syntax = |what: &str| TemplateErrorKind::Syntax(what.to_owned());
+    let mut branches = 0;
     for tag in tags(source) {
         let statement = if tag.is_block { first_word(tag.text) } else { "" };
         branches += usize::from(statement == "elif");
-        pluses += tag.operators(b"+");
-        if statement == "for" {
-            wraps += tag.operators(b"([{+*");
-        }
         let kind = if tag.text.len() > super::MAX_TAG {
             TemplateErrorKind::TagTooLong
+        } else if branches > MAX_ELIF {
+            TemplateErrorKind::TooManyBranches
         } else if tag.is_block && !STATEMENTS.contains(&statement) {
-            TemplateErrorKind::Syntax("only the statements `if` and `for` are available".into())
-        } else if statement == "for" && tag.text.contains("recursive") {
-            TemplateErrorKind::Syntax("a `for` cannot be recursive".into())
-        } else if branches > MAX_ELIF || pluses > MAX_PLUS || wraps > MAX_WRAPS {
-            TemplateErrorKind::TooComplex
+            syntax("only the statements `if` and `for` are available")
+        } else if tag.has_operator(b"+*") {
+            syntax("`+` and `*` are not available: texts are joined with `~`")
+        } else if statement == "for" && (tag.has_operator(b"([{") || tag.text.contains("recursive")) {
+            syntax("`for` goes over a plain name, such as `contact.tags`")
         } else {
             continue;
         };
@@ -68,16 +63,18 @@ pub(super) struct Tag<'a> {
 }
 
 impl Tag<'_> {
-    /// How many of these bytes there are outside of strings.
-    fn operators(&self, which: &[u8]) -> usize {
-        let bytes = self.text.as_bytes();
+    /// Whether there is one of these bytes outside of strings. A `+` at the very end is no operator: it keeps the
+    /// space after the tag.
+    fn has_operator(&self, which: &[u8]) -> bool {
+        let bytes = self.text.strip_suffix('+').unwrap_or(self.text).as_bytes();
         let mut at = 0;
-        let mut count = 0;
         while at < bytes.len() {
-            count += usize::from(which.contains(&bytes[at]));
+            if which.contains(&bytes[at]) {
+                return true;
+            }
             at = after_string(bytes, at);
         }
-        count
+        false
     }
 }
 

@@ -79,10 +79,11 @@ fn every_documented_field_is_filled_in() {
         ("{% if contact.nick is defined %}a{% else %}b{% endif %}", "b"),
         ("{% if 'vip' in contact.tags %}dear{% endif %} {{ contact.name | upper }}", "dear JANE <DOE>"),
         ("{# nothing #}text", "text"),
-        ("{{ contact.tags | join(', ') }} {{ contact.tags | length + 1 }}", "vip, b&b 3"),
+        ("{{ contact.tags | join(', ') }} {{ contact.tags | length - 1 }}", "vip, b&b 1"),
         ("{% raw %}{{ contact.name }}{% endraw %}", "{{ contact.name }}"),
         ("no template at all\n", "no template at all\n"),
         ("trailing newline of {{ account.name }}\n", "trailing newline of Acme\n"),
+        ("{%+ if '+*' == '+*' +%} {{ contact.name[0] }}{% endif %}", " J"),
         ("100 % { } } }} %} #}", "100 % { } } }} %} #}"),
     ] {
         assert_eq!(body(source).as_deref(), Ok(expected), "{source}");
@@ -114,6 +115,7 @@ fn content_that_is_not_to_be_rendered_is_sent_as_it_is() {
     assert_eq!(check_content(&verbatim), Ok(()));
     let subject = Content { render: false, ..content(Some("a\r\nBcc: b"), None, None) };
     assert_eq!(render(&subject, &context()).unwrap().subject.as_deref(), Some("a Bcc: b"));
+    assert_eq!(verbatim(&subject), render(&subject, &context()));
 }
 
 #[test]
@@ -163,7 +165,7 @@ fn what_is_not_there_is_named_with_its_field_and_line() {
 fn no_error_shows_a_value() {
     for source in [
         "{{ contact.attributes.secret | int }}",
-        "{{ contact.attributes.secret + 1 }}",
+        "{{ contact.attributes.secret - 1 }}",
         "{{ contact.attributes.secret() }}",
         "{{ contact.attributes | join(contact.attributes.secret, 1, 2, 3) }}",
         "{{ contact.attributes[contact.attributes.secret] }}",
@@ -190,6 +192,11 @@ fn errors_have_codes_and_stay_short() {
         ("{% block x %}{% endblock %}", "template_syntax"),
         ("{% set x = 1 %}", "template_syntax"),
         ("{% autoescape false %}{% endautoescape %}", "template_syntax"),
+        ("{% for x in contact.tags recursive %}{% endfor %}", "template_syntax"),
+        ("{% for x in [1, 2] %}{% endfor %}", "template_syntax"),
+        ("{{ 1 + 1 }}", "template_syntax"),
+        ("{{ 'x' * 9 }}", "template_syntax"),
+        ("{{ range(9) }}", "template_unknown_name"),
         ("{{ contact.tags | sort }}", "template_unknown_name"),
         ("{{ contact.name | rot13 }}", "template_unknown_name"),
         ("{{ contact.name is rot13 }}", "template_unknown_name"),
@@ -230,57 +237,51 @@ fn sources_have_a_longest_length() {
 /// below would take hours or all of the memory.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// A contact with as many and as long fields as one may have.
+fn large_context() -> TemplateContext {
+    let value = "&".repeat(2_000);
+    let mut context = context_with(&[("v", &value), ("nl", "\n")]);
+    context.contact.tags = vec!["t".repeat(100); 100];
+    context
+}
+
 #[test]
 fn bombs_end_in_an_error_at_once() {
-    let nested = |depth: usize| "{% for a in range(10000) %}".repeat(depth) + "x" + &"{% endfor %}".repeat(depth);
-    // Sixteen doublings are permitted; the list is never built.
-    let doubled = |inner: &str| {
-        "{% for a in [range(1000)] %}".to_owned()
-            + &"{% for a in [a + a] %}".repeat(16)
-            + inner
-            + &"{% endfor %}".repeat(17)
-    };
+    let nested =
+        |depth: usize, inner: &str| "{% for a in contact.tags %}".repeat(depth) + inner + &"{% endfor %}".repeat(depth);
+    let long = |piece: &str| format!("{{{{ contact.tags ~ '' {} }}}}", piece.repeat(1_900 / piece.len()));
+    let v = "contact.attributes.v";
     for source in [
-        nested(2),
-        nested(4),
+        nested(3, ""),
+        nested(3, "x"),
+        nested(8, "{{ a }}"),
+        nested(2, "{{ contact.attributes.v }}"),
+        nested(3, "{{ contact.tags ~ contact.tags ~ contact.tags }}"),
+        nested(2, &long("~ contact.tags")),
+        nested(3, "{{ contact.tags | join(contact.attributes.v) }}"),
+        nested(2, &format!("{{{{ {v}{} }}}}", "|replace('&', '&&')".repeat(20))),
+        nested(2, &format!("{{{{ {v}{} }}}}", "|e|upper".repeat(200))),
+        nested(2, &format!("{{{{ {v}{} }}}}", "|title|trim|capitalize".repeat(80))),
+        nested(2, "{% if 'x' in contact.attributes.v %}{% endif %}".repeat(50).as_str()),
+        nested(2, "{% if contact.tags == contact.tags %}{% endif %}".repeat(50).as_str()),
+        format!("{{{{ {v}{} }}}}", "|replace('', 'yyyyyyyyyy')".repeat(50)),
+        "{{ 2 ** 2 ** 2 ** 2 ** 2 ** 2 }}".into(),
         "{{ 'x' * 1000000000 }}".into(),
+        "{{ [1] * 1000000000 }}".into(),
+        "{{ contact.tags * 1000000000 ~ '' }}".into(),
         "{% set a = [1] %}".to_owned() + &"{% set a = a + a %}".repeat(40),
         "{% set a = [1] %}".to_owned() + &"{% set a = [a] %}".repeat(3_000),
-        "{% with a = [1] %}{% endwith %}".into(),
-        "{% for a in [[1]] %}".to_owned() + &"{% for a in [a + a] %}".repeat(40),
-        "{{ [1] * 1000000000".to_owned() + &" + [1]".repeat(40) + " }}",
-        "{% for a in [[1]] %}".to_owned() + &"{% for a in [[[[a]]]] %}".repeat(100) + &"{% endfor %}".repeat(101),
-        doubled("{{ a }}"),
-        doubled("{{ a | join }}"),
-        doubled("{{ a | last | nope }}"),
-        doubled("{{ a[-1] | nope }}"),
-        doubled("{{ a[::-1] }}"),
-        doubled("{{ 2 in a }}{{ nope }}"),
-        doubled("{{ a == a }}{{ nope }}"),
-        doubled("{{ a < a }}{{ nope }}"),
-        doubled("{{ a | length }}{{ nope }}"),
-        doubled("{% for x in a %}{% endfor %}"),
-        "{{ ([1] * 9000000000000000000 * 9000000000000000000) | length }}{{ nope }}".into(),
-        format!("{{{{ ('&' * 60000){} }}}}", "|e|upper".repeat(250)),
-        format!("{{{{ 'x'{} }}}}", "|replace('x','xx')".repeat(100)),
-        format!("{{{{ ('x' * 60000){} }}}}", "|title".repeat(300)),
-        format!("{{{{ ('x' * 60000){} }}}}", "~'x'|upper|trim".repeat(130)),
+        "{% for a in [[1]] %}".to_owned() + &"{% for a in [[a, a]] %}".repeat(40),
         "{% for a in [1] recursive %}{{ loop([1]) }}{% endfor %}".into(),
-        "{{ ('x' * 100000) * 100000 }}".into(),
-        "{{ [1] * 1000000000 }}".into(),
-        "{{ range(100000) | list | length }}{{ range(100000) | list | length }}".into(),
-        "{% set ns = namespace(s='x') %}{% for i in range(1000) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}".into(),
-        "{% set ns = namespace(s=[1]) %}{% for i in range(1000) %}{% set ns.s = ns.s + ns.s %}{% endfor %}".into(),
-        "{% for i in range(100000) %}{{ contact.name | upper | lower | replace('a', 'aaaa') }}{% endfor %}".into(),
-        "{{ 'x' | replace('', 'y' * 60000) | replace('y', 'z' * 60000) }}".into(),
+        "{{ contact.tags | chain(contact.tags) | sum }}".into(),
+        "{{ range(100000) }}".into(),
         "{{ '%1000000000s' | format('x') }}".into(),
         "{{ 'x' | indent(1000000000) }}".into(),
-        "{{ 2 ** 2 ** 2 ** 2 ** 2 ** 2 }}".into(),
-        "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}".into(),
-        format!("{{{{ {}1{} }}}}", "(".repeat(1_000), ")".repeat(1_000)),
+        format!("{{{{ {}1{} }}}}", "(".repeat(900), ")".repeat(900)),
+        format!("{{{{ {}1{} }}}}", "[".repeat(900), "]".repeat(900)),
         "{% if 1 %}".repeat(6_000),
         "{% if 0 %}".to_owned() + &"{% elif 0 %}".repeat(5_000) + "{% endif %}",
-        format!("{{{{ {}1 }}}}", "1+".repeat(30_000)),
+        format!("{{{{ {}1 }}}}", "1-".repeat(30_000)),
         format!("{{{{ '}}}}' ~ {}1 }}}}", "1~".repeat(30_000)),
         format!("{{{{ a{} }}}}", "|e".repeat(30_000)),
         format!("{{{{ a{} }}}}", ".b".repeat(30_000)),
@@ -290,18 +291,18 @@ fn bombs_end_in_an_error_at_once() {
         "{#".repeat(30_000),
         "{% raw %}".repeat(7_000),
     ] {
-        eprintln!("{}", source.chars().take(60).collect::<String>());
-        let start = minijinja_test_clock();
-        let outcome = body(&source);
+        let context = large_context();
+        let start = test_clock();
+        let outcome = render(&content(None, Some(&source), None), &context);
         let elapsed = start.elapsed();
-        let shown: String = source.chars().take(60).collect();
+        let shown: String = source.chars().take(80).collect();
         assert!(outcome.is_err(), "{shown}: {} bytes", outcome.unwrap().len());
         assert!(elapsed < PATIENCE, "{shown}: {elapsed:?}");
     }
 }
 
 #[allow(clippy::disallowed_methods, reason = "measures how long a render takes")]
-fn minijinja_test_clock() -> std::time::Instant {
+fn test_clock() -> std::time::Instant {
     std::time::Instant::now()
 }
 
@@ -309,12 +310,6 @@ fn minijinja_test_clock() -> std::time::Instant {
 fn the_longest_permitted_expressions_need_less_than_half_a_thread_s_stack() {
     let longest = |piece: &str, last: &str| format!("{{{{ {}{last} }}}}", piece.repeat((MAX_TAG - 10) / piece.len()));
     let wrapped = |inner: &str| "{% if 1 %}".repeat(100) + inner + &"{% endif %}".repeat(100);
-    let rebound = |depth: usize, list: &str| {
-        "{% for a in [[1]] %}".to_owned()
-            + &format!("{{% for a in {list} %}}").repeat(depth)
-            + "x"
-            + &"{% endfor %}".repeat(depth + 1)
-    };
     let branches = "{% if 0 %}".to_owned() + &"{% elif 0 %}".repeat(50) + "x{% endif %}";
     let sources = [
         wrapped(&longest("1-", "1")),
@@ -324,37 +319,30 @@ fn the_longest_permitted_expressions_need_less_than_half_a_thread_s_stack() {
         wrapped(&longest("1 if 1 else ", "1")),
         wrapped(&longest("1 and ", "1")),
         wrapped(&longest("1<", "1")),
-        wrapped(&longest("1**", "1")),
         wrapped(&("{{ account.name ".to_owned() + &"|e".repeat(1_000) + " }}")),
         wrapped(&("{{ account".to_owned() + &".b".repeat(1_000) + " }}")),
         wrapped(&("{{ account".to_owned() + &"[1]".repeat(600) + " }}")),
         wrapped(&("{{ account".to_owned() + &"()".repeat(1_000) + " }}")),
         wrapped(&branches),
-        rebound(24, "[[[[a]]]]"),
-        rebound(24, "[a[:][:][:]]"),
-        rebound(49, "[a*1]"),
-        "{{ [1]".to_owned() + &"*1".repeat(1_000) + " }}",
         "{{ [1]".to_owned() + &"[:]".repeat(600) + " }}",
     ];
     // A thread of the runtime has 2 MiB.
     let render_all = move || sources.iter().map(|source| body(source).is_ok()).collect::<Vec<_>>();
     let thread = std::thread::Builder::new().stack_size(1024 * 1024).spawn(render_all).unwrap();
     let rendered = thread.join().unwrap();
-    assert!(rendered[0] && rendered[1] && rendered[12..].iter().all(|is_rendered| *is_rendered), "{rendered:?}");
+    assert!(rendered[0] && rendered[1] && rendered[11..].iter().all(|is_rendered| *is_rendered), "{rendered:?}");
 }
 
 #[test]
 fn output_has_a_longest_length_and_is_paid_for() {
-    let value = "y".repeat(2_000);
-    let context = context_with(&[("v", &value)]);
-    let repeated = |times: usize| {
-        let source = format!("{{% for i in range({times}) %}}{{{{ contact.attributes.v }}}}{{% endfor %}}");
-        render(&content(None, None, Some(&source)), &context)
+    let context = large_context();
+    let repeated = |depth: usize| {
+        let source =
+            "{% for i in contact.tags %}".repeat(depth) + "{{ contact.attributes.v }}" + &"{% endfor %}".repeat(depth);
+        render(&content(None, Some(&source), None), &context)
     };
-    assert_eq!(repeated(100).unwrap().html.unwrap().len(), 200_000);
-    let error = repeated(550).unwrap_err();
-    assert!(matches!(error.kind, TemplateErrorKind::OutputTooLong { .. } | TemplateErrorKind::TooCostly), "{error}");
-    let error = repeated(20_000).unwrap_err();
+    assert_eq!(repeated(1).unwrap().text.unwrap().len(), 200_000);
+    let error = repeated(2).unwrap_err();
     assert!(matches!(error.kind, TemplateErrorKind::OutputTooLong { .. } | TemplateErrorKind::TooCostly), "{error}");
     // The bound itself, apart from the fuel.
     let mut buffer = Bounded(vec![0; MAX_OUTPUT - 1]);
@@ -373,7 +361,7 @@ proptest! {
         pieces in proptest::collection::vec(
             proptest::sample::select(vec![
                 "{{", "}}", "{%", "%}", "{#", "#}", " contact.name ", "contact.attributes.evil", " if ", " for ", "x",
-                " in ", "range(9)", "endif", "endfor", "|", "upper", "default", "('a')", "\n", "é", "1", "+", "'", "~",
+                " in ", "contact.tags", "endif", "endfor", "|", "upper", "default", "('a')", "\n", "é", "1", "+", "'", "~",
             ]),
             0..20,
         ),
