@@ -26,7 +26,7 @@ fn a_ticket_comes_out_at_its_millisecond_and_not_before() {
         let mut wheel = TimingWheel::new(UnixMs(1_000));
         wheel.insert(ticket(7, due));
         assert_eq!(wheel.next_due(), Some(UnixMs(due)));
-        assert_eq!(advance(&mut wheel, due - 1, ALL), []);
+        assert!(advance(&mut wheel, due - 1, ALL).is_empty());
         assert_eq!(wheel.next_due(), Some(UnixMs(due)));
         assert_eq!(advance(&mut wheel, due, ALL), [7]);
         assert!(wheel.is_empty());
@@ -53,7 +53,7 @@ fn a_clock_that_steps_back_loses_nothing_and_repeats_nothing() {
         wheel.insert(ticket(n, due));
     }
     assert_eq!(advance(&mut wheel, 5_000, 1), [1]);
-    assert_eq!(advance(&mut wheel, 100, ALL), []);
+    assert!(advance(&mut wheel, 100, ALL).is_empty());
     wheel.insert(ticket(4, 200));
     wheel.insert(ticket(5, 4_000));
     assert_eq!(wheel.next_due(), Some(UnixMs(200)));
@@ -73,7 +73,7 @@ fn a_ticket_cancelled_and_inserted_again_comes_out_once() {
         wheel.insert(ticket(2, due));
         wheel.cancel(message, UnixMs(due));
         wheel.cancel(message, UnixMs(due));
-        assert_eq!(advance(&mut wheel, due.max(1_001) - 1, 0), []);
+        assert!(advance(&mut wheel, due.max(1_001) - 1, 0).is_empty());
         wheel.insert(ticket(1, due).in_lane(9, 9));
         let mut out = Vec::new();
         wheel.advance(UnixMs(due.max(1_001)), ALL, &mut out);
@@ -115,7 +115,7 @@ fn cancelling_over_and_over_keeps_memory_bounded() {
             wheel.cancel(ticket(n, due - 1).message, UnixMs(due));
         }
         assert!(wheel.len() < 100, "{} tickets are kept", wheel.len());
-        assert_eq!(advance(&mut wheel, 40_000, ALL), []);
+        assert!(advance(&mut wheel, 40_000, ALL).is_empty());
     }
 }
 

@@ -110,9 +110,9 @@ fn a_value_with_template_syntax_stays_text() {
 
 #[test]
 fn content_that_is_not_to_be_rendered_is_sent_as_it_is() {
-    let verbatim = Content { render: false, ..content(None, Some("{{ contact.name }} {{"), Some("{% for %}")) };
-    assert_eq!(render(&verbatim, &context()), Ok(verbatim.clone()));
-    assert_eq!(check_content(&verbatim), Ok(()));
+    let plain = Content { render: false, ..content(None, Some("{{ contact.name }} {{"), Some("{% for %}")) };
+    assert_eq!(render(&plain, &context()), Ok(plain.clone()));
+    assert_eq!(check_content(&plain), Ok(()));
     let subject = Content { render: false, ..content(Some("a\r\nBcc: b"), None, None) };
     assert_eq!(render(&subject, &context()).unwrap().subject.as_deref(), Some("a Bcc: b"));
     assert_eq!(verbatim(&subject), render(&subject, &context()));
