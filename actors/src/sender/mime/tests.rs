@@ -14,7 +14,7 @@ fn envelope() -> Envelope {
         contact: ContactId::from_bytes([7; 16]),
         attempt: 1,
         class: Class::Transactional,
-        from: SenderAddress::Email(SenderMailbox::parse("Zoë, Sales <team@bücher.example>").unwrap()),
+        from: SenderAddress::Email(SenderMailbox::parse("\"Zoë, Sales\" <team@bücher.example>").unwrap()),
         to: Address::Email(EmailAddress::parse("jane@example.org").unwrap()),
         content: Content {
             subject: Some("Grüße 🎉 and a rather long subject that has to be folded over several lines".into()),
