@@ -28,7 +28,11 @@ pub(crate) struct DeadLetterView<'a> {
     params(("cursor" = Option<String>, Query, description = "The next_cursor of the page before"),
         ("limit" = Option<u32>, Query, minimum = 1, description = "Items of a page: default 50, at most 500")),
     responses((status = 200, body = ListOf<DeadLetterView>)))]
-pub(crate) async fn list_dead_letters(shared: web::Data<Shared>, Operator(auth): Operator, request: HttpRequest) -> Answer {
+pub(crate) async fn list_dead_letters(
+    Operator(auth): Operator,
+    shared: web::Data<Shared>,
+    request: HttpRequest,
+) -> Answer {
     let mut query = Query::of(&request, &["cursor", "limit"]);
     let page = query.page();
     query.finish()?;
@@ -46,8 +50,8 @@ pub(crate) async fn list_dead_letters(shared: web::Data<Shared>, Operator(auth):
     params(("id" = String, Path, description = "The message")),
     responses((status = 201, body = MessageView), (status = 200, body = MessageView, description = "Revived earlier")))]
 pub(crate) async fn requeue_dead_letter(
-    shared: web::Data<Shared>,
     Operator(auth): Operator,
+    shared: web::Data<Shared>,
     request: HttpRequest,
     PathId(id): PathId<MessageId>,
 ) -> Answer {

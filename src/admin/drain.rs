@@ -30,7 +30,7 @@ pub(crate) struct Draining {
 
 /// Whether this node drains.
 #[utoipa::path(get, path = "/admin/v1/drain", tag = "admin", responses((status = 200, body = Draining)))]
-pub(crate) async fn get_drain(shared: web::Data<Shared>, _operator: Operator, request: HttpRequest) -> Answer {
+pub(crate) async fn get_drain(_operator: Operator, shared: web::Data<Shared>, request: HttpRequest) -> Answer {
     Query::of(&request, &[]).finish()?;
     Ok(ok(&Draining { draining: shared.state.engine.node().await?.draining }))
 }
@@ -51,8 +51,8 @@ fn wish(body: &[u8]) -> Result<bool, ApiError> {
 #[utoipa::path(post, path = "/admin/v1/drain", tag = "admin", request_body = Option<DrainRequest>,
     responses((status = 200, body = Draining)))]
 pub(crate) async fn set_drain(
-    shared: web::Data<Shared>,
     _operator: Operator,
+    shared: web::Data<Shared>,
     request: HttpRequest,
     mut payload: web::Payload,
 ) -> Answer {

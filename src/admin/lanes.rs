@@ -92,19 +92,14 @@ impl<'a> LaneView<'a> {
     params(("cursor" = Option<String>, Query, description = "The next_cursor of the page before"),
         ("limit" = Option<u32>, Query, minimum = 1, description = "Items of a page: default 50, at most 500")),
     responses((status = 200, body = ListOf<LaneView>)))]
-pub(crate) async fn list_lanes(shared: web::Data<Shared>, Operator(auth): Operator, request: HttpRequest) -> Answer {
+pub(crate) async fn list_lanes(Operator(auth): Operator, shared: web::Data<Shared>, request: HttpRequest) -> Answer {
     let mut query = Query::of(&request, &["cursor", "limit"]);
     let page = query.page();
     query.finish()?;
     let mut lanes = shared.state.engine.lanes().await?;
     lanes.sort_by_key(|lane| (lane.lane, lane.channel));
-    let (lanes, next_cursor) = page_of(
-        lanes.iter(),
-        &page,
-        |lane| lane.lane,
-        |text| text.parse().ok().map(LaneNo),
-        |lane| lane.to_string(),
-    )?;
+    let (lanes, next_cursor) =
+        page_of(lanes.iter(), &page, |lane| lane.lane, |text| text.parse().ok().map(LaneNo), |lane| lane.to_string())?;
     Ok(ok(&ListOf { data: lanes.into_iter().map(|lane| LaneView::of(lane, &auth.directory)).collect(), next_cursor }))
 }
 
@@ -124,8 +119,8 @@ async fn set(
 #[utoipa::path(post, path = "/admin/v1/lanes/{id}/pause", tag = "admin",
     params(("id" = String, Path, description = "The sender")), responses((status = 200, body = SenderView)))]
 pub(crate) async fn pause_lane(
-    shared: web::Data<Shared>,
     operator: Operator,
+    shared: web::Data<Shared>,
     request: HttpRequest,
     PathId(id): PathId<SenderId>,
 ) -> Answer {
@@ -137,8 +132,8 @@ pub(crate) async fn pause_lane(
 #[utoipa::path(post, path = "/admin/v1/lanes/{id}/resume", tag = "admin",
     params(("id" = String, Path, description = "The sender")), responses((status = 200, body = SenderView)))]
 pub(crate) async fn resume_lane(
-    shared: web::Data<Shared>,
     operator: Operator,
+    shared: web::Data<Shared>,
     request: HttpRequest,
     PathId(id): PathId<SenderId>,
 ) -> Answer {
@@ -163,8 +158,8 @@ fn read_rate(body: &[u8]) -> Result<Option<Limit>, ApiError> {
 #[utoipa::path(post, path = "/admin/v1/lanes/{id}/rate", tag = "admin", request_body = LimitRequest,
     params(("id" = String, Path, description = "The sender")), responses((status = 200, body = SenderView)))]
 pub(crate) async fn set_lane_rate(
-    shared: web::Data<Shared>,
     operator: Operator,
+    shared: web::Data<Shared>,
     request: HttpRequest,
     PathId(id): PathId<SenderId>,
     mut payload: web::Payload,

@@ -81,7 +81,7 @@ impl NodeView {
 
 /// The nodes.
 #[utoipa::path(get, path = "/admin/v1/nodes", tag = "admin", responses((status = 200, body = ListOf<NodeView>)))]
-pub(crate) async fn list_nodes(shared: web::Data<Shared>, _operator: Operator, request: HttpRequest) -> Answer {
+pub(crate) async fn list_nodes(_operator: Operator, shared: web::Data<Shared>, request: HttpRequest) -> Answer {
     Query::of(&request, &[]).finish()?;
     let node = NodeView::of(shared.state.engine.node().await?);
     Ok(ok(&ListOf { data: vec![node], next_cursor: None }))

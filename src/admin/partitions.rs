@@ -37,7 +37,7 @@ pub(crate) struct PartitionView {
 /// The partitions on this node: all of them in one answer, there are at most 4,097.
 #[utoipa::path(get, path = "/admin/v1/partitions", tag = "admin",
     responses((status = 200, body = ListOf<PartitionView>)))]
-pub(crate) async fn list_partitions(shared: web::Data<Shared>, _operator: Operator, request: HttpRequest) -> Answer {
+pub(crate) async fn list_partitions(_operator: Operator, shared: web::Data<Shared>, request: HttpRequest) -> Answer {
     Query::of(&request, &[]).finish()?;
     let partitions = shared.state.engine.partitions().await?;
     let view = |status: sendwheel_actors::engine::operations::PartitionStatus| PartitionView {

@@ -82,8 +82,8 @@ pub(crate) async fn get_account(auth: Authenticated, request: HttpRequest) -> An
     params(("If-Match" = Option<String>, Header, description = "The version that is to be changed")),
     responses((status = 200, body = AccountView)))]
 pub(crate) async fn patch_account(
-    shared: web::Data<Shared>,
     Admin(auth): Admin,
+    shared: web::Data<Shared>,
     request: HttpRequest,
     mut payload: web::Payload,
 ) -> Answer {

@@ -49,7 +49,10 @@ impl ApiKeyRequest<'_> {
         let test = self.test.optional(&root.member("test"), all).unwrap_or(false);
         let new = faults.finish(name.map(|name| NewApiKey { name, role, test, idempotency: None }))?;
         if new.role > by {
-            return Err(ApiError::forbidden("role_too_high", "a key cannot have more rights than the one that makes it"));
+            return Err(ApiError::forbidden(
+                "role_too_high",
+                "a key cannot have more rights than the one that makes it",
+            ));
         }
         Ok(new)
     }
@@ -105,8 +108,8 @@ impl<'a> ApiKeyView<'a> {
     params(("Idempotency-Key" = Option<String>, Header, description = "Names this request: a repetition finds what it made, without the secret")),
     responses((status = 201, body = ApiKeyView), (status = 200, body = ApiKeyView, description = "Made earlier by the same request")))]
 pub(crate) async fn create_api_key(
-    shared: web::Data<Shared>,
     Admin(auth): Admin,
+    shared: web::Data<Shared>,
     request: HttpRequest,
     mut payload: web::Payload,
 ) -> Answer {
@@ -160,8 +163,8 @@ pub(crate) async fn get_api_key(Admin(auth): Admin, request: HttpRequest, PathId
 #[utoipa::path(delete, path = "/v1/api-keys/{id}", tag = "api-keys", params(("id" = String, Path)),
     responses((status = 204, description = "Revoked")))]
 pub(crate) async fn revoke_api_key(
-    shared: web::Data<Shared>,
     Admin(auth): Admin,
+    shared: web::Data<Shared>,
     request: HttpRequest,
     PathId(id): PathId<ApiKeyId>,
 ) -> Answer {

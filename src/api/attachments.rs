@@ -41,7 +41,8 @@ fn is_mime_type(text: &str) -> bool {
         (1..=127).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b))
     };
     let (essence, parameters) = text.split_once(';').unwrap_or((text, ""));
-    let is_essence = essence.trim_end().split_once('/').is_some_and(|(kind, subtype)| is_name(kind) && is_name(subtype));
+    let is_essence =
+        essence.trim_end().split_once('/').is_some_and(|(kind, subtype)| is_name(kind) && is_name(subtype));
     is_essence && text.len() <= 255 && parameters.bytes().all(|b| b == b' ' || b.is_ascii_graphic())
 }
 
@@ -66,14 +67,19 @@ pub(crate) fn read(list: List<AttachmentRequest<'_>>, at: &At<'_>, faults: &mut 
         let kind_at = at.member("content_type");
         let content_type = file.content_type.optional(&kind_at, faults).unwrap_or("application/octet-stream".into());
         if !is_mime_type(&content_type) {
-            let code = if content_type.chars().any(char::is_control) { "header_injection" } else { "invalid_content_type" };
+            let code =
+                if content_type.chars().any(char::is_control) { "header_injection" } else { "invalid_content_type" };
             faults.refuse(&kind_at, code, "expected a MIME type such as application/pdf");
         }
         let content_at = at.member("content");
         let bytes = file.content.required(&content_at, faults).and_then(|content| {
             let decoded = BASE64.decode(content.as_bytes());
             if decoded.is_err() {
-                faults.refuse(&content_at, "invalid_base64", "expected base64 without line breaks (RFC 4648, section 4)");
+                faults.refuse(
+                    &content_at,
+                    "invalid_base64",
+                    "expected base64 without line breaks (RFC 4648, section 4)",
+                );
             }
             decoded.ok()
         });
@@ -118,7 +124,11 @@ mod tests {
     fn what_could_break_a_mail_s_headers_or_is_no_file_is_refused() {
         for (item, pointer, code) in [
             (r#"{"filename": "a\r\nBcc: x", "content": ""}"#, "/0/filename", "header_injection"),
-            (r#"{"filename": "a", "content_type": "text/plain\nX: y", "content": ""}"#, "/0/content_type", "header_injection"),
+            (
+                r#"{"filename": "a", "content_type": "text/plain\nX: y", "content": ""}"#,
+                "/0/content_type",
+                "header_injection",
+            ),
             (r#"{"filename": "a", "content_type": "text", "content": ""}"#, "/0/content_type", "invalid_content_type"),
             (r#"{"filename": "a", "content": "a b"}"#, "/0/content", "invalid_base64"),
             (r#"{"filename": " ", "content": ""}"#, "/0/filename", "empty"),
@@ -136,7 +146,8 @@ mod tests {
         let many = format!("[{}5]", "5,".repeat(20));
         assert_eq!(read_all(&many), Err(vec![(String::new(), "too_many")]));
         let content = "A".repeat(8 * 1024 * 1024);
-        let large = format!(r#"[{{"filename": "a", "content": "{content}"}}, {{"filename": "b", "content": "{content}"}}]"#);
+        let large =
+            format!(r#"[{{"filename": "a", "content": "{content}"}}, {{"filename": "b", "content": "{content}"}}]"#);
         assert_eq!(read_all(&large), Err(vec![(String::new(), "too_large")]));
     }
 }

@@ -82,7 +82,7 @@ enum Recipient {
 
 /// Reads one line into what is to be done.
 fn read_line(bytes: &[u8], auth: &Authenticated) -> Result<(Recipient, NewMessage), ApiError> {
-    let line: BatchLine<'_> = json::read(bytes)?;
+    let mut line: BatchLine<'_> = json::read(bytes)?;
     let root = At::Root;
     let mut faults = Faults::default();
     let is_named_twice = line.recipient.contact_id.is_named() && line.recipient.contact.is_named();
@@ -110,7 +110,9 @@ fn read_line(bytes: &[u8], auth: &Authenticated) -> Result<(Recipient, NewMessag
     if key.as_ref().is_some_and(|key| !body::is_idempotency_key(key)) {
         faults.refuse(&at, "invalid_idempotency_key", "a key has 1 to 200 visible characters");
     }
-    line.recipient.stray.refuse(&root, &[], &mut faults);
+    let names = [BatchRecipient::NAMES, MessageRequest::NAMES].concat();
+    line.recipient.stray.refuse(&root, &names, &mut faults);
+    std::mem::take(&mut line.message.stray).refuse(&root, &names, &mut faults);
     let mut new = line.message.into_new(auth.caller.role, &root, faults)?;
     let recipient = recipient.expect("a line without a recipient was refused");
     if let Some(key) = key {
@@ -144,8 +146,8 @@ pub(crate) enum BatchAnswer<'a> {
 
 /// What the lines of a batch share.
 struct Batch {
-    shared: web::Data<Shared>,
     auth: Authenticated,
+    shared: web::Data<Shared>,
 }
 
 impl Batch {
@@ -207,8 +209,8 @@ fn lines_of(body: &Bytes) -> Vec<Bytes> {
     request_body(content = BatchLine, content_type = "application/x-ndjson"),
     responses((status = 200, body = BatchAnswer, content_type = "application/x-ndjson", description = "An answer a line")))]
 pub(crate) async fn schedule_batch(
-    shared: web::Data<Shared>,
     auth: Authenticated,
+    shared: web::Data<Shared>,
     request: HttpRequest,
     mut payload: web::Payload,
 ) -> Answer {
@@ -246,13 +248,8 @@ mod tests {
     use super::*;
 
     fn auth() -> Authenticated {
-        let caller = Caller {
-            account: AccountNo(1),
-            author: Author::System,
-            role: Role::User,
-            user: None,
-            test: false,
-        };
+        let caller =
+            Caller { account: AccountNo(1), author: Author::System, role: Role::User, user: None, test: false };
         Authenticated { caller, directory: Arc::default() }
     }
 
@@ -301,7 +298,11 @@ mod tests {
             (r#"{"channel": "sms", "body": "x", "contact": {}}"#, vec![("/contact/external_id", "required")]),
             (
                 r#"{"channel": "fax", "body": "x", "contact": {"external_id": "7", "emails": [{"address": "x"}]}, "y": 1}"#,
-                vec![("/contact/emails/0/address", "invalid_email"), ("/channel", "unknown_value"), ("/y", "unknown_field")],
+                vec![
+                    ("/contact/emails/0/address", "invalid_email"),
+                    ("/y", "unknown_field"),
+                    ("/channel", "unknown_value"),
+                ],
             ),
             (
                 r#"{"channel": "sms", "body": "x", "contact": {"external_id": "7"}, "idempotency_key": ""}"#,

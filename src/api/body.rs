@@ -244,17 +244,10 @@ mod tests {
 
     async fn read_of(length: usize, limit: usize, large: &LargeBodies) -> Result<Body, ApiError> {
         let (request, mut payload) = TestRequest::post().set_payload(vec![b'x'; length]).to_http_parts();
-        let mut payload = web::Payload::from_request_parts(&request, &mut payload).await;
+        let mut payload = <web::Payload as actix_web::FromRequest>::from_request(&request, &mut payload)
+            .await
+            .expect("a payload can be taken");
         read(&request, &mut payload, limit, large, &settings()).await
-    }
-
-    trait FromParts: Sized {
-        async fn from_request_parts(request: &HttpRequest, payload: &mut actix_web::dev::Payload) -> Self;
-    }
-    impl FromParts for web::Payload {
-        async fn from_request_parts(request: &HttpRequest, payload: &mut actix_web::dev::Payload) -> Self {
-            actix_web::FromRequest::from_request(request, payload).await.expect("a payload can always be taken")
-        }
     }
 
     #[actix_web::test]
@@ -288,15 +281,17 @@ mod tests {
 
     #[test]
     fn headers_that_cannot_be_read_are_refused_not_ignored() {
-        let if_match_of = |text: &str| if_match(&TestRequest::get().insert_header(("if-match", text)).to_http_request());
+        let if_match_of =
+            |text: &str| if_match(&TestRequest::get().insert_header(("if-match", text)).to_http_request());
         assert_eq!(if_match_of("\"3\"").unwrap(), Some(3));
         assert_eq!(if_match_of("3").unwrap(), Some(3));
         assert_eq!(if_match_of("*").unwrap(), None);
         for text in ["three", "\"1\", \"2\"", "W/\"3\"", "-1", ""] {
             assert!(if_match_of(text).is_err(), "{text}");
         }
-        let key_of =
-            |key: &str| idempotency(&TestRequest::get().insert_header(("idempotency-key", key)).to_http_request(), b"{}");
+        let key_of = |key: &str| {
+            idempotency(&TestRequest::get().insert_header(("idempotency-key", key)).to_http_request(), b"{}")
+        };
         assert!(key_of("order-42").unwrap().is_some());
         assert!(key_of("").is_err());
         assert!(key_of(&"x".repeat(201)).is_err());

@@ -68,8 +68,8 @@ pub(crate) const fn address_code(error: AddressError) -> &'static str {
     match error {
         AddressError::Empty => "empty",
         AddressError::TooLong => "too_long",
-        AddressError::ControlCharacter => "header_injection",
-        AddressError::NotAnEmail => "invalid_email",
+        AddressError::ControlCharacter | AddressError::BadDisplayName => "header_injection",
+        AddressError::NotAnEmail | AddressError::BadDomain => "invalid_email",
         AddressError::NotE164 | AddressError::InvalidNumber => "invalid_phone_number",
     }
 }

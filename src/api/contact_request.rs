@@ -140,11 +140,7 @@ fn addresses<'a, T: super::json::Shape<'a>, A: Clone + Eq + std::hash::Hash, C>(
 fn emails<'a>(list: List<EmailRequest<'a>>, at: &At<'_>, faults: &mut Faults) -> Vec<ContactEmail> {
     let split = |item: EmailRequest<'a>, at: &At<'_>, faults: &mut Faults| {
         item.stray.refuse(at, EmailRequest::NAMES, faults);
-        OneAddress {
-            value: item.address,
-            label: item.label,
-            primary: item.primary,
-        }
+        OneAddress { value: item.address, label: item.label, primary: item.primary }
     };
     addresses(list, at, faults, ("address", split), EmailAddress::parse, |address, label, primary| ContactEmail {
         address,
@@ -156,11 +152,7 @@ fn emails<'a>(list: List<EmailRequest<'a>>, at: &At<'_>, faults: &mut Faults) ->
 fn phones<'a>(list: List<PhoneRequest<'a>>, at: &At<'_>, faults: &mut Faults) -> Vec<ContactPhone> {
     let split = |item: PhoneRequest<'a>, at: &At<'_>, faults: &mut Faults| {
         item.stray.refuse(at, PhoneRequest::NAMES, faults);
-        OneAddress {
-            value: item.number,
-            label: item.label,
-            primary: item.primary,
-        }
+        OneAddress { value: item.number, label: item.label, primary: item.primary }
     };
     addresses(list, at, faults, ("number", split), PhoneNumber::parse_valid, |number, label, primary| ContactPhone {
         number,
@@ -185,11 +177,7 @@ fn tags(list: List<Text<'_>>, at: &At<'_>, faults: &mut Faults) -> Vec<String> {
 }
 
 /// Attributes; `None` stands for `null`.
-fn attributes(
-    members: Members<'_, Label<'_>>,
-    at: &At<'_>,
-    faults: &mut Faults,
-) -> BTreeMap<String, Option<String>> {
+fn attributes(members: Members<'_, Label<'_>>, at: &At<'_>, faults: &mut Faults) -> BTreeMap<String, Option<String>> {
     let mut made = BTreeMap::new();
     if !at_most(members.total, limits::ATTRIBUTES, at, faults) {
         return made;
@@ -199,9 +187,9 @@ fn attributes(
         if name.is_empty() || name.len() > limits::TAG_BYTES || name.chars().any(char::is_control) {
             faults.refuse(&at, "invalid_name", format!("a name has 1 to {} bytes on one line", limits::TAG_BYTES));
         }
-        let value = value.optional(&at, faults).and_then(|Label(value)| {
-            bounded(value, limits::ATTRIBUTE_BYTES, &at, faults).map(Text::into_owned)
-        });
+        let value = value
+            .optional(&at, faults)
+            .and_then(|Label(value)| bounded(value, limits::ATTRIBUTE_BYTES, &at, faults).map(Text::into_owned));
         if made.insert(name.to_string(), value).is_some() {
             faults.refuse(&at, "repeated_field", "the name is there twice: give it once");
         }
@@ -210,11 +198,7 @@ fn attributes(
 }
 
 /// Consent per channel, as far as it is given.
-fn consent(
-    request: ConsentRequest<'_>,
-    at: &At<'_>,
-    faults: &mut Faults,
-) -> (Option<Consent>, Option<Consent>) {
+fn consent(request: ConsentRequest<'_>, at: &At<'_>, faults: &mut Faults) -> (Option<Consent>, Option<Consent>) {
     let mut one = |name: &str, field: Field<Text<'_>>| {
         let at = at.member(name);
         field.optional(&at, faults).and_then(|text| choice(&text, CONSENTS, &at, faults))
@@ -331,7 +315,7 @@ mod tests {
         assert_eq!(profile.phones[0].number.as_str(), "+12125550123");
         assert!(!profile.phones[0].primary && profile.phones[1].primary);
         assert_eq!(profile.tags, ["vip", "eu"]);
-        assert_eq!(profile.attributes.iter().map(|(_, v)| v.as_str()).collect::<Vec<_>>(), ["pro", "3", "false"]);
+        assert_eq!(profile.attributes.values().map(String::as_str).collect::<Vec<_>>(), ["pro", "3", "false"]);
         assert_eq!((profile.consent.email, profile.consent.sms), (Consent::Granted, Consent::Unknown));
     }
 

@@ -30,8 +30,8 @@ pub(crate) struct ContactDeleted {
     params(("Idempotency-Key" = Option<String>, Header, description = "Names this request: a repetition finds what it made")),
     responses((status = 201, body = ContactView), (status = 200, body = ContactView, description = "Made earlier by the same request")))]
 pub(crate) async fn create_contact(
-    shared: web::Data<Shared>,
     auth: Authenticated,
+    shared: web::Data<Shared>,
     request: HttpRequest,
     mut payload: web::Payload,
 ) -> Answer {
@@ -55,7 +55,7 @@ pub(crate) async fn create_contact(
         ("cursor" = Option<String>, Query, description = "The next_cursor of the page before"),
         ("limit" = Option<u32>, Query, minimum = 1, description = "Items of a page: default 50, at most 500")),
     responses((status = 200, body = ListOf<ContactView>)))]
-pub(crate) async fn list_contacts(shared: web::Data<Shared>, auth: Authenticated, request: HttpRequest) -> Answer {
+pub(crate) async fn list_contacts(auth: Authenticated, shared: web::Data<Shared>, request: HttpRequest) -> Answer {
     let mut query = Query::of(&request, &["q", "cursor", "limit"]);
     let page = query.page();
     let words = query.parsed("q", |text| match text.trim() {
@@ -72,8 +72,8 @@ pub(crate) async fn list_contacts(shared: web::Data<Shared>, auth: Authenticated
 #[utoipa::path(get, path = "/v1/contacts/{id}", tag = "contacts", params(("id" = String, Path)),
     responses((status = 200, body = ContactView)))]
 pub(crate) async fn get_contact(
-    shared: web::Data<Shared>,
     auth: Authenticated,
+    shared: web::Data<Shared>,
     request: HttpRequest,
     PathId(id): PathId<ContactId>,
 ) -> Answer {
@@ -87,8 +87,8 @@ pub(crate) async fn get_contact(
     params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "The version that is to be changed")),
     responses((status = 200, body = ContactView)))]
 pub(crate) async fn patch_contact(
-    shared: web::Data<Shared>,
     auth: Authenticated,
+    shared: web::Data<Shared>,
     request: HttpRequest,
     PathId(id): PathId<ContactId>,
     mut payload: web::Payload,
@@ -106,8 +106,8 @@ pub(crate) async fn patch_contact(
 #[utoipa::path(delete, path = "/v1/contacts/{id}", tag = "contacts", params(("id" = String, Path)),
     responses((status = 200, body = ContactDeleted)))]
 pub(crate) async fn delete_contact(
-    shared: web::Data<Shared>,
     auth: Authenticated,
+    shared: web::Data<Shared>,
     request: HttpRequest,
     PathId(id): PathId<ContactId>,
 ) -> Answer {

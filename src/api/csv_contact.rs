@@ -175,7 +175,8 @@ mod tests {
     #[test]
     fn a_row_is_a_contact_and_other_columns_are_attributes() {
         let profile =
-            row("\"Lovelace, Ada\",ada@example.com,+12125550123,Europe/London,\"vip; eu,vip\",42,GRANTED,,pro").unwrap();
+            row("\"Lovelace, Ada\",ada@example.com,+12125550123,Europe/London,\"vip; eu,vip\",42,GRANTED,,pro")
+                .unwrap();
         assert_eq!(profile.name.as_deref(), Some("Lovelace, Ada"));
         assert!(profile.emails[0].primary && profile.phones[0].primary);
         assert_eq!(profile.tags, ["vip", "eu"]);

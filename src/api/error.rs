@@ -177,10 +177,9 @@ impl ApiError {
     pub fn problem(&self) -> Problem<'_> {
         let status = self.status_code();
         let errors = match self {
-            Self::Invalid(errors) | Self::Engine(EngineError::Invalid(errors)) => errors
-                .iter()
-                .map(ProblemField::of)
-                .collect(),
+            Self::Invalid(errors) | Self::Engine(EngineError::Invalid(errors)) => {
+                errors.iter().map(ProblemField::of).collect()
+            }
             _ => Vec::new(),
         };
         Problem {

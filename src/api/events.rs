@@ -83,8 +83,8 @@ const RESET: &[u8] = b"event: reset\ndata: {}\n\n";
 
 /// A listener.
 struct Listener {
-    shared: web::Data<Shared>,
     auth: Authenticated,
+    shared: web::Data<Shared>,
     subscription: Subscription,
     missed: VecDeque<Event>,
     looks: Interval,
@@ -171,7 +171,7 @@ impl Listener {
     params(("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was seen")),
     responses((status = 200, body = EventView, content_type = "text/event-stream",
         description = "Events with `id`, `event` and JSON `data`; the event `reset` means: some were lost, read anew")))]
-pub(crate) async fn listen_to_events(shared: web::Data<Shared>, auth: Authenticated, request: HttpRequest) -> Answer {
+pub(crate) async fn listen_to_events(auth: Authenticated, shared: web::Data<Shared>, request: HttpRequest) -> Answer {
     Query::of(&request, &[]).finish()?;
     let room = std::sync::Arc::clone(&shared.listeners).try_acquire_owned();
     let room = room.map_err(|_| ApiError::Engine(EngineError::Overloaded))?;
@@ -181,16 +181,8 @@ pub(crate) async fn listen_to_events(shared: web::Data<Shared>, auth: Authentica
     let missed = std::mem::take(&mut subscription.missed).into();
     let mut looks = tokio::time::interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let listener = Listener {
-        shared: shared.clone(),
-        auth,
-        subscription,
-        missed,
-        looks,
-        looks_since_heartbeat: 0,
-        is_begun: false,
-        _room: room,
-    };
+    let listener =
+        Listener { shared, auth, subscription, missed, looks, looks_since_heartbeat: 0, is_begun: false, _room: room };
     Ok(HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "text/event-stream"))
         .insert_header((header::CACHE_CONTROL, "no-store"))

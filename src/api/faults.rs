@@ -86,6 +86,7 @@ impl Faults {
     }
 
     /// The refused fields, if any.
+    #[cfg(test)]
     pub(crate) fn into_errors(self) -> Vec<FieldError> {
         self.errors
     }

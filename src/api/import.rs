@@ -110,8 +110,8 @@ impl Source {
 
 /// What the rows of an import share.
 struct Import {
-    shared: web::Data<Shared>,
     auth: Authenticated,
+    shared: web::Data<Shared>,
     columns: Option<Columns>,
 }
 
@@ -194,8 +194,8 @@ async fn run(import: Import, source: Source, mut results: Writer) {
     request_body(content((ContactRequest = "application/x-ndjson"), (String = "text/csv"))),
     responses((status = 200, body = RowResult, content_type = "application/x-ndjson", description = "A result a line")))]
 pub(crate) async fn import_contacts(
-    shared: web::Data<Shared>,
     auth: Authenticated,
+    shared: web::Data<Shared>,
     request: HttpRequest,
     payload: web::Payload,
 ) -> Answer {

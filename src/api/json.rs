@@ -422,7 +422,8 @@ mod tests {
 
     #[test]
     fn every_bad_field_is_found_in_one_reading() {
-        let found = faults_of(r#"{"name": {"x": [1]}, "count": -1, "tags": ["a", 5, null], "nmae": [{}], "count": 2.5}"#);
+        let found =
+            faults_of(r#"{"name": {"x": [1]}, "count": -1, "tags": ["a", 5, null], "nmae": [{}], "count": 2.5}"#);
         let found: Vec<_> = found.iter().map(|(pointer, code)| (pointer.as_str(), *code)).collect();
         assert_eq!(
             found,

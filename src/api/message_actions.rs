@@ -66,8 +66,8 @@ pub(crate) struct Cancellations {
 #[utoipa::path(post, path = "/v1/messages:cancel", tag = "messages", request_body = CancelRequest,
     responses((status = 200, body = Cancellations)))]
 pub(crate) async fn cancel_messages(
-    shared: web::Data<Shared>,
     auth: Authenticated,
+    shared: web::Data<Shared>,
     request: HttpRequest,
     mut payload: web::Payload,
 ) -> Answer {
@@ -82,8 +82,8 @@ pub(crate) async fn cancel_messages(
 #[utoipa::path(post, path = "/v1/messages/{id}/send-now", tag = "messages", params(("id" = String, Path)),
     responses((status = 200, body = MessageView)))]
 pub(crate) async fn send_message_now(
-    shared: web::Data<Shared>,
     auth: Authenticated,
+    shared: web::Data<Shared>,
     request: HttpRequest,
     PathId(id): PathId<MessageId>,
 ) -> Answer {
@@ -114,7 +114,8 @@ impl ResolveRequest<'_> {
         self.stray.refuse(&At::Root, Self::NAMES, &mut faults);
         let root = At::Root;
         let at = root.member("outcome");
-        let outcome = self.outcome.required(&at, &mut faults).and_then(|text| choice(&text, OUTCOMES, &at, &mut faults));
+        let outcome =
+            self.outcome.required(&at, &mut faults).and_then(|text| choice(&text, OUTCOMES, &at, &mut faults));
         faults.finish(outcome)
     }
 }
@@ -123,8 +124,8 @@ impl ResolveRequest<'_> {
 #[utoipa::path(post, path = "/v1/messages/{id}/resolve", tag = "messages", request_body = ResolveRequest,
     params(("id" = String, Path)), responses((status = 200, body = MessageView)))]
 pub(crate) async fn resolve_message(
-    shared: web::Data<Shared>,
     auth: Authenticated,
+    shared: web::Data<Shared>,
     request: HttpRequest,
     PathId(id): PathId<MessageId>,
     mut payload: web::Payload,
@@ -140,8 +141,8 @@ pub(crate) async fn resolve_message(
 #[utoipa::path(post, path = "/v1/messages/{id}/requeue", tag = "messages", params(("id" = String, Path)),
     responses((status = 201, body = MessageView), (status = 200, body = MessageView, description = "Revived earlier")))]
 pub(crate) async fn requeue_message(
-    shared: web::Data<Shared>,
     auth: Authenticated,
+    shared: web::Data<Shared>,
     request: HttpRequest,
     PathId(id): PathId<MessageId>,
 ) -> Answer {

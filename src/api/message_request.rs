@@ -276,11 +276,14 @@ impl<'a> MessageRequest<'a> {
         });
         let at = here.member("subject");
         let subject = self.subject.changed(&at, &mut faults).and_then(|text| subject(text, &at, &mut faults));
-        for (name, is_null) in
-            [("body", matches!(self.body, Field::Null)), ("text", matches!(self.text, Field::Null))]
+        for (name, is_null) in [("body", matches!(self.body, Field::Null)), ("text", matches!(self.text, Field::Null))]
         {
             if is_null {
-                faults.refuse(&here.member(name), "invalid_type", "expected a string: leave it out to keep it as it is");
+                faults.refuse(
+                    &here.member(name),
+                    "invalid_type",
+                    "expected a string: leave it out to keep it as it is",
+                );
             }
         }
         let text = plain_of_two(self.body, self.text, None, &here, &mut faults);

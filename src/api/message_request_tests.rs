@@ -20,13 +20,11 @@ fn faults<T: std::fmt::Debug>(result: Result<T, ApiError>) -> Vec<(String, &'sta
 
 #[test]
 fn the_contract_s_example_is_read_whole() {
-    let message = new(
-        r#"{ "channel": "sms", "to": "+12125550123", "from": "sender_01h455vb4pex5vsknk084sn02q",
+    let message = new(r#"{ "channel": "sms", "to": "+12125550123", "from": "sender_01h455vb4pex5vsknk084sn02q",
              "body": "Hi {{ contact.name }}",
              "send": {"at": "2026-12-01T09:00", "time_zone": "America/New_York", "gap": "forward", "fold": "first"},
              "class": "conversation", "if_late": {"skip_after": "6h"}, "cancel_on_reply": true,
-             "quiet_hours": "defer", "metadata": {"order": "42", "n": 7} }"#,
-    )
+             "quiet_hours": "defer", "metadata": {"order": "42", "n": 7} }"#)
     .expect("the example is sound");
     assert_eq!(message.channel, Channel::Sms);
     assert_eq!(message.to.expect("it has a to").as_str(), "+12125550123");
@@ -123,10 +121,7 @@ fn all_wrong_fields_are_refused_together() {
     ));
     found.sort();
     let pointers: Vec<_> = found.iter().map(|(pointer, _)| pointer.as_str()).collect();
-    assert_eq!(
-        pointers,
-        ["/bogus", "/class", "/from", "/html", "/metadata", "/send/at", "/subject", "/to"]
-    );
+    assert_eq!(pointers, ["/bogus", "/class", "/from", "/html", "/metadata", "/send/at", "/subject", "/to"]);
 }
 
 #[test]
@@ -138,9 +133,7 @@ fn a_long_text_at_its_limit_is_taken() {
 #[test]
 fn only_an_admin_ignores_quiet_hours() {
     let json = br#"{"channel": "sms", "body": "x", "quiet_hours": "ignore"}"#;
-    let by = |role| {
-        json::read::<MessageRequest<'_>>(json).and_then(|m| m.into_new(role, &At::Root, Faults::default()))
-    };
+    let by = |role| json::read::<MessageRequest<'_>>(json).and_then(|m| m.into_new(role, &At::Root, Faults::default()));
     assert!(by(Role::Admin).is_ok());
     assert!(matches!(by(Role::User), Err(ApiError::Engine(_))));
 }

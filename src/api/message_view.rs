@@ -438,6 +438,8 @@ mod tests {
                 cancel_on_reply: false,
                 created_us: 1_796_000_000_000_000,
                 updated_at: UnixMs(1_796_000_000_000),
+                since: UnixMs(1_796_000_000_000),
+                is_cancel_requested: false,
                 author: Author::System,
                 campaign: CampaignNo(0),
                 cost: 2,
@@ -465,8 +467,26 @@ mod tests {
         let (seen, directory) = (seen(), Snapshot::default());
         let shown = serde_json::to_value(MessageView::of(&seen, &directory).explained(&seen)).unwrap();
         for name in [
-            "id", "version", "created_at", "updated_at", "contact_id", "channel", "to", "from", "subject", "body",
-            "text", "html", "class", "state", "reason", "due_at", "attempts", "send", "metadata", "segments",
+            "id",
+            "version",
+            "created_at",
+            "updated_at",
+            "contact_id",
+            "channel",
+            "to",
+            "from",
+            "subject",
+            "body",
+            "text",
+            "html",
+            "class",
+            "state",
+            "reason",
+            "due_at",
+            "attempts",
+            "send",
+            "metadata",
+            "segments",
         ] {
             assert!(shown.get(name).is_some(), "{name}");
         }

@@ -46,8 +46,8 @@ pub(crate) fn one(status: StatusCode, auth: &Authenticated, seen: &Seen) -> Http
         ("Idempotency-Key" = Option<String>, Header, description = "Names this request: a repetition finds what it made")),
     responses((status = 201, body = MessageView), (status = 200, body = MessageView, description = "Made earlier by the same request")))]
 pub(crate) async fn schedule_message(
-    shared: web::Data<Shared>,
     auth: Authenticated,
+    shared: web::Data<Shared>,
     request: HttpRequest,
     PathId(contact): PathId<ContactId>,
     mut payload: web::Payload,
@@ -68,8 +68,8 @@ pub(crate) async fn schedule_message(
     params(("id" = String, Path), ("explain" = Option<bool>, Query, description = "One message always comes with it")),
     responses((status = 200, body = MessageView)))]
 pub(crate) async fn get_message(
-    shared: web::Data<Shared>,
     auth: Authenticated,
+    shared: web::Data<Shared>,
     request: HttpRequest,
     PathId(id): PathId<MessageId>,
 ) -> Answer {
@@ -85,9 +85,8 @@ pub(crate) async fn get_message(
 const LISTED: [StateName; 4] = [StateName::Scheduled, StateName::Held, StateName::Uncertain, StateName::Failed];
 
 fn filter_of(query: &mut Query) -> MessageFilter {
-    let contact = query.parsed("contact_id", |text| {
-        text.parse::<ContactId>().map_err(|error| ("invalid_id", error.to_string()))
-    });
+    let contact =
+        query.parsed("contact_id", |text| text.parse::<ContactId>().map_err(|error| ("invalid_id", error.to_string())));
     let state = query.parsed("state", |text| {
         let names = || StateName::ALL.map(StateName::as_str).join(", ");
         text.parse::<StateName>().map_err(|()| ("unknown_value", format!("expected one of: {}", names())))
@@ -114,7 +113,7 @@ fn filter_of(query: &mut Query) -> MessageFilter {
         ("cursor" = Option<String>, Query, description = "The next_cursor of the page before"),
         ("limit" = Option<u32>, Query, minimum = 1, description = "Items of a page: default 50, at most 500")),
     responses((status = 200, body = ListOf<MessageView>)))]
-pub(crate) async fn list_messages(shared: web::Data<Shared>, auth: Authenticated, request: HttpRequest) -> Answer {
+pub(crate) async fn list_messages(auth: Authenticated, shared: web::Data<Shared>, request: HttpRequest) -> Answer {
     let mut query = Query::of(&request, &["contact_id", "campaign_id", "state", "explain", "cursor", "limit"]);
     let page = query.page();
     let is_explained = query.flag("explain");
@@ -133,8 +132,8 @@ pub(crate) async fn list_messages(shared: web::Data<Shared>, auth: Authenticated
     params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "The version that is to be changed")),
     responses((status = 200, body = MessageView)))]
 pub(crate) async fn edit_message(
-    shared: web::Data<Shared>,
     auth: Authenticated,
+    shared: web::Data<Shared>,
     request: HttpRequest,
     PathId(id): PathId<MessageId>,
     mut payload: web::Payload,
@@ -154,8 +153,8 @@ pub(crate) async fn edit_message(
 #[utoipa::path(delete, path = "/v1/messages/{id}", tag = "messages", params(("id" = String, Path)),
     responses((status = 200, body = Cancellation)))]
 pub(crate) async fn cancel_message(
-    shared: web::Data<Shared>,
     auth: Authenticated,
+    shared: web::Data<Shared>,
     request: HttpRequest,
     PathId(id): PathId<MessageId>,
 ) -> Answer {

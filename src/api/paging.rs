@@ -108,13 +108,13 @@ pub(crate) fn page_of<T, K: Ord>(
     read_key: impl Fn(&str) -> Option<K>,
     show_key: impl Fn(&K) -> String,
 ) -> Result<(Vec<T>, Option<String>), ApiError> {
-    let after = match page.cursor.as_deref() {
-        None => None,
-        Some(text) => Some(
-            read_key(text)
-                .ok_or_else(|| ApiError::field("/cursor", "invalid_cursor", "use a next_cursor of this list as it is"))?,
-        ),
-    };
+    let after =
+        match page.cursor.as_deref() {
+            None => None,
+            Some(text) => Some(read_key(text).ok_or_else(|| {
+                ApiError::field("/cursor", "invalid_cursor", "use a next_cursor of this list as it is")
+            })?),
+        };
     let mut items: Vec<T> =
         items.filter(|item| after.as_ref().is_none_or(|after| key_of(item) > *after)).take(page.limit + 1).collect();
     let has_more = items.len() > page.limit;
@@ -142,9 +142,14 @@ mod tests {
 
     #[test]
     fn a_limit_is_clamped_above_and_refused_below() {
-        for (query, limit) in
-            [("", 50), ("limit=", 50), ("limit=1", 1), ("limit=500", 500), ("limit=501", 500), ("limit=99999999999999999999999", 500)]
-        {
+        for (query, limit) in [
+            ("", 50),
+            ("limit=", 50),
+            ("limit=1", 1),
+            ("limit=500", 500),
+            ("limit=501", 500),
+            ("limit=99999999999999999999999", 500),
+        ] {
             assert_eq!(page(query).expect(query).limit, limit, "{query}");
         }
         for query in ["limit=0", "limit=-1", "limit=ten", "limit=1.5", "limit=%20"] {
@@ -166,8 +171,8 @@ mod tests {
         let mut cursor = None;
         loop {
             let page = PageRequest { cursor, limit: 2 };
-            let (items, next) =
-                page_of(1..=5, &page, |n| *n, |text| text.parse().ok(), ToString::to_string).expect("the cursor is good");
+            let (items, next) = page_of(1..=5, &page, |n| *n, |text| text.parse().ok(), ToString::to_string)
+                .expect("the cursor is good");
             seen.extend(items);
             cursor = next;
             if cursor.is_none() {

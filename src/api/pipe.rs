@@ -45,8 +45,7 @@ pub(crate) struct ReaderGone;
 
 /// Both ends of a pipe that holds about `bound` bytes.
 pub(crate) fn pipe(bound: usize) -> (Writer, Reader) {
-    let pipe =
-        Arc::new(Pipe { state: Mutex::default(), bound, readable: Notify::new(), writable: Notify::new() });
+    let pipe = Arc::new(Pipe { state: Mutex::default(), bound, readable: Notify::new(), writable: Notify::new() });
     (Writer(Arc::clone(&pipe)), Reader(pipe))
 }
 

@@ -120,7 +120,7 @@ impl Endpoint {
         self.routes.iter().map(|(method, _)| method.as_str()).collect()
     }
 
-    fn into_resource(self) -> Resource {
+    pub(crate) fn into_resource(self) -> Resource {
         let mut allow = self.methods().join(", ");
         if allow.contains("GET") {
             allow.push_str(", HEAD");
@@ -140,7 +140,10 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
     vec![
         at("/v1/messages:batch").post(batch::schedule_batch),
         at("/v1/contacts/{id}/messages").post(messages::schedule_message),
-        at("/v1/messages/{id}").get(messages::get_message).patch(messages::edit_message).delete(messages::cancel_message),
+        at("/v1/messages/{id}")
+            .get(messages::get_message)
+            .patch(messages::edit_message)
+            .delete(messages::cancel_message),
         at("/v1/messages").get(messages::list_messages),
         at("/v1/messages:cancel").post(message_actions::cancel_messages),
         at("/v1/messages/{id}/send-now").post(message_actions::send_message_now),
@@ -148,7 +151,10 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         at("/v1/messages/{id}/requeue").post(message_actions::requeue_message),
         at("/v1/contacts").get(contacts::list_contacts).post(contacts::create_contact),
         at("/v1/contacts:import").post(import::import_contacts),
-        at("/v1/contacts/{id}").get(contacts::get_contact).patch(contacts::patch_contact).delete(contacts::delete_contact),
+        at("/v1/contacts/{id}")
+            .get(contacts::get_contact)
+            .patch(contacts::patch_contact)
+            .delete(contacts::delete_contact),
         at("/v1/contacts/{id}/thread").get(thread::get_thread),
         at("/v1/contacts/{id}/senders").get(sender_choices::list_sender_choices),
         at("/v1/senders").get(senders::list_senders).post(senders::create_sender),

@@ -173,7 +173,8 @@ mod tests {
 
     #[test]
     fn rows_are_the_same_however_they_arrive() {
-        let text = b"\xef\xbb\xbfname,note\r\n\"Ada, A\",\"two\nlines and a \"\"quote\"\"\"\n\n5\" pipe,x\nlast,\"one\"";
+        let text =
+            b"\xef\xbb\xbfname,note\r\n\"Ada, A\",\"two\nlines and a \"\"quote\"\"\"\n\n5\" pipe,x\nlast,\"one\"";
         let expected = [
             (1, Some("name,note".to_owned())),
             (2, Some("\"Ada, A\",\"two\nlines and a \"\"quote\"\"\"".to_owned())),

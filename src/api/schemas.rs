@@ -9,8 +9,8 @@ use super::send_request::{IfLateRequest, SendRequest};
 /// The way a message travels.
 #[derive(ToSchema, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, dead_code, reason = "a schema: the names say it")]
-pub enum Channel {
+#[expect(dead_code, reason = "a schema")]
+pub(crate) enum Channel {
     Email,
     Sms,
 }
@@ -18,8 +18,8 @@ pub enum Channel {
 /// How urgent a message is within its lane.
 #[derive(ToSchema, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, dead_code, reason = "a schema: the names say it")]
-pub enum Class {
+#[expect(dead_code, reason = "a schema")]
+pub(crate) enum Class {
     Conversation,
     Transactional,
     Campaign,
@@ -28,8 +28,8 @@ pub enum Class {
 /// Where a message stands.
 #[derive(ToSchema, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, dead_code, reason = "a schema: the names say it")]
-pub enum State {
+#[expect(dead_code, reason = "a schema")]
+pub(crate) enum State {
     Scheduled,
     Queued,
     Sending,
@@ -47,8 +47,8 @@ pub enum State {
 /// What a contact agreed to on one channel.
 #[derive(ToSchema, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, dead_code, reason = "a schema: the names say it")]
-pub enum Consent {
+#[expect(dead_code, reason = "a schema")]
+pub(crate) enum Consent {
     Unknown,
     Granted,
     Denied,
@@ -57,8 +57,8 @@ pub enum Consent {
 /// What a caller may do.
 #[derive(ToSchema, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, dead_code, reason = "a schema: the names say it")]
-pub enum Role {
+#[expect(dead_code, reason = "a schema")]
+pub(crate) enum Role {
     User,
     Admin,
     Operator,
@@ -67,8 +67,8 @@ pub enum Role {
 /// What to do with a message that falls into quiet hours.
 #[derive(ToSchema, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, dead_code, reason = "a schema: the names say it")]
-pub enum QuietHours {
+#[expect(dead_code, reason = "a schema")]
+pub(crate) enum QuietHours {
     Defer,
     Skip,
     Ignore,
@@ -77,8 +77,8 @@ pub enum QuietHours {
 /// How a wall-clock time met a clock change.
 #[derive(ToSchema, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, dead_code, reason = "a schema: the names say it")]
-pub enum Resolution {
+#[expect(dead_code, reason = "a schema")]
+pub(crate) enum Resolution {
     Exact,
     Gap,
     Fold,
@@ -87,8 +87,8 @@ pub enum Resolution {
 /// What to do with a wall-clock time that a clock change skips.
 #[derive(ToSchema, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, dead_code, reason = "a schema: the names say it")]
-pub enum Gap {
+#[expect(dead_code, reason = "a schema")]
+pub(crate) enum Gap {
     Forward,
     Backward,
     Reject,
@@ -97,8 +97,8 @@ pub enum Gap {
 /// What to do with a wall-clock time that a clock change repeats.
 #[derive(ToSchema, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, dead_code, reason = "a schema: the names say it")]
-pub enum Fold {
+#[expect(dead_code, reason = "a schema")]
+pub(crate) enum Fold {
     First,
     Last,
     Reject,
@@ -107,8 +107,8 @@ pub enum Fold {
 /// What came of an attempt.
 #[derive(ToSchema, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, dead_code, reason = "a schema: the names say it")]
-pub enum AttemptOutcome {
+#[expect(dead_code, reason = "a schema")]
+pub(crate) enum AttemptOutcome {
     Pending,
     Submitted,
     Transient,
@@ -119,8 +119,8 @@ pub enum AttemptOutcome {
 /// How a person settles an uncertain message.
 #[derive(ToSchema, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, dead_code, reason = "a schema: the names say it")]
-pub enum ResolveAs {
+#[expect(dead_code, reason = "a schema")]
+pub(crate) enum ResolveAs {
     Submitted,
     Failed,
     Canceled,
@@ -129,23 +129,23 @@ pub enum ResolveAs {
 
 /// Changes to a pending message: what is left out stays as it is.
 #[derive(ToSchema)]
-#[expect(missing_docs, dead_code, reason = "a schema: a message request without what cannot be changed")]
-pub struct MessageChange {
-    pub to: Option<String>,
-    pub from: Option<String>,
-    pub subject: Option<String>,
-    pub body: Option<String>,
-    pub text: Option<String>,
-    pub html: Option<String>,
+#[expect(dead_code, reason = "a schema: a message request without what cannot be changed")]
+pub(crate) struct MessageChange {
+    to: Option<String>,
+    from: Option<String>,
+    subject: Option<String>,
+    body: Option<String>,
+    text: Option<String>,
+    html: Option<String>,
     #[schema(value_type = Option<SendRequest>)]
-    pub send: (),
-    pub class: Option<Class>,
+    send: (),
+    class: Option<Class>,
     #[schema(value_type = Option<IfLateRequest>)]
-    pub if_late: (),
-    pub quiet_hours: Option<QuietHours>,
-    pub cancel_on_reply: Option<bool>,
+    if_late: (),
+    quiet_hours: Option<QuietHours>,
+    cancel_on_reply: Option<bool>,
     /// Replaces all labels.
-    pub metadata: Option<BTreeMap<String, String>>,
+    metadata: Option<BTreeMap<String, String>>,
 }
 
 #[cfg(test)]

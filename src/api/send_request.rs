@@ -90,7 +90,11 @@ impl SendRequest<'_> {
         match self {
             Self::Word(word) if word == "now" => Some(NewIntent::Now),
             Self::Word(_) => {
-                faults.refuse(at, "invalid_time", "expected \"now\", or a time as in {\"at\": \"2026-12-01T09:00:00Z\"}");
+                faults.refuse(
+                    at,
+                    "invalid_time",
+                    "expected \"now\", or a time as in {\"at\": \"2026-12-01T09:00:00Z\"}",
+                );
                 None
             }
             Self::At(object) => object.read(at, faults),
@@ -101,24 +105,20 @@ impl SendRequest<'_> {
 impl SendAt<'_> {
     fn read(self, here: &At<'_>, faults: &mut Faults) -> Option<NewIntent> {
         let before = faults.len();
-        for (name, field) in
-            [("window", self.window), ("smart", self.smart), ("too_little_data", self.too_little_data)]
+        for (name, field) in [("window", self.window), ("smart", self.smart), ("too_little_data", self.too_little_data)]
         {
             refuse_unsupported(&field, &here.member(name), faults);
         }
-        self.stray.refuse(here, &["at", "time_zone", "gap", "fold"], faults);
+        self.stray.refuse(here, Self::NAMES, faults);
         let is_unsupported = faults.len() > before;
 
         let (at_at, zone_at) = (here.member("at"), here.member("time_zone"));
         // One clear fault instead of two, when a kind of time was asked for that is not there yet.
-        let text = if is_unsupported {
-            self.at.optional(&at_at, faults)
-        } else {
-            self.at.required(&at_at, faults)
-        };
+        let text = if is_unsupported { self.at.optional(&at_at, faults) } else { self.at.required(&at_at, faults) };
         let (gap_at, fold_at) = (here.member("gap"), here.member("fold"));
         let gap = self.gap.optional(&gap_at, faults).and_then(|text| {
-            let gaps = [("forward", GapPolicy::Forward), ("backward", GapPolicy::Backward), ("reject", GapPolicy::Reject)];
+            let gaps =
+                [("forward", GapPolicy::Forward), ("backward", GapPolicy::Backward), ("reject", GapPolicy::Reject)];
             choice(&text, &gaps, &gap_at, faults)
         });
         let fold = self.fold.optional(&fold_at, faults).and_then(|text| {
@@ -129,15 +129,14 @@ impl SendAt<'_> {
         let zone = self.time_zone.optional(&zone_at, faults).and_then(|text| zone_name(text, &zone_at, faults));
 
         let text = text?;
-        let intent = match read_time(&text) {
-            GivenTime::Unreadable => {
-                faults.refuse(
-                    &at_at,
-                    "invalid_time",
-                    "expected a time such as 2026-12-01T09:00:00+01:00, or 2026-12-01T09:00 with a time_zone",
-                );
+        let given = match read_time(&text) {
+            Ok(given) => given,
+            Err(error) => {
+                faults.refuse(&at_at, "invalid_time", error.to_string());
                 return None;
             }
+        };
+        let intent = match given {
             GivenTime::Instant(_) if zone_is_named => {
                 faults.refuse(
                     &at_at,
@@ -156,7 +155,7 @@ impl SendAt<'_> {
                 return None;
             }
             GivenTime::Wall => NewIntent::Wall {
-                local: text.replacen(['t', ' '], "T", 1),
+                local: text.into_owned(),
                 zone: match zone? {
                     zone if zone == "contact" => ZoneChoice::OfContact,
                     zone => ZoneChoice::Named(zone),
@@ -268,7 +267,7 @@ mod tests {
                 wall(new_york.clone(), GapPolicy::Forward, FoldPolicy::First),
             ),
             (
-                r#"{"at": "2026-12-01 09:00", "time_zone": "contact", "gap": "reject", "fold": "last"}"#,
+                r#"{"at": "2026-12-01T09:00", "time_zone": "contact", "gap": "reject", "fold": "last"}"#,
                 wall(ZoneChoice::OfContact, GapPolicy::Reject, FoldPolicy::Last),
             ),
         ] {
@@ -310,10 +309,7 @@ mod tests {
             rule.filter(|_| faults.is_empty())
         };
         assert_eq!(read(r#""replan""#), Some(IfLate::Replan));
-        assert_eq!(
-            read(r#"{"skip_after": "6h"}"#),
-            Some(IfLate::SkipAfter(std::time::Duration::from_secs(21_600)))
-        );
+        assert_eq!(read(r#"{"skip_after": "6h"}"#), Some(IfLate::SkipAfter(std::time::Duration::from_secs(21_600))));
         for json in [r#""skip""#, "{}", r#"{"skip_after": "6"}"#, r#"{"skip_after": "6h", "x": 1}"#, "true"] {
             assert_eq!(read(json), None, "{json}");
         }

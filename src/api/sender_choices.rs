@@ -4,8 +4,9 @@
 use actix_web::{HttpRequest, web};
 use sendwheel_actors::domain::address::Channel;
 use sendwheel_actors::domain::contact::Contact;
-use sendwheel_actors::domain::directory::{Role, Sender, Snapshot};
+use sendwheel_actors::domain::directory::Snapshot;
 use sendwheel_actors::domain::ids::ContactId;
+use sendwheel_actors::domain::permissions::{Choice, choose_sender, permitted_senders};
 use sendwheel_actors::engine::api::Caller;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -25,7 +26,7 @@ pub(crate) struct FromChoice<'a> {
     sender: SenderView<'a>,
     /// Whether it is taken when the caller does not say.
     default: bool,
-    /// `last_used`, `assigned_to_you`, `account_default`, `unassigned` or `admin`.
+    /// `last_used`, `assigned` (to you), `default` (of the account), `unassigned`, or `role` (an admin uses all).
     #[schema(value_type = String)]
     why: &'static str,
 }
@@ -55,41 +56,17 @@ pub(crate) struct SenderChoices<'a> {
     to: Vec<ToChoice<'a>>,
 }
 
-/// Why the caller may use a sender for this contact, if they may.
-fn why(sender: &Sender, contact: &Contact, caller: &Caller) -> Option<&'static str> {
-    if contact.last_used(sender.channel()).sender == Some(sender.id) {
-        return Some("last_used");
-    }
-    match sender.assigned_user {
-        Some(user) if caller.user == Some(user) => Some("assigned_to_you"),
-        _ if sender.is_default => Some("account_default"),
-        None => Some("unassigned"),
-        Some(_) if caller.role >= Role::Admin => Some("admin"),
-        Some(_) => None,
-    }
-}
-
-/// The order in which a reason makes a sender the default.
-fn rank(why: &str) -> u8 {
-    match why {
-        "last_used" => 0,
-        "assigned_to_you" => 1,
-        "account_default" => 2,
-        _ => 3,
-    }
-}
-
 fn choices<'a>(contact: &'a Contact, channel: Channel, caller: &Caller, directory: &'a Snapshot) -> SenderChoices<'a> {
-    let senders = directory.senders_of(caller.account).filter(|sender| sender.channel() == channel);
-    let mut permitted: Vec<_> =
-        senders.filter_map(|sender| why(sender, contact, caller).map(|why| (sender, why))).collect();
-    permitted.sort_by_key(|(sender, why)| (rank(why), sender.lane));
-    let from = |(index, (sender, why)): (usize, (&'a Sender, &'static str))| FromChoice {
+    let senders: Vec<_> = directory.senders_of(caller.account).filter(|sender| sender.channel() == channel).collect();
+    let last_used = contact.last_used(channel).sender;
+    let senders = senders.iter().copied();
+    let default = choose_sender(caller.role, caller.user, senders.clone(), last_used).map(|choice| choice.sender.id);
+    let from = |Choice { sender, why }: Choice<'a>| FromChoice {
         sender: SenderView::of(sender),
-        default: index == 0 && rank(why) < 3,
-        why,
+        default: Some(sender.id) == default,
+        why: why.as_str(),
     };
-    let data = permitted.into_iter().enumerate().map(from).collect();
+    let data = permitted_senders(caller.role, caller.user, senders, last_used).into_iter().map(from).collect();
 
     let last = contact.last_used(channel).address.as_ref().map(|address| address.as_str());
     let profile = &contact.profile;
@@ -118,8 +95,8 @@ fn choices<'a>(contact: &'a Contact, channel: Channel, caller: &Caller, director
     params(("id" = String, Path), ("channel" = super::schemas::Channel, Query)),
     responses((status = 200, body = SenderChoices)))]
 pub(crate) async fn list_sender_choices(
-    shared: web::Data<Shared>,
     auth: Authenticated,
+    shared: web::Data<Shared>,
     request: HttpRequest,
     PathId(id): PathId<ContactId>,
 ) -> Answer {
@@ -142,7 +119,7 @@ mod tests {
     use sendwheel_actors::domain::address::PhoneNumber;
     use sendwheel_actors::domain::clock::UnixMs;
     use sendwheel_actors::domain::contact::{ContactPhone, LastUsed, Life, Profile};
-    use sendwheel_actors::domain::directory::SenderAddress;
+    use sendwheel_actors::domain::directory::{Role, Sender, SenderAddress};
     use sendwheel_actors::domain::ids::{AccountNo, LaneNo, SenderId, UserId};
     use sendwheel_actors::domain::message::Author;
 
@@ -170,11 +147,8 @@ mod tests {
     }
 
     fn contact(last: Option<u32>) -> Contact {
-        let phone = |number: &str, primary| ContactPhone {
-            number: PhoneNumber::parse(number).unwrap(),
-            label: None,
-            primary,
-        };
+        let phone =
+            |number: &str, primary| ContactPhone { number: PhoneNumber::parse(number).unwrap(), label: None, primary };
         Contact {
             id: ContactId::from_bytes([9; 16]),
             account: AccountNo(1),
@@ -192,41 +166,22 @@ mod tests {
         }
     }
 
-    fn whys(last: Option<u32>, role: Role) -> Vec<(u32, bool, &'static str)> {
+    #[test]
+    fn a_choice_is_shown_with_its_reason_and_one_is_the_default() {
         let mut directory = Snapshot::default();
         let other = UserId::from_bytes([2; 16]);
-        for one in [sender(1, None, true), sender(2, Some(ME), false), sender(3, Some(other), false), sender(4, None, false)]
-        {
+        for one in [sender(1, None, true), sender(2, Some(ME), false), sender(3, Some(other), false)] {
             directory.put_sender(one);
         }
-        let caller =
-            Caller { account: AccountNo(1), author: Author::User(ME), role, user: Some(ME), test: false };
-        let contact = contact(last);
-        let shown = serde_json::to_value(choices(&contact, Channel::Sms, &caller, &directory)).unwrap();
-        let number = |one: &serde_json::Value| one["sender"]["address"].as_str().unwrap()[..1].parse().unwrap();
-        let list = shown["data"].as_array().unwrap().iter();
-        let names = ["last_used", "assigned_to_you", "account_default", "unassigned", "admin"];
-        list.map(|one| {
-            let why = names.into_iter().find(|name| one["why"] == *name).unwrap();
-            (number(one), one["default"].as_bool().unwrap(), why)
-        })
-        .collect()
-    }
-
-    #[test]
-    fn the_last_used_sender_comes_before_one_s_own_and_that_before_the_account_s() {
-        assert_eq!(
-            whys(None, Role::User),
-            [(2, true, "assigned_to_you"), (1, false, "account_default"), (4, false, "unassigned")]
-        );
-        assert_eq!(whys(Some(4), Role::User)[0], (4, true, "last_used"));
-    }
-
-    #[test]
-    fn another_user_s_number_is_only_for_admins_and_where_it_was_last_used() {
-        assert!(whys(None, Role::User).iter().all(|(no, ..)| *no != 3));
-        assert!(whys(None, Role::Admin).contains(&(3, false, "admin")));
-        assert_eq!(whys(Some(3), Role::User)[0], (3, true, "last_used"));
+        let shown = |last: Option<u32>| {
+            let role = Role::User;
+            let caller = Caller { account: AccountNo(1), author: Author::User(ME), role, user: Some(ME), test: false };
+            let contact = contact(last);
+            let all = choices(&contact, Channel::Sms, &caller, &directory);
+            all.data.iter().map(|one| (one.why, one.default)).collect::<Vec<_>>()
+        };
+        assert_eq!(shown(None), [("assigned", true), ("default", false)]);
+        assert_eq!(shown(Some(3)), [("last_used", true), ("default", false), ("assigned", false)]);
     }
 
     #[test]
@@ -240,9 +195,8 @@ mod tests {
             all.to.iter().map(|one| one.default).collect::<Vec<_>>()
         };
         assert_eq!(defaults(&contact), [true, false]);
-        let last = |number: &str| {
-            Some(sendwheel_actors::domain::address::Address::Phone(PhoneNumber::parse(number).unwrap()))
-        };
+        let last =
+            |number: &str| Some(sendwheel_actors::domain::address::Address::Phone(PhoneNumber::parse(number).unwrap()));
         contact.last_sms.address = last("+12125550101");
         assert_eq!(defaults(&contact), [false, true]);
         contact.last_sms.address = last("+12125550199");

@@ -195,10 +195,8 @@ mod tests {
             assert_eq!(sender.address.to_string(), shown);
             assert_eq!(sender.country.as_deref(), Some("US"));
         }
-        let limited = new(
-            r#"{"channel": "sms", "address": "24365", "limits": {"rate": 10, "per": "1m", "burst": 5}}"#,
-        )
-        .expect("sound");
+        let limited = new(r#"{"channel": "sms", "address": "24365", "limits": {"rate": 10, "per": "1m", "burst": 5}}"#)
+            .expect("sound");
         let limit = limited.limit.expect("it has one");
         assert_eq!((limit.rate, limit.per, limit.burst), (10, Duration::from_secs(60), 5));
     }
@@ -214,8 +212,16 @@ mod tests {
             (r#""channel": "email", "address": "x\r\nBcc: a@b.de""#, "/address", "header_injection"),
             (r#""channel": "sms", "address": "24365", "limits": {}"#, "/limits/rate", "required"),
             (r#""channel": "sms", "address": "24365", "limits": {"rate": 0}"#, "/limits/rate", "too_small"),
-            (r#""channel": "sms", "address": "24365", "limits": {"rate": 1, "per": "0s"}"#, "/limits/per", "invalid_duration"),
-            (r#""channel": "sms", "address": "24365", "limits": {"rate": 1, "burst": 0}"#, "/limits/burst", "too_small"),
+            (
+                r#""channel": "sms", "address": "24365", "limits": {"rate": 1, "per": "0s"}"#,
+                "/limits/per",
+                "invalid_duration",
+            ),
+            (
+                r#""channel": "sms", "address": "24365", "limits": {"rate": 1, "burst": 0}"#,
+                "/limits/burst",
+                "too_small",
+            ),
             (r#""channel": "sms", "address": "24365", "limits": {"rate": 1, "x": 0}"#, "/limits/x", "unknown_field"),
             (r#""channel": "sms", "address": "24365", "assigned_user": "me""#, "/assigned_user", "unknown_user"),
             (r#""channel": "sms", "address": "24365", "country": "USA""#, "/country", "invalid_country"),

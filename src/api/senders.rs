@@ -19,8 +19,8 @@ use super::sender_view::SenderView;
     params(("Idempotency-Key" = Option<String>, Header, description = "Names this request: a repetition finds what it made")),
     responses((status = 201, body = SenderView), (status = 200, body = SenderView, description = "Made earlier by the same request")))]
 pub(crate) async fn create_sender(
-    shared: web::Data<Shared>,
     Admin(auth): Admin,
+    shared: web::Data<Shared>,
     request: HttpRequest,
     mut payload: web::Payload,
 ) -> Answer {
@@ -45,13 +45,8 @@ pub(crate) async fn list_senders(auth: Authenticated, request: HttpRequest) -> A
     let page = query.page();
     query.finish()?;
     let senders = auth.directory.senders_of(auth.caller.account);
-    let (senders, next_cursor) = page_of(
-        senders,
-        &page,
-        |sender| sender.lane,
-        |text| text.parse().ok().map(LaneNo),
-        |lane| lane.to_string(),
-    )?;
+    let (senders, next_cursor) =
+        page_of(senders, &page, |sender| sender.lane, |text| text.parse().ok().map(LaneNo), |lane| lane.to_string())?;
     Ok(ok(&ListOf { data: senders.into_iter().map(SenderView::of).collect(), next_cursor }))
 }
 
@@ -70,8 +65,8 @@ pub(crate) async fn get_sender(auth: Authenticated, request: HttpRequest, PathId
     params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "The version that is to be changed")),
     responses((status = 200, body = SenderView)))]
 pub(crate) async fn patch_sender(
-    shared: web::Data<Shared>,
     Admin(auth): Admin,
+    shared: web::Data<Shared>,
     request: HttpRequest,
     PathId(id): PathId<SenderId>,
     mut payload: web::Payload,
@@ -88,8 +83,8 @@ pub(crate) async fn patch_sender(
 #[utoipa::path(delete, path = "/v1/senders/{id}", tag = "senders", params(("id" = String, Path)),
     responses((status = 204, description = "Removed")))]
 pub(crate) async fn delete_sender(
-    shared: web::Data<Shared>,
     Admin(auth): Admin,
+    shared: web::Data<Shared>,
     request: HttpRequest,
     PathId(id): PathId<SenderId>,
 ) -> Answer {

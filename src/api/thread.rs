@@ -15,8 +15,8 @@ use super::routes::Shared;
         ("limit" = Option<u32>, Query, minimum = 1, description = "Items of a page: default 50, at most 500")),
     responses((status = 200, body = ListOf<MessageView>)))]
 pub(crate) async fn get_thread(
-    shared: web::Data<Shared>,
     auth: Authenticated,
+    shared: web::Data<Shared>,
     request: HttpRequest,
     PathId(contact): PathId<ContactId>,
 ) -> Answer {

@@ -55,8 +55,9 @@ pub(crate) async fn unsubscribe_page() -> HttpResponse {
 fn is_one_click(content_type: &str, form: &[u8]) -> bool {
     let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match kind.as_str() {
-        "application/x-www-form-urlencoded" => url::form_urlencoded::parse(form)
-            .any(|(name, value)| name.eq_ignore_ascii_case("list-unsubscribe") && value.eq_ignore_ascii_case("one-click")),
+        "application/x-www-form-urlencoded" => url::form_urlencoded::parse(form).any(|(name, value)| {
+            name.eq_ignore_ascii_case("list-unsubscribe") && value.eq_ignore_ascii_case("one-click")
+        }),
         "multipart/form-data" => {
             // One short field: its part is found by its name, its value is the line after the blank one.
             let text = String::from_utf8_lossy(form).to_ascii_lowercase().replace("\r\n", "\n");
@@ -111,7 +112,8 @@ mod tests {
 
     #[test]
     fn both_form_encodings_of_the_standard_are_understood() {
-        let multipart = "--b\r\nContent-Disposition: form-data; name=\"List-Unsubscribe\"\r\n\r\nOne-Click\r\n--b--\r\n";
+        let multipart =
+            "--b\r\nContent-Disposition: form-data; name=\"List-Unsubscribe\"\r\n\r\nOne-Click\r\n--b--\r\n";
         for (kind, form, expected) in [
             ("application/x-www-form-urlencoded", "List-Unsubscribe=One-Click", true),
             ("application/x-www-form-urlencoded; charset=utf-8", "a=b&List-Unsubscribe=One-Click", true),
