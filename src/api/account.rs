@@ -1,0 +1,104 @@
+//! `/v1/account`: the caller's own account.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, web};
+use sendwheel_actors::domain::clock::UnixMs;
+use sendwheel_actors::domain::directory::Account;
+use sendwheel_actors::domain::ids::AccountId;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::answers::{Answer, resource};
+use super::auth::{Admin, Authenticated};
+use super::body;
+use super::checks::{line, zone_name};
+use super::contact_view::as_text;
+use super::error::ApiError;
+use super::faults::{At, Faults};
+use super::json::{self, Text, request_object};
+use super::paging::Query;
+use super::routes::Shared;
+
+request_object! {
+    /// Changes to an account.
+    pub(crate) struct AccountChange<'a> {
+        /// Shown name: at most 200 bytes.
+        #[schema(value_type = Option<String>)]
+        name: Text<'a>,
+        /// IANA zone: for contacts without one of their own.
+        #[schema(value_type = Option<String>, example = "Europe/Berlin")]
+        time_zone: Text<'a>,
+    }
+}
+
+/// An account.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Account)]
+pub(crate) struct AccountView<'a> {
+    #[serde(serialize_with = "as_text")]
+    #[schema(value_type = String, example = "account_01h455vb4pex5vsknk084sn02q")]
+    id: AccountId,
+    /// Counts changes, from 1; for `If-Match`.
+    version: u32,
+    #[serde(serialize_with = "as_text")]
+    #[schema(value_type = String, format = DateTime)]
+    created_at: UnixMs,
+    #[serde(serialize_with = "as_text")]
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: UnixMs,
+    #[schema(value_type = String)]
+    name: &'a str,
+    #[schema(value_type = String)]
+    time_zone: &'a str,
+    /// `AC` and 32 hex digits: the account's name in the Twilio-compatible API.
+    #[schema(value_type = String)]
+    twilio_sid: &'a str,
+}
+
+impl<'a> AccountView<'a> {
+    fn of(account: &'a Account) -> Self {
+        Self {
+            id: account.id,
+            version: account.version,
+            created_at: account.created_at,
+            updated_at: account.updated_at,
+            name: &account.name,
+            time_zone: &account.time_zone,
+            twilio_sid: &account.twilio_sid,
+        }
+    }
+}
+
+/// The caller's account.
+#[utoipa::path(get, path = "/v1/account", tag = "account", responses((status = 200, body = AccountView)))]
+pub(crate) async fn get_account(auth: Authenticated, request: HttpRequest) -> Answer {
+    Query::of(&request, &[]).finish()?;
+    let account = auth.directory.account(auth.caller.account).ok_or(ApiError::not_found())?;
+    Ok(resource(StatusCode::OK, account.version, &AccountView::of(account)))
+}
+
+/// Changes the caller's account: what is left out stays as it is.
+#[utoipa::path(patch, path = "/v1/account", tag = "account", request_body = AccountChange,
+    params(("If-Match" = Option<String>, Header, description = "The version that is to be changed")),
+    responses((status = 200, body = AccountView)))]
+pub(crate) async fn patch_account(
+    Admin(auth): Admin,
+    shared: web::Data<Shared>,
+    request: HttpRequest,
+    mut payload: web::Payload,
+) -> Answer {
+    Query::of(&request, &[]).finish()?;
+    let if_match = body::if_match(&request)?;
+    let body = shared.json(&request, &mut payload).await?;
+    let change = json::read::<AccountChange<'_>>(&body.bytes)?;
+    let mut faults = Faults::default();
+    let (root, all) = (At::Root, &mut faults);
+    change.stray.refuse(&root, AccountChange::NAMES, all);
+    let at = root.member("name");
+    let name = change.name.changed(&at, all).and_then(|text| line(text, 200, &at, all));
+    let at = root.member("time_zone");
+    let time_zone = change.time_zone.changed(&at, all).and_then(|text| zone_name(text, &at, all));
+    let (name, time_zone) = faults.finish(Some((name, time_zone)))?;
+    let account = shared.state.engine.patch_account(&auth.caller, name, time_zone, if_match).await?;
+    Ok(resource(StatusCode::OK, account.version, &AccountView::of(&account)))
+}

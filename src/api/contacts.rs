@@ -1,0 +1,117 @@
+//! `/v1/contacts`.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header;
+use actix_web::{HttpRequest, web};
+use sendwheel_actors::domain::ids::ContactId;
+use sendwheel_actors::engine::api::NewContact;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::answers::{Answer, ListOf, PathId, created_status, ok, resource};
+use super::auth::Authenticated;
+use super::body;
+use super::contact_request::ContactRequest;
+use super::contact_view::ContactView;
+use super::faults::{At, Faults};
+use super::json;
+use super::paging::Query;
+use super::routes::Shared;
+
+/// What deleting a contact did.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ContactDeleted {
+    /// Pending messages that were cancelled with it.
+    canceled: u64,
+}
+
+/// Makes a contact.
+#[utoipa::path(post, path = "/v1/contacts", tag = "contacts", request_body = ContactRequest,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Names this request: a repetition finds what it made")),
+    responses((status = 201, body = ContactView), (status = 200, body = ContactView, description = "Made earlier by the same request")))]
+pub(crate) async fn create_contact(
+    auth: Authenticated,
+    shared: web::Data<Shared>,
+    request: HttpRequest,
+    mut payload: web::Payload,
+) -> Answer {
+    Query::of(&request, &[]).finish()?;
+    let body = shared.json(&request, &mut payload).await?;
+    let mut faults = Faults::default();
+    let profile = json::read::<ContactRequest<'_>>(&body.bytes)?.into_profile(&At::Root, &mut faults);
+    let profile = faults.finish(Some(profile))?;
+    let idempotency = body::idempotency(&request, &body.bytes)?;
+    let created = shared.state.engine.create_contact(&auth.caller, NewContact { profile, idempotency }).await?;
+    let (status, contact) = created_status(created);
+    let mut response = resource(status, contact.version, &ContactView::of(&contact));
+    let location = format!("/v1/contacts/{}", contact.id).parse().expect("an id is a header value");
+    response.headers_mut().insert(header::LOCATION, location);
+    Ok(response)
+}
+
+/// Contacts, or those that a search finds: by words of the name, addresses, digits of numbers, external id.
+#[utoipa::path(get, path = "/v1/contacts", tag = "contacts",
+    params(("q" = Option<String>, Query, description = "Beginning of a word or an address"),
+        ("cursor" = Option<String>, Query, description = "The next_cursor of the page before"),
+        ("limit" = Option<u32>, Query, minimum = 1, description = "Items of a page: default 50, at most 500")),
+    responses((status = 200, body = ListOf<ContactView>)))]
+pub(crate) async fn list_contacts(auth: Authenticated, shared: web::Data<Shared>, request: HttpRequest) -> Answer {
+    let mut query = Query::of(&request, &["q", "cursor", "limit"]);
+    let page = query.page();
+    let words = query.parsed("q", |text| match text.trim() {
+        words if words.len() > 200 => Err(("too_long", "at most 200 bytes".to_owned())),
+        words => Ok(words.to_owned()),
+    });
+    query.finish()?;
+    let words = words.filter(|words| !words.is_empty());
+    let page = shared.state.engine.contacts(&auth.caller, words.as_deref(), page).await?;
+    Ok(ok(&ListOf { data: page.items.iter().map(ContactView::of).collect(), next_cursor: page.next_cursor }))
+}
+
+/// One contact.
+#[utoipa::path(get, path = "/v1/contacts/{id}", tag = "contacts", params(("id" = String, Path)),
+    responses((status = 200, body = ContactView)))]
+pub(crate) async fn get_contact(
+    auth: Authenticated,
+    shared: web::Data<Shared>,
+    request: HttpRequest,
+    PathId(id): PathId<ContactId>,
+) -> Answer {
+    Query::of(&request, &[]).finish()?;
+    let contact = shared.state.engine.contact(&auth.caller, id).await?;
+    Ok(resource(StatusCode::OK, contact.version, &ContactView::of(&contact)))
+}
+
+/// Changes a contact: what is left out stays as it is.
+#[utoipa::path(patch, path = "/v1/contacts/{id}", tag = "contacts", request_body = ContactRequest,
+    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "The version that is to be changed")),
+    responses((status = 200, body = ContactView)))]
+pub(crate) async fn patch_contact(
+    auth: Authenticated,
+    shared: web::Data<Shared>,
+    request: HttpRequest,
+    PathId(id): PathId<ContactId>,
+    mut payload: web::Payload,
+) -> Answer {
+    Query::of(&request, &[]).finish()?;
+    let if_match = body::if_match(&request)?;
+    let body = shared.json(&request, &mut payload).await?;
+    let patch = json::read::<ContactRequest<'_>>(&body.bytes)?.into_patch()?;
+    let contact = shared.state.engine.patch_contact(&auth.caller, id, patch, if_match).await?;
+    Ok(resource(StatusCode::OK, contact.version, &ContactView::of(&contact)))
+}
+
+/// Deletes a contact with everything of it. Its pending messages are cancelled; nothing of it is handed
+/// over any more.
+#[utoipa::path(delete, path = "/v1/contacts/{id}", tag = "contacts", params(("id" = String, Path)),
+    responses((status = 200, body = ContactDeleted)))]
+pub(crate) async fn delete_contact(
+    auth: Authenticated,
+    shared: web::Data<Shared>,
+    request: HttpRequest,
+    PathId(id): PathId<ContactId>,
+) -> Answer {
+    Query::of(&request, &[]).finish()?;
+    let canceled = shared.state.engine.delete_contact(&auth.caller, id).await?;
+    Ok(ok(&ContactDeleted { canceled }))
+}

@@ -1,0 +1,512 @@
+//! A message as callers see it.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use sendwheel_actors::domain::address::Channel;
+use sendwheel_actors::domain::clock::UnixMs;
+use sendwheel_actors::domain::directory::Snapshot;
+use sendwheel_actors::domain::ids::{ContactId, MessageId, SenderId};
+use sendwheel_actors::domain::message::{Attempt, AttemptOutcome, Author, HistoryEntry};
+use sendwheel_actors::domain::reason::{LaneReason, Reason};
+use sendwheel_actors::domain::schedule::{FoldPolicy, GapPolicy, IfLate, Intent, QuietHoursPolicy, Resolution};
+use sendwheel_actors::engine::api::MessageView as Seen;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::contact_view::{as_text, as_text_or_null};
+use super::schemas;
+use super::times::show_duration;
+
+/// A message.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Message)]
+pub(crate) struct MessageView<'a> {
+    #[serde(serialize_with = "as_text")]
+    #[schema(value_type = String, example = "msg_01h455vb4pex5vsknk084sn02q")]
+    id: MessageId,
+    /// Only in threads: `scheduled` (still to come), `outbound`, `inbound` or `event`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    kind: Option<&'static str>,
+    /// Counts changes, from 1; for `If-Match`.
+    version: u32,
+    #[serde(serialize_with = "as_text")]
+    #[schema(value_type = String, format = DateTime)]
+    created_at: UnixMs,
+    #[serde(serialize_with = "as_text")]
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: UnixMs,
+    #[serde(serialize_with = "as_text")]
+    #[schema(value_type = String)]
+    contact_id: ContactId,
+    #[schema(value_type = schemas::Channel)]
+    channel: &'static str,
+    /// The contact's address.
+    #[schema(value_type = String)]
+    to: &'a str,
+    /// The id of the sender.
+    #[serde(serialize_with = "as_text")]
+    #[schema(value_type = String)]
+    from: SenderId,
+    /// What the recipient sees it come from; `null` when the sender was removed.
+    #[serde(serialize_with = "as_text_or_null")]
+    #[schema(value_type = Option<String>)]
+    from_address: Option<&'a sendwheel_actors::domain::directory::SenderAddress>,
+    #[schema(value_type = Option<String>)]
+    subject: Option<&'a str>,
+    /// The plain text on either channel.
+    #[schema(value_type = Option<String>)]
+    body: Option<&'a str>,
+    /// The plain text of an email.
+    #[schema(value_type = Option<String>)]
+    text: Option<&'a str>,
+    #[schema(value_type = Option<String>)]
+    html: Option<&'a str>,
+    /// Whether subject, text and html are templates that are filled in at hand-over.
+    render: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Option<Vec<AttachmentView>>)]
+    attachments: Vec<AttachmentView<'a>>,
+    #[schema(value_type = schemas::Class)]
+    class: &'static str,
+    #[schema(value_type = schemas::State)]
+    state: &'static str,
+    /// Why it stands there.
+    reason: Option<ReasonView>,
+    /// When its next attempt may start, or when its last one might.
+    #[serde(serialize_with = "as_text")]
+    #[schema(value_type = String, format = DateTime)]
+    due_at: UnixMs,
+    /// What was asked for.
+    #[schema(value_type = SendView)]
+    send: SendView<'a>,
+    /// `send`, `replan` or `{"skip_after": "6h"}`.
+    #[schema(value_type = Object)]
+    if_late: IfLateView,
+    #[schema(value_type = schemas::QuietHours)]
+    quiet_hours: &'static str,
+    cancel_on_reply: bool,
+    /// SMS only: what its sender's limit is charged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    segments: Option<u16>,
+    attempts: Vec<AttemptView<'a>>,
+    #[schema(value_type = BTreeMap<String, String>)]
+    metadata: &'a BTreeMap<String, String>,
+    /// Who scheduled it: the id of a key or a user, or `system`.
+    #[serde(serialize_with = "as_text")]
+    #[schema(value_type = String)]
+    who: Who,
+    /// The dead letter that it revives.
+    #[serde(serialize_with = "as_text_or_null")]
+    #[schema(value_type = Option<String>)]
+    requeue_of: Option<MessageId>,
+    /// Goes to the outbox, whatever the transport.
+    test: bool,
+    /// On request: the plan and everything that happened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explain: Option<Explain<'a>>,
+}
+
+/// A file that goes with a message.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Attachment)]
+struct AttachmentView<'a> {
+    #[schema(value_type = String)]
+    filename: &'a str,
+    #[schema(value_type = String)]
+    content_type: &'a str,
+    /// Bytes.
+    size: u32,
+}
+
+/// Why something is as it is.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Reason)]
+struct ReasonView {
+    /// Stable.
+    code: &'static str,
+    /// One sentence for a person.
+    #[schema(value_type = String)]
+    detail: Cow<'static, str>,
+}
+
+/// What was asked for: `"now"`, or a time.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = Send)]
+enum SendView<'a> {
+    /// At once.
+    Now(&'static str),
+    /// At an instant.
+    Instant {
+        #[serde(serialize_with = "as_text")]
+        #[schema(value_type = String, format = DateTime)]
+        at: UnixMs,
+    },
+    /// At a wall-clock time.
+    Wall {
+        /// Without offset.
+        #[schema(value_type = String)]
+        at: &'a str,
+        /// As asked for: a zone, or `contact`.
+        #[schema(value_type = String)]
+        time_zone: &'a str,
+        /// The zone that it was resolved in.
+        #[schema(value_type = String)]
+        zone: &'a str,
+        #[schema(value_type = schemas::Gap)]
+        gap: GapPolicy,
+        #[schema(value_type = schemas::Fold)]
+        fold: FoldPolicy,
+        /// How it met the zone's rules.
+        #[schema(value_type = schemas::Resolution)]
+        resolution: Resolution,
+    },
+}
+
+/// What happens when it is late.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum IfLateView {
+    Word(&'static str),
+    SkipAfter { skip_after: String },
+}
+
+/// One try to hand a message over.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Attempt)]
+struct AttemptView<'a> {
+    /// From 1.
+    number: u16,
+    #[serde(serialize_with = "as_text")]
+    #[schema(value_type = String, format = DateTime)]
+    started_at: UnixMs,
+    #[serde(serialize_with = "as_text_or_null")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    finished_at: Option<UnixMs>,
+    #[schema(value_type = schemas::AttemptOutcome)]
+    outcome: AttemptOutcome,
+    /// The failure's stable code, if it failed.
+    #[schema(value_type = Option<String>)]
+    code: Option<&'a str>,
+    #[schema(value_type = Option<String>)]
+    detail: Option<&'a str>,
+    /// The provider's own name for it.
+    #[schema(value_type = Option<String>)]
+    provider_id: Option<&'a str>,
+}
+
+/// The plan of a message, and every hold and change.
+#[derive(Serialize, ToSchema)]
+struct Explain<'a> {
+    plan: Plan<'a>,
+    /// Why it waits in its lane, if it does.
+    lane: Option<ReasonView>,
+    /// Holds, edits, cancels: oldest first.
+    history: Vec<HistoryView>,
+}
+
+/// What was asked for and what came of it.
+#[derive(Serialize, ToSchema)]
+struct Plan<'a> {
+    #[schema(value_type = SendView)]
+    send: SendView<'a>,
+    /// How a wall-clock time met its zone's rules; `exact` for the others.
+    #[schema(value_type = schemas::Resolution)]
+    resolution: Resolution,
+    #[serde(serialize_with = "as_text")]
+    #[schema(value_type = String, format = DateTime)]
+    due_at: UnixMs,
+}
+
+/// A change of a message that was not an attempt.
+#[derive(Serialize, ToSchema)]
+#[schema(as = HistoryEntry)]
+struct HistoryView {
+    #[serde(serialize_with = "as_text")]
+    #[schema(value_type = String, format = DateTime)]
+    at: UnixMs,
+    #[schema(value_type = schemas::State)]
+    state: &'static str,
+    reason: Option<ReasonView>,
+    /// The id of a key or a user, or `system`.
+    #[serde(serialize_with = "as_text")]
+    #[schema(value_type = String)]
+    who: Who,
+}
+
+/// An author by id.
+struct Who(Author);
+
+impl std::fmt::Display for Who {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Author::ApiKey(id) => id.fmt(f),
+            Author::User(id) => id.fmt(f),
+            Author::System => f.write_str("system"),
+        }
+    }
+}
+
+impl ReasonView {
+    fn stored(reason: &Reason) -> Self {
+        Self { code: reason.code(), detail: reason.detail().into() }
+    }
+
+    fn lane(reason: LaneReason) -> Self {
+        let detail = match reason {
+            LaneReason::RateLimited => "it waits for a limit of its sender or channel",
+            LaneReason::LanePaused => "an operator paused its sender",
+            LaneReason::ProviderBackoff => "the provider fails: it is tried again shortly",
+            LaneReason::BehindEarlier => "an earlier message of the same contact is under way",
+            LaneReason::Draining => "the node is draining and hands nothing over",
+            LaneReason::InLine => "it is next in line",
+        };
+        Self { code: reason.code(), detail: detail.into() }
+    }
+}
+
+const fn quiet_hours_name(policy: QuietHoursPolicy) -> &'static str {
+    match policy {
+        QuietHoursPolicy::Defer => "defer",
+        QuietHoursPolicy::Skip => "skip",
+        QuietHoursPolicy::Ignore => "ignore",
+    }
+}
+
+impl<'a> SendView<'a> {
+    fn of(intent: &'a Intent) -> Self {
+        match intent {
+            Intent::Now => Self::Now("now"),
+            Intent::At(at) => Self::Instant { at: *at },
+            Intent::Wall(wall) => Self::Wall {
+                at: &wall.local,
+                time_zone: if wall.zone_of_contact { "contact" } else { &wall.zone },
+                zone: &wall.zone,
+                gap: wall.gap,
+                fold: wall.fold,
+                resolution: wall.resolution,
+            },
+        }
+    }
+}
+
+fn attempt(attempt: &Attempt) -> AttemptView<'_> {
+    AttemptView {
+        number: attempt.number,
+        started_at: attempt.started_at,
+        finished_at: attempt.finished_at,
+        outcome: attempt.outcome,
+        code: attempt.failure.as_ref().map(|failure| failure.code.as_str()),
+        detail: attempt.failure.as_ref().map(|failure| failure.detail.as_str()),
+        provider_id: attempt.provider_id.as_deref(),
+    }
+}
+
+fn history(entry: &HistoryEntry) -> HistoryView {
+    HistoryView {
+        at: entry.at,
+        state: entry.state.as_str(),
+        reason: entry.reason.as_ref().map(ReasonView::stored),
+        who: Who(entry.by),
+    }
+}
+
+impl<'a> MessageView<'a> {
+    pub(crate) fn of(seen: &'a Seen, directory: &'a Snapshot) -> Self {
+        let message = &seen.message;
+        let text = seen.content.text.as_deref();
+        let lane_reason = seen.queued.map(ReasonView::lane);
+        Self {
+            id: message.id,
+            kind: None,
+            version: message.version,
+            created_at: message.created_at(),
+            updated_at: message.updated_at,
+            contact_id: message.contact,
+            channel: message.channel.name(),
+            to: message.to.as_str(),
+            from: message.sender,
+            from_address: directory.sender(message.sender).map(|sender| &sender.address),
+            subject: seen.content.subject.as_deref().or_else(|| message.content.subject()),
+            body: text,
+            text: text.filter(|_| message.channel == Channel::Email),
+            html: seen.content.html.as_deref(),
+            render: seen.content.render,
+            attachments: message
+                .attachments
+                .iter()
+                .map(|file| AttachmentView {
+                    filename: &file.filename,
+                    content_type: &file.content_type,
+                    size: file.size,
+                })
+                .collect(),
+            class: message.class.name(),
+            state: seen.state_name().as_str(),
+            reason: lane_reason.or_else(|| message.reason.as_ref().map(ReasonView::stored)),
+            due_at: message.due_at,
+            send: SendView::of(&message.intent),
+            if_late: match message.if_late {
+                IfLate::Send => IfLateView::Word("send"),
+                IfLate::Replan => IfLateView::Word("replan"),
+                IfLate::SkipAfter(limit) => IfLateView::SkipAfter { skip_after: show_duration(limit) },
+            },
+            quiet_hours: quiet_hours_name(message.quiet_hours),
+            cancel_on_reply: message.cancel_on_reply,
+            segments: (message.channel == Channel::Sms).then_some(message.cost),
+            attempts: message.attempts.iter().map(attempt).collect(),
+            metadata: &message.metadata,
+            who: Who(message.author),
+            requeue_of: message.requeue_of,
+            test: message.test,
+            explain: None,
+        }
+    }
+
+    /// With the plan and everything that happened.
+    pub(crate) fn explained(mut self, seen: &'a Seen) -> Self {
+        let message = &seen.message;
+        self.explain = Some(Explain {
+            plan: Plan {
+                send: SendView::of(&message.intent),
+                resolution: match &message.intent {
+                    Intent::Wall(wall) => wall.resolution,
+                    Intent::Now | Intent::At(_) => Resolution::Exact,
+                },
+                due_at: message.due_at,
+            },
+            lane: seen.queued.map(ReasonView::lane),
+            history: message.history.iter().map(history).collect(),
+        });
+        self
+    }
+
+    /// As an entry of a thread.
+    pub(crate) fn in_thread(mut self, is_pending: bool) -> Self {
+        self.kind = Some(if is_pending { "scheduled" } else { "outbound" });
+        self
+    }
+
+    /// Without what it says, for people who run the installation and need not read it.
+    pub(crate) fn without_content(mut self) -> Self {
+        (self.subject, self.body, self.text, self.html) = (None, None, None, None);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sendwheel_actors::domain::address::Address;
+    use sendwheel_actors::domain::ids::{AccountNo, CampaignNo, LaneNo};
+    use sendwheel_actors::domain::message::{Class, Content, Message, State, StoredContent};
+    use sendwheel_actors::domain::schedule::WallClock;
+    use sendwheel_actors::domain::verdict::Failure;
+    use serde_json::json;
+
+    use super::*;
+
+    fn seen() -> Seen {
+        let content = Content { text: Some("Hi".into()), render: true, ..Content::default() };
+        Seen {
+            message: Message {
+                id: MessageId::from_bytes([1; 16]),
+                account: AccountNo(1),
+                contact: ContactId::from_bytes([2; 16]),
+                version: 3,
+                channel: Channel::Sms,
+                class: Class::Transactional,
+                sender: SenderId::from_bytes([3; 16]),
+                lane: LaneNo(4),
+                to: Address::parse(Channel::Sms, "+12125550123").unwrap(),
+                content: StoredContent::Inline(content.clone()),
+                attachments: Vec::new(),
+                state: State::Scheduled,
+                reason: Some(Reason::RetryAfter("http_503".into())),
+                intent: Intent::Wall(WallClock {
+                    local: "2027-03-14T02:30".into(),
+                    zone: "America/New_York".into(),
+                    zone_of_contact: true,
+                    gap: GapPolicy::Forward,
+                    fold: FoldPolicy::First,
+                    resolution: Resolution::Gap,
+                }),
+                due_at: UnixMs(1_796_115_600_123),
+                if_late: IfLate::SkipAfter(std::time::Duration::from_secs(21_600)),
+                quiet_hours: QuietHoursPolicy::Defer,
+                cancel_on_reply: false,
+                created_us: 1_796_000_000_000_000,
+                updated_at: UnixMs(1_796_000_000_000),
+                since: UnixMs(1_796_000_000_000),
+                is_cancel_requested: false,
+                author: Author::System,
+                campaign: CampaignNo(0),
+                cost: 2,
+                attempts: vec![Attempt {
+                    number: 1,
+                    started_at: UnixMs(1_796_115_600_000),
+                    finished_at: None,
+                    outcome: AttemptOutcome::Transient,
+                    provider_id: None,
+                    failure: Some(Failure::provider("http_503", "the provider is busy")),
+                }],
+                history: Vec::new(),
+                request_hash: None,
+                metadata: BTreeMap::new(),
+                requeue_of: None,
+                test: false,
+            },
+            content,
+            queued: None,
+        }
+    }
+
+    #[test]
+    fn a_message_is_shown_with_the_contract_s_names() {
+        let (seen, directory) = (seen(), Snapshot::default());
+        let shown = serde_json::to_value(MessageView::of(&seen, &directory).explained(&seen)).unwrap();
+        for name in [
+            "id",
+            "version",
+            "created_at",
+            "updated_at",
+            "contact_id",
+            "channel",
+            "to",
+            "from",
+            "subject",
+            "body",
+            "text",
+            "html",
+            "class",
+            "state",
+            "reason",
+            "due_at",
+            "attempts",
+            "send",
+            "metadata",
+            "segments",
+        ] {
+            assert!(shown.get(name).is_some(), "{name}");
+        }
+        assert_eq!(shown["due_at"], "2026-12-01T09:00:00.123Z");
+        assert_eq!(shown["body"], "Hi");
+        assert_eq!(shown["segments"], 2);
+        assert_eq!(shown["if_late"], json!({"skip_after": "6h"}));
+        assert_eq!(shown["send"]["resolution"], "gap");
+        assert_eq!(shown["send"]["time_zone"], "contact");
+        assert_eq!(shown["reason"]["code"], "retry");
+        assert_eq!(shown["attempts"][0]["code"], "http_503");
+        assert_eq!(shown["explain"]["plan"]["resolution"], "gap");
+        assert_eq!(shown["who"], "system");
+    }
+
+    #[test]
+    fn a_message_that_waits_in_its_lane_is_queued_and_says_for_what() {
+        let seen = Seen { queued: Some(LaneReason::LanePaused), ..seen() };
+        let directory = Snapshot::default();
+        let shown = serde_json::to_value(MessageView::of(&seen, &directory)).unwrap();
+        assert_eq!((shown["state"].as_str(), shown["reason"]["code"].as_str()), (Some("queued"), Some("lane_paused")));
+    }
+}

@@ -1,0 +1,60 @@
+//! The HTTP API: JSON in and out, `application/problem+json` for refusals, newline-delimited JSON for
+//! many, server-sent events for what happens.
+//!
+//! What belongs where:
+//! - [`routes`] has every path and mounts it; [`openapi`] has the document, and a test holds the two together;
+//! - [`auth`] says who asks; [`body`], [`json`], [`faults`], [`checks`], [`times`], [`paging`] read what they
+//!   ask, and gather everything that is wrong with it; [`error`] and [`answers`] say what comes back;
+//! - then one file a resource, with `_request` and `_view` beside it where they are long.
+//!
+//! What it promises: bodies are bounded in size and time; nothing of a body or an address is logged; the
+//! engine sees only parsed domain types. A request holds nothing that outlives it: when a client goes
+//! away, what was not begun is not done, and what was handed to the engine is done or not as if the answer
+//! had been lost.
+
+mod account;
+pub(crate) mod answers;
+mod api_keys;
+mod attachments;
+pub(crate) mod auth;
+mod batch;
+pub(crate) mod body;
+pub(crate) mod checks;
+mod contact_request;
+pub(crate) mod contact_view;
+mod contacts;
+mod csv_contact;
+pub(crate) mod error;
+mod events;
+pub(crate) mod faults;
+pub(crate) mod health;
+mod import;
+pub(crate) mod json;
+mod message_actions;
+mod message_request;
+pub(crate) mod message_view;
+pub(crate) mod messages;
+pub(crate) mod openapi;
+pub(crate) mod paging;
+mod pipe;
+mod request_span;
+pub(crate) mod routes;
+mod rows;
+pub(crate) mod schemas;
+mod send_request;
+mod sender_choices;
+mod sender_request;
+pub(crate) mod sender_view;
+mod senders;
+mod state;
+mod thread;
+mod times;
+mod unsubscribe;
+
+pub use error::{ApiError, Problem, ProblemField};
+pub use request_span::RequestSpan;
+pub use routes::Api;
+pub use state::{ApiSettings, ApiState};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,204 @@
+//! Every path of the API with its methods: the one table that the server mounts and that a test holds
+//! against the OpenAPI document.
+
+use std::sync::Arc;
+
+use actix_web::guard;
+use actix_web::http::Method;
+use actix_web::web::{self, Bytes, ServiceConfig};
+use actix_web::{FromRequest, Handler, Resource, Responder, Route};
+use tokio::sync::Semaphore;
+
+use super::body::{self, LargeBodies};
+use super::error::ApiError;
+use super::state::ApiState;
+use super::{
+    account, api_keys, batch, contacts, events, health, import, message_actions, messages, openapi, sender_choices,
+    senders, thread, unsubscribe,
+};
+use crate::admin::{dead_letters, drain, lanes, nodes, partitions};
+
+/// What the handlers of one server share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// What it was mounted with.
+    pub(crate) state: ApiState,
+    /// Memory for large bodies.
+    pub(crate) large: LargeBodies,
+    /// Room for listeners to events.
+    pub(crate) listeners: Arc<Semaphore>,
+    /// The OpenAPI document.
+    pub(crate) document: Bytes,
+}
+
+impl Shared {
+    pub(crate) fn new(state: ApiState) -> Self {
+        Self {
+            large: LargeBodies::new(&state.settings),
+            listeners: Arc::new(Semaphore::new(state.settings.event_listeners)),
+            document: openapi::document(&state.settings.public_url),
+            state,
+        }
+    }
+
+    /// Reads a JSON body of the usual size.
+    pub(crate) async fn json(
+        &self,
+        request: &actix_web::HttpRequest,
+        payload: &mut web::Payload,
+    ) -> Result<body::Body, ApiError> {
+        let settings = &self.state.settings;
+        body::read_json(request, payload, settings.json_bytes, &self.large, settings).await
+    }
+}
+
+/// A path with its methods.
+pub(crate) struct Endpoint {
+    /// As actix and OpenAPI both spell it.
+    pub(crate) path: &'static str,
+    routes: Vec<(Method, Route)>,
+}
+
+const fn at(path: &'static str) -> Endpoint {
+    Endpoint { path, routes: Vec::new() }
+}
+
+impl Endpoint {
+    fn with<F, Args>(mut self, method: Method, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        // RFC 9110 section 9.1: what answers GET answers HEAD; the server leaves the body out.
+        let route = match method {
+            Method::GET => web::route().guard(guard::Any(guard::Get()).or(guard::Head())),
+            _ => web::method(method.clone()),
+        };
+        self.routes.push((method, route.to(handler)));
+        self
+    }
+
+    fn get<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.with(Method::GET, handler)
+    }
+
+    fn post<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.with(Method::POST, handler)
+    }
+
+    fn patch<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.with(Method::PATCH, handler)
+    }
+
+    fn delete<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.with(Method::DELETE, handler)
+    }
+
+    /// The methods, as the header `Allow` lists them.
+    pub(crate) fn methods(&self) -> Vec<&str> {
+        self.routes.iter().map(|(method, _)| method.as_str()).collect()
+    }
+
+    pub(crate) fn into_resource(self) -> Resource {
+        let mut allow = self.methods().join(", ");
+        if allow.contains("GET") {
+            allow.push_str(", HEAD");
+        }
+        let refused = move || {
+            let allow = allow.clone();
+            async move { Err::<actix_web::HttpResponse, _>(ApiError::MethodNotAllowed(allow.into())) }
+        };
+        let resource = web::resource(self.path);
+        let resource = self.routes.into_iter().fold(resource, |resource, (_, route)| resource.route(route));
+        resource.default_service(web::to(refused))
+    }
+}
+
+/// Every endpoint. The busiest paths stand first: they are tried in this order.
+pub(crate) fn endpoints() -> Vec<Endpoint> {
+    vec![
+        at("/v1/messages:batch").post(batch::schedule_batch),
+        at("/v1/contacts/{id}/messages").post(messages::schedule_message),
+        at("/v1/messages/{id}")
+            .get(messages::get_message)
+            .patch(messages::edit_message)
+            .delete(messages::cancel_message),
+        at("/v1/messages").get(messages::list_messages),
+        at("/v1/messages:cancel").post(message_actions::cancel_messages),
+        at("/v1/messages/{id}/send-now").post(message_actions::send_message_now),
+        at("/v1/messages/{id}/resolve").post(message_actions::resolve_message),
+        at("/v1/messages/{id}/requeue").post(message_actions::requeue_message),
+        at("/v1/contacts").get(contacts::list_contacts).post(contacts::create_contact),
+        at("/v1/contacts:import").post(import::import_contacts),
+        at("/v1/contacts/{id}")
+            .get(contacts::get_contact)
+            .patch(contacts::patch_contact)
+            .delete(contacts::delete_contact),
+        at("/v1/contacts/{id}/thread").get(thread::get_thread),
+        at("/v1/contacts/{id}/senders").get(sender_choices::list_sender_choices),
+        at("/v1/senders").get(senders::list_senders).post(senders::create_sender),
+        at("/v1/senders/{id}").get(senders::get_sender).patch(senders::patch_sender).delete(senders::delete_sender),
+        at("/v1/api-keys").get(api_keys::list_api_keys).post(api_keys::create_api_key),
+        at("/v1/api-keys/{id}").get(api_keys::get_api_key).delete(api_keys::revoke_api_key),
+        at("/v1/account").get(account::get_account).patch(account::patch_account),
+        at("/v1/events").get(events::listen_to_events),
+        at("/u/{token}").get(unsubscribe::unsubscribe_page).post(unsubscribe::unsubscribe),
+        at("/healthz").get(health::healthz),
+        at("/readyz").get(health::readyz),
+        at("/metrics").get(health::metrics),
+        at("/openapi.json").get(openapi::openapi_document),
+        at("/admin/v1/nodes").get(nodes::list_nodes),
+        at("/admin/v1/partitions").get(partitions::list_partitions),
+        at("/admin/v1/lanes").get(lanes::list_lanes),
+        at("/admin/v1/lanes/{id}/pause").post(lanes::pause_lane),
+        at("/admin/v1/lanes/{id}/resume").post(lanes::resume_lane),
+        at("/admin/v1/lanes/{id}/rate").post(lanes::set_lane_rate),
+        at("/admin/v1/dead-letters").get(dead_letters::list_dead_letters),
+        at("/admin/v1/dead-letters/{id}/requeue").post(dead_letters::requeue_dead_letter),
+        at("/admin/v1/drain").get(drain::get_drain).post(drain::set_drain),
+    ]
+}
+
+/// What every server thread mounts: made once, cloned into each.
+#[derive(Clone, Debug)]
+pub struct Api(web::Data<Shared>);
+
+impl Api {
+    /// The API around an engine. Its bounds (large bodies, listeners) hold over all server threads
+    /// that mount it.
+    #[must_use]
+    pub fn new(state: ApiState) -> Self {
+        Self(web::Data::new(Shared::new(state)))
+    }
+
+    /// Mounts every route, the page of the OpenAPI document at `/docs`, and the answer to unknown paths.
+    pub fn configure(&self, config: &mut ServiceConfig) {
+        config.app_data(self.0.clone());
+        for endpoint in endpoints() {
+            config.service(endpoint.into_resource());
+        }
+        openapi::configure_page(config);
+        config.default_service(web::to(|| async { Err::<actix_web::HttpResponse, _>(ApiError::UnknownRoute) }));
+    }
+}
