@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use sendwheel_actors::engine::settings::DeliverySettings;
+use sendwheel_actors::sender::sms::HttpSmsSettings;
+use sendwheel_actors::sender::smtp::SmtpSettings;
 
 use super::layers::Layers;
 use super::parse::{self, SecretUrl};
@@ -49,8 +51,10 @@ pub struct SmtpSection {
     pub connect_timeout: Duration,
     /// For one answer.
     pub command_timeout: Duration,
-    /// For the answer to a whole mail.
-    pub data_timeout: Duration,
+    /// For one whole hand-over.
+    pub attempt_timeout: Duration,
+    /// Mails after which a connection is replaced.
+    pub mails_per_connection: u32,
 }
 
 /// One table of `[[email.dkim]]`.
@@ -87,11 +91,13 @@ impl EmailSettings {
             None if transport == EmailTransport::Smtp => {
                 layers.refuse("email.smtp.url", r#"email.transport = "smtp" needs the server's URL"#);
             }
-            Some(url) if !is_smtp_url(url.expose_secret()) => layers.refuse(
-                "email.smtp.url",
-                "expected smtp://user:password@host:port or smtps://…, special characters of the password as %XX",
-            ),
-            _ => {}
+            // The transport's own reader: its refusals never show the text, which holds a password.
+            Some(url) => {
+                if let Err(error) = SmtpSettings::from_url(url.expose_secret()) {
+                    layers.refuse("email.smtp.url", error.to_string());
+                }
+            }
+            None => {}
         }
         Self {
             transport,
@@ -103,7 +109,12 @@ impl EmailSettings {
                 ca_file: layers.optional("email.smtp.ca_file", parse::text).map(PathBuf::from),
                 connect_timeout: seconds(layers, "email.smtp.connect_timeout", 10),
                 command_timeout: seconds(layers, "email.smtp.command_timeout", 30),
-                data_timeout: seconds(layers, "email.smtp.data_timeout", 120),
+                attempt_timeout: seconds(layers, "email.smtp.attempt_timeout", 60),
+                mails_per_connection: layers.or(
+                    "email.smtp.mails_per_connection",
+                    1_000,
+                    parse::number(1, 1_000_000),
+                ),
             },
             dkim: read_dkim(layers),
         }
@@ -112,10 +123,6 @@ impl EmailSettings {
 
 fn seconds(layers: &mut Layers, key: &str, default: u64) -> Duration {
     layers.or(key, Duration::from_secs(default), parse::positive_duration)
-}
-
-fn is_smtp_url(text: &str) -> bool {
-    url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "smtp" | "smtps") && url.has_host())
 }
 
 /// `[email.dkim]` for one domain, `[[email.dkim]]` for several.
@@ -151,8 +158,10 @@ pub struct TwilioSection {
     pub auth_token: Option<SecretString>,
     /// Requests at once.
     pub connections: usize,
-    /// For one request.
-    pub timeout: Duration,
+    /// For TCP and TLS.
+    pub connect_timeout: Duration,
+    /// For one whole attempt.
+    pub attempt_timeout: Duration,
 }
 
 /// `[sms.http]`.
@@ -162,14 +171,16 @@ pub struct HttpSmsSection {
     pub url: Option<SecretUrl>,
     /// Headers to send.
     pub headers: Headers,
-    /// The body's form, if it is not the usual one.
-    pub body: Option<String>,
+    /// The body's form.
+    pub body: String,
     /// Where the provider's id stands in its answer.
     pub id_pointer: Option<String>,
     /// Requests at once.
     pub connections: usize,
-    /// For one request.
-    pub timeout: Duration,
+    /// For TCP and TLS.
+    pub connect_timeout: Duration,
+    /// For one whole attempt.
+    pub attempt_timeout: Duration,
 }
 
 /// `[sms]`.
@@ -198,16 +209,18 @@ impl SmsSettings {
             base_url: layers.or("sms.twilio.base_url", "https://api.twilio.com".into(), parse::http_url),
             account_sid: layers.optional("sms.twilio.account_sid", account_sid),
             auth_token: layers.secret("sms.twilio.auth_token"),
-            connections: layers.or("sms.twilio.connections", 32, parse::number(1, 1_000)),
-            timeout: seconds(layers, "sms.twilio.timeout", 15),
+            connections: layers.or("sms.twilio.connections", 16, parse::number(1, 1_000)),
+            connect_timeout: seconds(layers, "sms.twilio.connect_timeout", 5),
+            attempt_timeout: seconds(layers, "sms.twilio.attempt_timeout", 20),
         };
         let http = HttpSmsSection {
             url: read_http_url(layers),
             headers: layers.free_table("sms.http.headers"),
-            body: layers.optional("sms.http.body", parse::text),
+            body: layers.or("sms.http.body", HttpSmsSettings::DEFAULT_BODY.into(), parse::text),
             id_pointer: layers.optional("sms.http.id_pointer", json_pointer),
-            connections: layers.or("sms.http.connections", 32, parse::number(1, 1_000)),
-            timeout: seconds(layers, "sms.http.timeout", 15),
+            connections: layers.or("sms.http.connections", 16, parse::number(1, 1_000)),
+            connect_timeout: seconds(layers, "sms.http.connect_timeout", 5),
+            attempt_timeout: seconds(layers, "sms.http.attempt_timeout", 20),
         };
         let missing: &[&str] = match transport {
             SmsTransport::Twilio if twilio.account_sid.is_none() => &["sms.twilio.account_sid"],

@@ -54,6 +54,20 @@ pub(crate) fn bytes(text: &str) -> Result<u64, &'static str> {
     number.checked_mul(unit).ok_or(EXPECTED)
 }
 
+/// As [`bytes`], within bounds.
+pub(crate) fn bytes_within(least: u64, most: u64) -> impl FnOnce(&str) -> Result<u64, String> {
+    move |text| match bytes(text)? {
+        size if (least..=most).contains(&size) => Ok(size),
+        _ => Err(format!("expected a size from {} to {}", shown(least), shown(most))),
+    }
+}
+
+fn shown(size: u64) -> String {
+    let units = [(1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    let unit = units.iter().find(|(unit, _)| size >= *unit && size % unit == 0);
+    unit.map_or_else(|| size.to_string(), |(unit, name)| format!("{}{name}", size / unit))
+}
+
 /// `"127.0.0.1:8080"`, `"[::1]:0"`, `"localhost:8080"`.
 pub(crate) fn socket_address(text: &str) -> Result<SocketAddr, &'static str> {
     let text = text.strip_prefix("localhost:").map_or_else(|| text.to_owned(), |port| format!("127.0.0.1:{port}"));

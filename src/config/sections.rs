@@ -9,6 +9,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use sendwheel_actors::domain::address::EmailAddress;
 use sendwheel_actors::domain::directory::Limit;
+use sendwheel_actors::domain::ids::{MAX_PARTITIONS, PartitionCount};
 use sendwheel_actors::engine::settings::{DeliverySettings, UncertainPolicy};
 
 use super::layers::Layers;
@@ -34,10 +35,12 @@ pub struct ServerSettings {
     pub keep_alive: Duration,
     /// Bytes of a JSON body.
     pub max_json: u64,
-    /// Bytes of a batch.
-    pub max_batch: u64,
-    /// Bytes of an import.
-    pub max_import: u64,
+    /// Bytes of a body with attachments, or of a batch.
+    pub max_large: u64,
+    /// Rows of an import.
+    pub max_import_rows: u64,
+    /// Listeners to events at once.
+    pub event_listeners: usize,
 }
 
 impl ServerSettings {
@@ -50,9 +53,10 @@ impl ServerSettings {
             max_connections: layers.or("server.max_connections", 10_000, parse::number(10, 1_000_000)),
             request_timeout: layers.or("server.request_timeout", Duration::from_secs(10), parse::positive_duration),
             keep_alive: layers.or("server.keep_alive", Duration::from_secs(75), parse::positive_duration),
-            max_json: layers.or("server.max_json", 2 << 20, parse::bytes),
-            max_batch: layers.or("server.max_batch", 16 << 20, parse::bytes),
-            max_import: layers.or("server.max_import", 1 << 30, parse::bytes),
+            max_json: layers.or("server.max_json", 256 << 10, parse::bytes_within(1 << 10, 16 << 20)),
+            max_large: layers.or("server.max_large", 16 << 20, parse::bytes_within(1 << 10, 256 << 20)),
+            max_import_rows: layers.or("server.max_import_rows", 1_000_000, parse::number(1, 1_000_000_000)),
+            event_listeners: layers.or("server.event_listeners", 1_000, parse::number(1, 1_000_000)),
         }
     }
 
@@ -78,11 +82,13 @@ pub struct StoreSection {
     /// This node's own folder.
     pub data_dir: PathBuf,
     /// Partitions of a new store.
-    pub partitions: u16,
+    pub partitions: PartitionCount,
     /// Embedded: whether a commit waits for the disk.
     pub fsync: bool,
     /// Embedded: bytes of a memtable.
     pub memtable: u64,
+    /// Embedded: bytes of journals before memtables are written out.
+    pub journal: u64,
     /// Embedded: bytes of block cache.
     pub cache: u64,
     /// Embedded: bytes on disk.
@@ -121,13 +127,14 @@ impl StoreSection {
         Self {
             url: SecretUrl::new(&url),
             data_dir: data_dir.into(),
-            partitions: layers.or("store.partitions", 256, parse::number(1, 4_096)),
+            partitions: layers.or("store.partitions", PartitionCount::DEFAULT, partitions),
             fsync: layers.or("store.fsync", true, parse::boolean),
-            memtable: layers.or("store.memtable", 16 << 20, parse::bytes),
+            memtable: layers.or("store.memtable", 16 << 20, parse::bytes_within(4 << 20, 64 << 20)),
+            journal: layers.or("store.journal", 128 << 20, parse::bytes_within(64 << 20, 1 << 40)),
             cache: layers.or("store.cache", 64 << 20, parse::bytes),
             max_bytes: layers.optional("store.max_bytes", parse::bytes),
             connect_timeout: layers.or("store.connect_timeout", Duration::from_secs(2), parse::positive_duration),
-            response_timeout: layers.or("store.response_timeout", Duration::from_secs(1), parse::positive_duration),
+            response_timeout: layers.or("store.response_timeout", Duration::from_secs(2), parse::positive_duration),
             wait_replicas: layers.or("store.wait_replicas", 0, parse::number(0, 16)),
             wait_timeout: layers.or("store.wait_timeout", Duration::from_millis(500), parse::positive_duration),
         }
@@ -140,8 +147,13 @@ impl StoreSection {
     }
 }
 
+fn partitions(text: &str) -> Result<PartitionCount, String> {
+    let count = text.parse().ok().and_then(PartitionCount::new);
+    count.ok_or_else(|| format!("expected a number from 1 to {MAX_PARTITIONS}"))
+}
+
 fn is_store_url(text: &str) -> bool {
-    let schemes = ["embedded:", "redis://", "rediss://", "redis-cluster://", "rediss-cluster://"];
+    let schemes = ["embedded:", "redis://", "rediss://", "redis-cluster://"];
     schemes.iter().any(|scheme| text.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()))
 }
 

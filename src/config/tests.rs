@@ -77,6 +77,10 @@ fn what_cannot_be_used_is_refused_with_its_key_and_its_line() {
         ("[email]\ntransport = \"smtp\"", "email.smtp.url: email.transport = \"smtp\" needs the server's URL"),
         ("[sms]\ntransport = \"twilio\"", "sms.twilio.account_sid: the chosen sms.transport needs it"),
         ("[store]\nfsync = maybe", "node.toml:2: not TOML: "),
+        (
+            "[store]\nmemtable = \"1MiB\"",
+            "node.toml:2: store.memtable: expected a size from 4MiB to 64MiB, not \"1MiB\"",
+        ),
         ("[store]\nmax_bytes = \"lots\"", "node.toml:2: store.max_bytes: expected a size such as"),
         ("[email]\nlimit.burst = 5", "email.limit.rate: a limit needs a rate"),
         ("[[email.dkim]]\ndomain = \"example.com\"\nselector = \"a\"", "email.dkim.0.key_file: a DKIM key needs"),
