@@ -89,11 +89,7 @@ pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
 ///
 /// # Errors
 /// Says what could not be started and what to do.
-pub async fn start(
-    settings: &Settings,
-    listener: TcpListener,
-    metrics: PrometheusHandle,
-) -> anyhow::Result<Node> {
+pub async fn start(settings: &Settings, listener: TcpListener, metrics: PrometheusHandle) -> anyhow::Result<Node> {
     let address = listener.local_addr().context("cannot tell the address that was bound")?;
     let public_url = settings.server.public_url_at(address);
     let clock: SharedClock = Arc::new(SystemClock);
@@ -117,29 +113,29 @@ pub async fn start(
             return Err(error);
         }
     };
-    let state = api::ApiState {
-        engine: engine.clone(),
-        settings: wiring::api_settings(settings, public_url.clone()),
-        metrics,
-    };
+    let state =
+        api::ApiState { engine: engine.clone(), settings: wiring::api_settings(settings, public_url.clone()), metrics };
     let http = serve(settings, listener, state)?;
     Ok(Node { engine, http, address, public_url, first, _name: name })
 }
 
 fn serve(settings: &Settings, listener: TcpListener, state: api::ApiState) -> anyhow::Result<ServerHandle> {
     let section = &settings.server;
-    let routes = api::routes(state);
-    let server = HttpServer::new(move || App::new().wrap(TracingLogger::<RequestSpan>::new()).configure(routes.clone()))
-        .workers(section.workers)
-        .max_connections(section.max_connections.div_ceil(section.workers))
-        .client_request_timeout(section.request_timeout)
-        .keep_alive(section.keep_alive)
-        .client_disconnect_timeout(std::time::Duration::from_secs(5))
-        .shutdown_timeout(HTTP_GRACE.as_secs())
-        .disable_signals()
-        .listen(listener)
-        .context("cannot serve on the bound port")?
-        .run();
+    // Made once: its bounds hold over all workers together.
+    let api = api::Api::new(state);
+    let server = HttpServer::new(move || {
+        App::new().wrap(TracingLogger::<RequestSpan>::new()).configure(|config| api.configure(config))
+    })
+    .workers(section.workers)
+    .max_connections(section.max_connections.div_ceil(section.workers))
+    .client_request_timeout(section.request_timeout)
+    .keep_alive(section.keep_alive)
+    .client_disconnect_timeout(std::time::Duration::from_secs(5))
+    .shutdown_timeout(HTTP_GRACE.as_secs())
+    .disable_signals()
+    .listen(listener)
+    .context("cannot serve on the bound port")?
+    .run();
     let handle = server.handle();
     actix_web::rt::spawn(server);
     Ok(handle)

@@ -290,9 +290,11 @@ pub(super) mod tests {
             "errors":[{"pointer":"/send/at","code":"time_zone_required","detail":"add an offset"}]}"#;
         let responder = Responder::start(vec![Responder::json(422, problem), Responder::json(502, "<html>")]);
         let client = client(&responder);
-        let refusal = client.json::<serde_json::Value>(client.request(Method::GET, "/v1/x")).await.unwrap_err().to_string();
+        let refusal =
+            client.json::<serde_json::Value>(client.request(Method::GET, "/v1/x")).await.unwrap_err().to_string();
         assert!(refusal.contains("the request was refused (invalid_request)\n  /send/at: add an offset"), "{refusal}");
-        let other = client.json::<serde_json::Value>(client.request(Method::GET, "/v1/x")).await.unwrap_err().to_string();
+        let other =
+            client.json::<serde_json::Value>(client.request(Method::GET, "/v1/x")).await.unwrap_err().to_string();
         assert!(other.contains("502") && other.contains("Bad Gateway"), "{other}");
         assert!(responder.requests()[0].contains("authorization: Bearer sw_test"));
     }
@@ -302,7 +304,8 @@ pub(super) mod tests {
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::with(&format!("http://{free}"), None).unwrap();
-        let error = client.json::<serde_json::Value>(client.request(Method::GET, "/readyz")).await.unwrap_err().to_string();
+        let error =
+            client.json::<serde_json::Value>(client.request(Method::GET, "/readyz")).await.unwrap_err().to_string();
         assert!(error.contains(&free.to_string()) && error.contains("is the node running"), "{error}");
     }
 

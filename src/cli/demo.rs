@@ -36,7 +36,9 @@ use crate::telemetry;
 
 /// Tries Sendwheel out.
 #[derive(Args)]
-#[command(after_help = "Nothing is sent: mails and texts are written to files.\n\nExamples:\n  sendwheel demo\n  sendwheel demo --data ./demo")]
+#[command(
+    after_help = "Nothing is sent: mails and texts are written to files.\n\nExamples:\n  sendwheel demo\n  sendwheel demo --data ./demo"
+)]
 pub(crate) struct DemoArgs {
     /// Keep everything in this folder, and go on with it the next time
     #[arg(long, value_name = "DIR")]
@@ -106,8 +108,7 @@ fn secrets_of(folder: &Path) -> anyhow::Result<Secrets> {
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let ids = IdSource::from_os();
-            let secrets =
-                Secrets { password: startup::new_password(&ids), api_key: startup::new_api_key(&ids) };
+            let secrets = Secrets { password: startup::new_password(&ids), api_key: startup::new_api_key(&ids) };
             fs::create_dir_all(folder).with_context(cannot)?;
             let mut file =
                 fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file).with_context(cannot)?;
@@ -128,11 +129,8 @@ fn settings(folder: &Path, secrets: &Secrets, listen: Option<&str>) -> Result<Se
         secrets.password.expose_secret(),
         secrets.api_key.expose_secret(),
     );
-    let flags = Flags {
-        data: Some(folder.into()),
-        listen: Some(listen.unwrap_or(DEFAULT_LISTEN).into()),
-        ..Flags::default()
-    };
+    let flags =
+        Flags { data: Some(folder.into()), listen: Some(listen.unwrap_or(DEFAULT_LISTEN).into()), ..Flags::default() };
     Ok(Settings::merge(Some(("demo-secrets", &file)), [], &flags)?)
 }
 

@@ -17,11 +17,13 @@ use crate::config::Settings;
 
 /// Checks everything.
 #[derive(Args)]
-#[command(after_help = "Exit code 1 if a check failed. With an API key, the domains of the account's email senders are checked too.
+#[command(
+    after_help = "Exit code 1 if a check failed. With an API key, the domains of the account's email senders are checked too.
 
 Examples:
   sendwheel doctor --config sendwheel.toml
-  sendwheel doctor --domain example.com")]
+  sendwheel doctor --domain example.com"
+)]
 pub(crate) struct DoctorArgs {
     #[command(flatten)]
     settings: SettingsArgs,

@@ -74,7 +74,8 @@ mod tests {
         Event { id: id.map(Into::into), name: name.map(Into::into), data: data.into() }
     }
 
-    const STREAM: &str = ": hello\n\nid: 1-2\nevent: message.updated\ndata: {\"a\":1}\n\nretry: 5\r\ndata:x\r\ndata: y\r\n\r\nid: 9\n\n";
+    const STREAM: &str =
+        ": hello\n\nid: 1-2\nevent: message.updated\ndata: {\"a\":1}\n\nretry: 5\r\ndata:x\r\ndata: y\r\n\r\nid: 9\n\n";
 
     #[test]
     fn a_stream_is_read_the_same_however_it_is_cut() {

@@ -12,7 +12,7 @@ use reqwest::Method;
 use serde::Deserialize;
 use tokio::io::AsyncReadExt;
 
-use super::client::{Client, ClientError, FieldProblem, NodeArgs};
+use super::client::{Client, FieldProblem, NodeArgs};
 use super::{Failure, Outcome, note, say};
 
 /// Imports contacts.
@@ -40,9 +40,8 @@ const MAX_SHOWN: u64 = 1_000;
 
 #[derive(Deserialize)]
 struct Row {
-    /// Line of the file, the header being line 1.
-    #[serde(default)]
-    row: u64,
+    /// Line of the file that it begins on, the header being line 1.
+    line: u64,
     outcome: String,
     #[serde(default)]
     errors: Vec<FieldProblem>,
@@ -113,7 +112,7 @@ async fn import(client: &Client, file: tokio::fs::File, bar: &ProgressBar) -> Re
 }
 
 fn take_row(client: &Client, line: &[u8], counts: &mut Counts, bar: &ProgressBar) -> Result<(), Failure> {
-    let row: Row = serde_json::from_slice(line).map_err(|error| ClientError::from(client.unreadable(error)))?;
+    let row: Row = serde_json::from_slice(line).map_err(|error| client.unreadable(error))?;
     match row.outcome.as_str() {
         "created" => counts.created += 1,
         "updated" => counts.updated += 1,
@@ -128,7 +127,7 @@ fn take_row(client: &Client, line: &[u8], counts: &mut Counts, bar: &ProgressBar
 }
 
 fn refusal(row: &Row) -> String {
-    let mut text = format!("line {}: ", row.row);
+    let mut text = format!("line {}: ", row.line);
     if row.errors.is_empty() {
         text.push_str("refused");
     }
@@ -176,9 +175,9 @@ mod tests {
 
     #[actix_web::test]
     async fn a_file_is_streamed_and_every_row_is_counted() {
-        let answer = "{\"row\":2,\"outcome\":\"created\",\"id\":\"contact_1\"}\n\
-                      {\"row\":3,\"outcome\":\"refused\",\"errors\":[{\"pointer\":\"/phone\",\"code\":\"x\",\"detail\":\"no such number\"}]}\n\
-                      {\"row\":4,\"outcome\":\"updated\",\"id\":\"contact_2\"}";
+        let answer = "{\"row\":1,\"line\":2,\"outcome\":\"created\",\"id\":\"contact_1\"}\n\
+                      {\"row\":2,\"line\":3,\"outcome\":\"refused\",\"errors\":[{\"pointer\":\"/phone\",\"code\":\"x\",\"detail\":\"no such number\"}]}\n\
+                      {\"row\":3,\"line\":4,\"outcome\":\"updated\",\"id\":\"contact_2\"}";
         let head = "HTTP/1.1 200 OK\r\ncontent-type: application/x-ndjson\r\nconnection: close\r\n\r\n";
         let responder = Responder::start(vec![format!("{head}{answer}")]);
         let mut file = tempfile::tempfile().unwrap();
@@ -193,7 +192,7 @@ mod tests {
     #[test]
     fn a_refused_row_is_told_with_its_line_and_reasons() {
         let error = |pointer: &str, detail: &str| FieldProblem { pointer: pointer.into(), detail: detail.into() };
-        let row = |errors| Row { row: 7, outcome: "refused".into(), errors };
+        let row = |errors| Row { line: 7, outcome: "refused".into(), errors };
         assert_eq!(
             refusal(&row(vec![error("/phone", "no such number"), error("", "too many")])),
             "line 7: phone: no such number; too many"

@@ -117,7 +117,9 @@ fn when(at: Option<&str>, zone: Option<&str>, now: UnixMs) -> Result<Value, Fail
     if let Some(delay) = at.strip_prefix('+') {
         return match humantime::parse_duration(delay) {
             Ok(_) if zone.is_some() => refuse("a delay has no zone: leave out --tz"),
-            Ok(delay) if delay <= Duration::from_secs(3_650 * 86_400) => Ok(json!({ "at": now.plus(delay).to_string() })),
+            Ok(delay) if delay <= Duration::from_secs(3_650 * 86_400) => {
+                Ok(json!({ "at": now.plus(delay).to_string() }))
+            }
             _ => refuse("expected a delay such as +90s, +10m or +1d"),
         };
     }

@@ -14,14 +14,16 @@ use crate::telemetry;
 
 /// Runs a node.
 #[derive(Args)]
-#[command(after_help = "Every setting is a key of the file, a variable SENDWHEEL_SECTION__KEY, or one of these flags, which win.
+#[command(
+    after_help = "Every setting is a key of the file, a variable SENDWHEEL_SECTION__KEY, or one of these flags, which win.
 On the first start on an empty store a sign-in and an API key are printed, once.
 
 Examples:
   sendwheel serve
   sendwheel serve --print-config > sendwheel.toml
   sendwheel serve --config sendwheel.toml
-  sendwheel serve --store redis://localhost:6379 --listen 0.0.0.0:8080")]
+  sendwheel serve --store redis://localhost:6379 --listen 0.0.0.0:8080"
+)]
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(super) settings: SettingsArgs,

@@ -11,7 +11,9 @@ use super::{Failure, Outcome, note, say};
 
 /// Shows a node's health.
 #[derive(Args)]
-#[command(after_help = "Exit code 1 if the node takes no schedules. With an operator's key also its nodes and lanes.\n\nExample:\n  sendwheel status")]
+#[command(
+    after_help = "Exit code 1 if the node takes no schedules. With an operator's key also its nodes and lanes.\n\nExample:\n  sendwheel status"
+)]
 pub(crate) struct StatusArgs {
     #[command(flatten)]
     node: NodeArgs,
@@ -70,7 +72,7 @@ fn reason(said: &[u8]) -> String {
 
 fn table(header: &[&str], right: &[usize]) -> Table {
     let mut table = Table::new();
-    table.load_preset(NOTHING).set_header(header);
+    table.load_style(NOTHING).set_header(header);
     for index in right {
         if let Some(column) = table.column_mut(*index) {
             column.set_cell_alignment(CellAlignment::Right);

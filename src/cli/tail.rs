@@ -62,11 +62,7 @@ fn is_passing(error: &anyhow::Error) -> bool {
 }
 
 /// Follows one connection until it ends, keeping the id to resume after.
-async fn follow(
-    client: &Client,
-    last_id: &mut Option<String>,
-    mut on_event: impl FnMut(&Event) -> Outcome,
-) -> Outcome {
+async fn follow(client: &Client, last_id: &mut Option<String>, mut on_event: impl FnMut(&Event) -> Outcome) -> Outcome {
     let mut request = client.request(Method::GET, "/v1/events").header("accept", "text/event-stream");
     if let Some(id) = &*last_id {
         request = request.header("last-event-id", id);
@@ -99,7 +95,8 @@ fn as_text(event: &Event) -> String {
     };
     let text = |key: &str| data.get(key).and_then(Value::as_str).unwrap_or_default();
     // The state first and padded, so that the eye can follow the column.
-    let about: Vec<_> = ["message_id", "contact_id", "campaign_id"].map(text).into_iter().filter(|id| !id.is_empty()).collect();
+    let about: Vec<_> =
+        ["message_id", "contact_id", "campaign_id"].map(text).into_iter().filter(|id| !id.is_empty()).collect();
     format!("{}  {name:<16} {:<10} {}", text("at"), text("state"), about.join("  ")).trim().to_owned()
 }
 
@@ -113,7 +110,8 @@ mod tests {
         let event = Event {
             id: Some("a-1".into()),
             name: Some("message.updated".into()),
-            data: r#"{"at":"2026-12-01T09:00:00Z","state":"submitted","message_id":"msg_1","contact_id":"contact_1"}"#.into(),
+            data: r#"{"at":"2026-12-01T09:00:00Z","state":"submitted","message_id":"msg_1","contact_id":"contact_1"}"#
+                .into(),
         };
         assert_eq!(as_text(&event), "2026-12-01T09:00:00Z  message.updated  submitted  msg_1  contact_1");
         assert!(as_json(&event).contains(r#""state":"submitted""#));

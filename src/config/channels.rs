@@ -110,11 +110,7 @@ impl EmailSettings {
                 connect_timeout: seconds(layers, "email.smtp.connect_timeout", 10),
                 command_timeout: seconds(layers, "email.smtp.command_timeout", 30),
                 attempt_timeout: seconds(layers, "email.smtp.attempt_timeout", 60),
-                mails_per_connection: layers.or(
-                    "email.smtp.mails_per_connection",
-                    1_000,
-                    parse::number(1, 1_000_000),
-                ),
+                mails_per_connection: layers.or("email.smtp.mails_per_connection", 1_000, parse::number(1, 1_000_000)),
             },
             dkim: read_dkim(layers),
         }

@@ -83,7 +83,11 @@ impl Layers {
                 let line = line_of(text, error.span().map_or(0, |span| span.start));
                 let origin = Origin::File { name: name.into(), line };
                 // The message alone: the rendered error would quote the line, and with it a secret.
-                self.problems.push(Problem { origin, key: String::new(), what: format!("not TOML: {}", error.message()) });
+                self.problems.push(Problem {
+                    origin,
+                    key: String::new(),
+                    what: format!("not TOML: {}", error.message()),
+                });
             }
         }
     }

@@ -21,8 +21,8 @@ use sendwheel_actors::store::NodeId;
 pub use channels::{
     DkimSection, EmailSettings, EmailTransport, HttpSmsSection, SmsSettings, SmsTransport, SmtpSection, TwilioSection,
 };
-use layers::{Layers, Origin};
 pub use layers::Problem;
+use layers::{Layers, Origin};
 pub use parse::SecretUrl;
 pub use sections::{
     BootstrapSettings, ClusterSettings, EngineSection, Headers, LogFormat, LogSettings, ServerSettings, StoreSection,

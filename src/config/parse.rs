@@ -64,7 +64,7 @@ pub(crate) fn bytes_within(least: u64, most: u64) -> impl FnOnce(&str) -> Result
 
 fn shown(size: u64) -> String {
     let units = [(1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-    let unit = units.iter().find(|(unit, _)| size >= *unit && size % unit == 0);
+    let unit = units.iter().find(|(unit, _)| size >= *unit && size.is_multiple_of(*unit));
     unit.map_or_else(|| size.to_string(), |(unit, name)| format!("{}{name}", size / unit))
 }
 

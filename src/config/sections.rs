@@ -109,10 +109,8 @@ impl StoreSection {
         let given_dir = layers.optional("store.data_dir", parse::text);
         let url = layers.secret("store.url").map(|url| url.expose_secret().to_owned());
         if url.as_deref().is_some_and(|url| !is_store_url(url)) {
-            layers.refuse(
-                "store.url",
-                "expected embedded:DIR, redis://host:port or redis-cluster://host:port,host:port",
-            );
+            layers
+                .refuse("store.url", "expected embedded:DIR, redis://host:port or redis-cluster://host:port,host:port");
         }
         let embedded_dir = |url: &str| url.strip_prefix("embedded:").map(ToOwned::to_owned);
         let (url, data_dir) = match (url, given_dir) {
@@ -328,7 +326,9 @@ impl LogSettings {
     pub(super) fn read(layers: &mut Layers) -> Self {
         let directives = |text: &str| match text.parse::<tracing_subscriber::EnvFilter>() {
             Ok(_) => Ok(text.to_owned()),
-            Err(_) => Err(r#"expected a level (error, warn, info, debug, trace) or directives such as "warn,sendwheel=debug""#),
+            Err(_) => Err(
+                r#"expected a level (error, warn, info, debug, trace) or directives such as "warn,sendwheel=debug""#,
+            ),
         };
         let formats = &[("text", LogFormat::Text), ("json", LogFormat::Json)];
         Self {

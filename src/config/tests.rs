@@ -69,7 +69,10 @@ fn what_cannot_be_used_is_refused_with_its_key_and_its_line() {
             "node.toml:2: engine.permit_ttl: expected a duration such as \"250ms\", \"10s\", \"6h\" or \"90d\", not \"soon\"",
         ),
         ("[engine]\nshards = 0", "node.toml:2: engine.shards: expected a number from 1 to 256, not \"0\""),
-        ("[engine]\nlease_ttl = \"1s\"", "node.toml:2: engine.lease_ttl: expected 2s or more: renewals need time to arrive"),
+        (
+            "[engine]\nlease_ttl = \"1s\"",
+            "node.toml:2: engine.lease_ttl: expected 2s or more: renewals need time to arrive",
+        ),
         (
             "[email]\ntransport = \"pigeon\"",
             "node.toml:2: email.transport: expected one of \"smtp\", \"outbox\", \"discard\", not \"pigeon\"",
@@ -93,8 +96,10 @@ fn what_cannot_be_used_is_refused_with_its_key_and_its_line() {
 #[test]
 fn every_problem_is_reported_at_once() {
     let file = "[server]\nworkers = 0\n[store]\nfsync = \"no\"\nnew = 1";
-    let error = Settings::merge(Some(("f", file)), env(&[("SENDWHEEL_LOG__LEVL", "info")]), &Flags::default()).unwrap_err();
-    let lines: Vec<_> = error.problems.iter().map(|problem| (problem.key.clone(), problem.origin.to_string())).collect();
+    let error =
+        Settings::merge(Some(("f", file)), env(&[("SENDWHEEL_LOG__LEVL", "info")]), &Flags::default()).unwrap_err();
+    let lines: Vec<_> =
+        error.problems.iter().map(|problem| (problem.key.clone(), problem.origin.to_string())).collect();
     let expected = [
         ("server.workers", "f:2: "),
         ("store.fsync", "f:4: "),

@@ -46,7 +46,10 @@ impl NodeName {
 
     fn kept_in(folder: &Path, ids: &IdSource) -> anyhow::Result<Self> {
         let what_to_do = || {
-            format!("cannot keep this node's name in {}: make it writable, or choose another with --data", folder.display())
+            format!(
+                "cannot keep this node's name in {}: make it writable, or choose another with --data",
+                folder.display()
+            )
         };
         fs::create_dir_all(folder).with_context(what_to_do)?;
         for number in 1..=MAX_NAMES {

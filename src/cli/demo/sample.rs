@@ -26,10 +26,34 @@ struct Person {
 
 const PEOPLE: [Person; 5] = [
     Person { key: "ann", name: "Ann Baker", phone: "+12125550123", email: "ann@example.com", zone: "America/New_York" },
-    Person { key: "james", name: "James Okafor", phone: "+447700900123", email: "james@example.com", zone: "Europe/London" },
-    Person { key: "lena", name: "Lena Fischer", phone: "+491713920012", email: "lena@example.com", zone: "Europe/Berlin" },
-    Person { key: "noah", name: "Noah Wilson", phone: "+61491570006", email: "noah@example.com", zone: "Australia/Sydney" },
-    Person { key: "maya", name: "Maya Chen", phone: "+13105550134", email: "maya@example.com", zone: "America/Los_Angeles" },
+    Person {
+        key: "james",
+        name: "James Okafor",
+        phone: "+447700900123",
+        email: "james@example.com",
+        zone: "Europe/London",
+    },
+    Person {
+        key: "lena",
+        name: "Lena Fischer",
+        phone: "+491713920012",
+        email: "lena@example.com",
+        zone: "Europe/Berlin",
+    },
+    Person {
+        key: "noah",
+        name: "Noah Wilson",
+        phone: "+61491570006",
+        email: "noah@example.com",
+        zone: "Australia/Sydney",
+    },
+    Person {
+        key: "maya",
+        name: "Maya Chen",
+        phone: "+13105550134",
+        email: "maya@example.com",
+        zone: "America/Los_Angeles",
+    },
 ];
 
 /// A message of the sample, as it is told.
@@ -109,12 +133,7 @@ fn message(channel: Channel, text: &str, subject: Option<&str>, intent: NewInten
         channel,
         to: None::<Address>,
         from: None,
-        content: Content {
-            subject: subject.map(Into::into),
-            text: Some(text.into()),
-            html: None,
-            render: true,
-        },
+        content: Content { subject: subject.map(Into::into), text: Some(text.into()), html: None, render: true },
         attachments: Vec::new(),
         intent,
         class: None,
@@ -158,7 +177,11 @@ pub(super) async fn schedule(
         let (what, is_due_soon) = match when {
             "+10 s" => {
                 let outcome = engine.cancel(caller, id).await?;
-                (if outcome == CancelOutcome::Canceled { "cancelled again" } else { "could not be cancelled" }.into(), false)
+                (
+                    if outcome == CancelOutcome::Canceled { "cancelled again" } else { "could not be cancelled" }
+                        .into(),
+                    false,
+                )
             }
             "later" => (format!("{} where they are ({})", tomorrow.replace('T', " "), PEOPLE[person].zone), false),
             _ => (String::new(), true),

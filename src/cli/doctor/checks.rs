@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 use secrecy::ExposeSecret;
-use sendwheel_actors::domain::clock::{Clock, SharedClock, SystemClock};
+use sendwheel_actors::domain::clock::{SharedClock, SystemClock};
 use sendwheel_actors::domain::source::IdSource;
 use sendwheel_actors::sender::smtp::dial::Dialer;
 use sendwheel_actors::sender::smtp::verdict::judge;
@@ -81,9 +81,19 @@ pub(super) async fn store(settings: &Settings) -> Vec<Finding> {
         Ok(Ok(store)) => store,
         Ok(Err(error)) if settings.store.is_embedded() => return vec![held_or_broken(settings, &error).await],
         Ok(Err(error)) => {
-            return vec![Finding::fail(AREA, format!("{error:#}"), "check that Redis runs there and lets this user in")];
+            return vec![Finding::fail(
+                AREA,
+                format!("{error:#}"),
+                "check that Redis runs there and lets this user in",
+            )];
         }
-        Err(_) => return vec![Finding::fail(AREA, "no answer in time", "check network and firewall between here and the store")],
+        Err(_) => {
+            return vec![Finding::fail(
+                AREA,
+                "no answer in time",
+                "check network and firewall between here and the store",
+            )];
+        }
     };
     let mut findings = about(settings, &store, &clock).await;
     if let Err(error) = store.close().await {
@@ -97,8 +107,13 @@ async fn about(settings: &Settings, store: &SharedStore, clock: &SharedClock) ->
     let mut findings = Vec::new();
     match store.describe().await {
         Ok(description) => {
-            findings.push(Finding::ok(AREA, format!("{} {}, {} partitions", description.backend, description.version, store.partitions().get())));
-            findings.extend(description.warnings.into_iter().map(|warning| Finding::new(super::Level::Warn, AREA, warning)));
+            findings.push(Finding::ok(
+                AREA,
+                format!("{} {}, {} partitions", description.backend, description.version, store.partitions().get()),
+            ));
+            findings.extend(
+                description.warnings.into_iter().map(|warning| Finding::new(super::Level::Warn, AREA, warning)),
+            );
         }
         Err(error) => findings.push(Finding::fail(AREA, error.to_string(), "check the store's own log")),
     }
@@ -132,7 +147,8 @@ async fn clock_against(settings: &Settings, store: &SharedStore, clock: &SharedC
     // The answer was made somewhere between the two readings; only what lies outside is a difference.
     let skew = theirs.since(after).max(before.since(theirs));
     if skew > SKEW {
-        let difference = humantime::format_duration(Duration::from_millis(u64::try_from(skew.as_millis()).unwrap_or(u64::MAX)));
+        let difference =
+            humantime::format_duration(Duration::from_millis(u64::try_from(skew.as_millis()).unwrap_or(u64::MAX)));
         return Finding::warn(
             AREA,
             format!("this machine's clock and the store's differ by {difference}; messages go by the store's"),
@@ -218,9 +234,17 @@ async fn smtp_server(smtp: SmtpSettings) -> Vec<Finding> {
         Ok(Err(error)) => {
             let verdict = judge(error.stage, &error.trouble, false, &[]);
             let why = verdict.failure().map_or_else(|| "it failed".into(), |failure| failure.detail.clone());
-            findings.push(Finding::fail(AREA, format!("{server}: {why}"), "check host, port, tls, user and password in email.smtp.url"));
+            findings.push(Finding::fail(
+                AREA,
+                format!("{server}: {why}"),
+                "check host, port, tls, user and password in email.smtp.url",
+            ));
         }
-        Err(_) => findings.push(Finding::fail(AREA, format!("{server}: no answer in time"), "check host and port, and that no firewall is between")),
+        Err(_) => findings.push(Finding::fail(
+            AREA,
+            format!("{server}: no answer in time"),
+            "check host and port, and that no firewall is between",
+        )),
     }
     findings
 }
@@ -232,7 +256,9 @@ pub(super) async fn sms(settings: &Settings) -> Vec<Finding> {
         SmsTransport::Outbox => {
             Finding::ok(AREA, format!("texts are written to {}, none is sent", settings.outbox_dir.display()))
         }
-        SmsTransport::Discard => Finding::warn(AREA, "texts are thrown away", "set sms.transport, unless you are measuring"),
+        SmsTransport::Discard => {
+            Finding::warn(AREA, "texts are thrown away", "set sms.transport, unless you are measuring")
+        }
         SmsTransport::Twilio => twilio(settings).await,
         SmsTransport::Http => http_provider(settings).await,
     }]
@@ -279,7 +305,11 @@ fn twilio_answer(status: u16, body: &[u8]) -> Finding {
         (401 | 403 | 404, _) => {
             Finding::fail(AREA, "Twilio refuses the credentials", "check sms.twilio.account_sid and auth_token")
         }
-        _ => Finding::warn(AREA, format!("Twilio answered with status {status}"), "try again later, and look at Twilio's status page"),
+        _ => Finding::warn(
+            AREA,
+            format!("Twilio answered with status {status}"),
+            "try again later, and look at Twilio's status page",
+        ),
     }
 }
 
@@ -293,7 +323,9 @@ async fn http_provider(settings: &Settings) -> Finding {
     match timeout(LIMIT, TcpStream::connect((host.trim_matches(['[', ']']), port))).await {
         Ok(Ok(_)) => Finding::ok(AREA, format!("{host}:{port} accepts connections; its credentials are not checked")),
         Ok(Err(error)) => Finding::fail(AREA, format!("{host}:{port}: {error}"), "check sms.http.url"),
-        Err(_) => Finding::fail(AREA, format!("{host}:{port}: no answer in time"), "check sms.http.url and the firewall"),
+        Err(_) => {
+            Finding::fail(AREA, format!("{host}:{port}: no answer in time"), "check sms.http.url and the firewall")
+        }
     }
 }
 

@@ -55,7 +55,8 @@ pub(super) async fn domains(settings: &Settings, more: Vec<String>) -> Vec<Findi
         }
         for key in selectors {
             let name = format!("{}._domainkey.{domain}", key.selector);
-            findings.push(found(&format!("DKIM key {name}"), txt(&resolver, &name).await, |records| dkim(&name, records)));
+            findings
+                .push(found(&format!("DKIM key {name}"), txt(&resolver, &name).await, |records| dkim(&name, records)));
         }
         findings.push(dmarc_of(&resolver, domain).await);
     }
@@ -128,7 +129,11 @@ fn spf(domain: &str, records: &[String]) -> Finding {
             "replace +all with -all or ~all",
         ),
         [_] => Finding::ok(AREA, format!("{domain}: SPF is published")),
-        _ => Finding::fail(AREA, format!("{domain}: {} SPF records, of which receivers use none", policies.len()), "merge them into one"),
+        _ => Finding::fail(
+            AREA,
+            format!("{domain}: {} SPF records, of which receivers use none", policies.len()),
+            "merge them into one",
+        ),
     }
 }
 
@@ -137,8 +142,14 @@ fn dkim(name: &str, records: &[String]) -> Finding {
         record.split(';').find_map(|tag| tag.trim().strip_prefix("p=").map(|key| key.trim().to_owned()))
     });
     match key.as_deref() {
-        None => Finding::fail(AREA, format!("{name}: no key is published"), "publish the public half of the key as a TXT record there"),
-        Some("") => Finding::fail(AREA, format!("{name}: the key is revoked"), "publish a new key under a new selector"),
+        None => Finding::fail(
+            AREA,
+            format!("{name}: no key is published"),
+            "publish the public half of the key as a TXT record there",
+        ),
+        Some("") => {
+            Finding::fail(AREA, format!("{name}: the key is revoked"), "publish a new key under a new selector")
+        }
         Some(_) => Finding::ok(AREA, format!("{name}: a key is published")),
     }
 }
@@ -208,7 +219,9 @@ mod tests {
 
     #[test]
     fn reserved_names_are_not_looked_up() {
-        for (domain, reserved) in [("localhost", true), ("demo.example", true), ("a.test", true), ("example.com", false)] {
+        for (domain, reserved) in
+            [("localhost", true), ("demo.example", true), ("a.test", true), ("example.com", false)]
+        {
             assert_eq!(is_reserved(domain), reserved, "{domain}");
         }
     }
