@@ -18,6 +18,8 @@ const MAX_DOMAINS: usize = 20;
 /// What came of a question for TXT records.
 enum Answer {
     Records(Vec<String>),
+    /// The name itself is not there.
+    NoSuchName,
     /// Nobody knows: the resolver did not answer.
     Unknown(String),
 }
@@ -44,7 +46,16 @@ pub(super) async fn domains(settings: &Settings, more: Vec<String>) -> Vec<Findi
     };
     let mut findings = Vec::new();
     for domain in all.iter().take(MAX_DOMAINS) {
-        findings.push(found(&format!("SPF of {domain}"), txt(&resolver, domain).await, |records| spf(domain, records)));
+        let at_domain = txt(&resolver, domain).await;
+        if matches!(at_domain, Answer::NoSuchName) {
+            findings.push(Finding::warn(
+                AREA,
+                format!("{domain}: no such domain for this machine's resolver"),
+                "check its spelling, and that the resolver sees the public DNS",
+            ));
+            continue;
+        }
+        findings.push(found(&format!("SPF of {domain}"), at_domain, |records| spf(domain, records)));
         let selectors: Vec<_> = keys.iter().filter(|key| key.domain.eq_ignore_ascii_case(domain)).collect();
         if selectors.is_empty() {
             findings.push(Finding::warn(
@@ -83,6 +94,7 @@ async fn txt(resolver: &TokioResolver, name: &str) -> Answer {
                 })
                 .collect(),
         ),
+        Err(error) if error.is_nx_domain() => Answer::NoSuchName,
         Err(error) if error.is_no_records_found() => Answer::Records(Vec::new()),
         Err(error) => Answer::Unknown(error.to_string()),
     }
@@ -91,6 +103,7 @@ async fn txt(resolver: &TokioResolver, name: &str) -> Answer {
 fn found(what: &str, answer: Answer, judge: impl FnOnce(&[String]) -> Finding) -> Finding {
     match answer {
         Answer::Records(records) => judge(&records),
+        Answer::NoSuchName => judge(&[]),
         Answer::Unknown(error) => Finding::skip(AREA, format!("{what}: the resolver did not answer ({error})")),
     }
 }
@@ -99,17 +112,17 @@ fn found(what: &str, answer: Answer, judge: impl FnOnce(&[String]) -> Finding) -
 async fn dmarc_of(resolver: &TokioResolver, domain: &str) -> Finding {
     let mut at = domain;
     loop {
-        match txt(resolver, &format!("_dmarc.{at}")).await {
+        let records = match txt(resolver, &format!("_dmarc.{at}")).await {
+            Answer::Records(records) => records,
+            Answer::NoSuchName => Vec::new(),
             Answer::Unknown(error) => {
                 return Finding::skip(AREA, format!("DMARC of {domain}: the resolver did not answer ({error})"));
             }
-            Answer::Records(records) => {
-                let above = at.split_once('.').map(|(_, above)| above).filter(|above| above.contains('.'));
-                match above {
-                    Some(above) if !records.iter().any(|record| is_dmarc(record)) => at = above,
-                    _ => return dmarc(domain, &records),
-                }
-            }
+        };
+        let above = at.split_once('.').map(|(_, above)| above).filter(|above| above.contains('.'));
+        match above {
+            Some(above) if !records.iter().any(|record| is_dmarc(record)) => at = above,
+            _ => return dmarc(domain, &records),
         }
     }
 }
