@@ -23,7 +23,6 @@ use tracing_actix_web::TracingLogger;
 use crate::api;
 use crate::config::Settings;
 use crate::shutdown::HTTP_GRACE;
-use crate::telemetry::RequestSpan;
 
 pub use identity::NodeName;
 pub use wiring::{open_store, transports};
@@ -124,7 +123,7 @@ fn serve(settings: &Settings, listener: TcpListener, state: api::ApiState) -> an
     // Made once: its bounds hold over all workers together.
     let api = api::Api::new(state);
     let server = HttpServer::new(move || {
-        App::new().wrap(TracingLogger::<RequestSpan>::new()).configure(|config| api.configure(config))
+        App::new().wrap(TracingLogger::<api::RequestSpan>::new()).configure(|config| api.configure(config))
     })
     .workers(section.workers)
     .max_connections(section.max_connections.div_ceil(section.workers))
@@ -154,7 +153,7 @@ async fn bootstrap(settings: &Settings, engine: &Engine, ids: &IdSource) -> anyh
         api_key: given_or(&section.api_key, new_api_key),
     };
     let was_empty = engine
-        .bootstrap(Bootstrap {
+        .bootstrap(&Bootstrap {
             admin_email: section.admin_email.clone(),
             admin_password: credentials.admin_password.value().clone(),
             api_key: credentials.api_key.value().clone(),

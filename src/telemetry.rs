@@ -1,17 +1,12 @@
 //! The process's log and metrics. Logs go to stderr; metrics are kept here and shown by `/metrics`.
 //!
-//! Neither ever carries an address, a text or a secret: spans name a request's route, not its path or its
-//! query (`?q=` holds addresses), and metrics are labelled with channels and outcomes only.
+//! Neither carries an address, a text or a secret: metrics are labelled with channels and outcomes only, and
+//! what is logged has types that do not show them.
 
 use std::time::Duration;
 
-use actix_web::body::MessageBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
-use tracing::Span;
-use tracing::field::Empty;
-use tracing_actix_web::RootSpanBuilder;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -88,30 +83,6 @@ fn describe() {
     );
 }
 
-/// The span of a request: method, route pattern and status, at level debug.
-#[derive(Debug)]
-pub struct RequestSpan;
-
-impl RootSpanBuilder for RequestSpan {
-    fn on_request_start(request: &ServiceRequest) -> Span {
-        tracing::debug_span!(
-            "request",
-            method = %request.method(),
-            route = request.match_pattern().as_deref().unwrap_or("unknown"),
-            status = Empty,
-        )
-    }
-
-    fn on_request_end<B: MessageBody>(span: Span, outcome: &Result<ServiceResponse<B>, actix_web::Error>) {
-        let status = match outcome {
-            Ok(response) => response.status(),
-            Err(error) => error.as_response_error().status_code(),
-        };
-        span.record("status", status.as_u16());
-        tracing::debug!(parent: &span, "answered");
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write;
@@ -132,33 +103,30 @@ mod tests {
         }
     }
 
-    fn logged(format: LogFormat, request: &str) -> String {
+    fn logged(format: LogFormat, level: &str) -> String {
         let kept = Kept::default();
         let writer = kept.clone();
-        let subscriber = subscriber(format, EnvFilter::new("debug"), move || writer.clone());
+        let subscriber = subscriber(format, EnvFilter::new(level), move || writer.clone());
         tracing::subscriber::with_default(subscriber, || {
-            let request = actix_web::test::TestRequest::get().uri(request).to_srv_request();
-            let span = RequestSpan::on_request_start(&request);
-            let response = request.into_response(actix_web::HttpResponse::NoContent().finish());
-            RequestSpan::on_request_end(span, &Ok(response));
+            tracing::warn!(partition = 7, "the lease was lost");
+            tracing::debug!("a detail");
         });
         let bytes = kept.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
     }
 
     #[test]
-    fn a_request_is_logged_without_its_path_and_query() {
-        for format in [LogFormat::Text, LogFormat::Json] {
-            let text = logged(format, "/v1/contacts?q=ann@example.com");
-            assert!(text.contains("204") && !text.contains("ann@"), "{text}");
-        }
+    fn a_json_log_is_an_object_a_line() {
+        let text = logged(LogFormat::Json, "debug");
+        let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines.len(), 2);
+        assert_eq!((&lines[0]["partition"], &lines[0]["level"]), (&7.into(), &"WARN".into()));
     }
 
     #[test]
-    fn a_json_log_is_an_object_a_line() {
-        for line in logged(LogFormat::Json, "/").lines() {
-            assert!(serde_json::from_str::<serde_json::Value>(line).unwrap().is_object());
-        }
+    fn the_level_decides_what_is_logged() {
+        let text = logged(LogFormat::Text, "warn");
+        assert!(text.contains("the lease was lost partition=7") && !text.contains("a detail"), "{text}");
     }
 
     #[test]

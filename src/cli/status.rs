@@ -66,7 +66,7 @@ async fn section(client: &Client, path: &str) -> Result<Vec<Value>, Failure> {
 /// Why a node is not ready: its problem's detail, or its status.
 fn reason(said: &[u8]) -> String {
     let Ok(value) = serde_json::from_slice::<Value>(said) else { return String::from_utf8_lossy(said).into_owned() };
-    let text = ["detail", "readiness", "status"].iter().find_map(|key| value.get(key)?.as_str());
+    let text = ["reason", "detail", "status"].iter().find_map(|key| value.get(key)?.as_str());
     text.map_or_else(|| value.to_string(), ToOwned::to_owned)
 }
 
@@ -98,7 +98,7 @@ fn nodes_table(nodes: &[Value]) -> Option<Table> {
     }
     let mut table = table(&["NODE", "STATE", "PARTITIONS", "CONTACTS", "STORE", "USED"], &[2, 3, 5]);
     for node in nodes {
-        let used = node.pointer("/usage/share").and_then(Value::as_f64);
+        let used = node.pointer("/store/used_share").and_then(Value::as_f64);
         let draining = node.pointer("/draining").and_then(Value::as_bool).unwrap_or(false);
         table.add_row([
             cell(node, "/node"),
@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn a_node_is_a_row() {
         let node = serde_json::json!({"node": "n1", "readiness": "ready", "partitions_owned": 256, "partitions": 256,
-            "active_contacts": 3, "store": {"backend": "redis", "version": "7.0.15", "warnings": []}, "usage": {"share": 0.124}, "draining": true});
+            "active_contacts": 3, "store": {"backend": "redis", "version": "7.0.15", "warnings": [], "used_share": 0.124}, "draining": true});
         let text = nodes_table(&[node]).unwrap().to_string();
         for part in ["n1", "ready, draining", "256/256", "redis 7.0.15", "12 %"] {
             assert!(text.contains(part), "{text}");
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn why_a_node_is_not_ready_is_told() {
-        assert_eq!(reason(br#"{"status":503,"detail":"partitions are being opened"}"#), "partitions are being opened");
+        assert_eq!(reason(br#"{"status":"unavailable","reason":"starting"}"#), "starting");
         assert_eq!(reason(b"starting"), "starting");
     }
 }
