@@ -93,9 +93,10 @@ pub async fn start(settings: &Settings, listener: TcpListener, metrics: Promethe
     let public_url = settings.server.public_url_at(address);
     let clock: SharedClock = Arc::new(SystemClock);
     let ids = IdSource::from_os();
-    let name = NodeName::of(settings, &ids)?;
     let transports = transports(settings, &clock)?;
     let store = open_store(settings, &clock, &ids).await?;
+    // After the store: a node that is kept out of it takes no name.
+    let name = NodeName::of(settings, &ids)?;
     let engine = Engine::start(EngineStart {
         settings: settings.engine_settings(name.id(), public_url.clone()),
         store,

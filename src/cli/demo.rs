@@ -16,7 +16,6 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
-use sendwheel_actors::domain::clock::UnixMs;
 use sendwheel_actors::domain::ids::MessageId;
 use sendwheel_actors::domain::message::{Author, Message, StateName};
 use sendwheel_actors::domain::source::IdSource;
@@ -154,13 +153,18 @@ async fn play(node: &Node, settings: &Settings, secrets: &Secrets, exit_after_de
     let planned = sample::schedule(&node.engine, &caller, &people).await.context("cannot schedule the samples")?;
     introduce(node, settings, secrets, &people[0].1.to_string(), &planned)?;
     let names: HashMap<_, _> = people.iter().map(|(name, id)| (*id, *name)).collect();
-    let mut follower = Follower { node, caller, names, shown: HashMap::new() };
+    let mut follower = Follower { node, caller, names, shown: HashMap::new(), latest: Duration::ZERO };
     let due: Vec<_> = planned.iter().filter(|planned| planned.is_due_soon).map(|planned| planned.id).collect();
     let mut deadline = exit_after_delivery.then(|| Instant::now() + DELIVERED_WITHIN);
     loop {
         follower.follow(&mut events, Instant::now() + LOOK, &due).await?;
         if deadline.is_some() && follower.all_delivered(&due) {
-            return say(format_args!("\n{} of {} delivered on time, done", due.len(), due.len()));
+            let latest = follower.latest.as_millis();
+            return say(format_args!(
+                "\n{} of {} delivered, the latest {latest} ms after its time",
+                due.len(),
+                due.len()
+            ));
         }
         if deadline.take_if(|deadline| Instant::now() >= *deadline).is_some() {
             return Err(Failure::Failed(anyhow!("not every sample message was delivered within a minute")));
@@ -219,7 +223,8 @@ Scheduled:
         settings.outbox_dir.display(),
     ))?;
     for planned in planned {
-        say(format_args!("  {:<7} {:<5}  {:<14}  {}", planned.when, planned.channel.name(), planned.to, planned.what))?;
+        let line = format!("  {:<7} {:<5}  {:<14}  {}", planned.when, planned.channel.name(), planned.to, planned.what);
+        say(line.trim_end())?;
     }
     say("\nWhat happens (Ctrl-C ends it):\n")
 }
@@ -230,6 +235,7 @@ struct Follower<'a> {
     caller: Caller,
     names: HashMap<sendwheel_actors::domain::ids::ContactId, &'static str>,
     shown: HashMap<MessageId, StateName>,
+    latest: Duration,
 }
 
 impl Follower<'_> {
@@ -263,6 +269,7 @@ impl Follower<'_> {
         }
         match self.node.engine.message(&self.caller, id).await {
             Ok(view) => {
+                self.latest = self.latest.max(lateness(&view.message).unwrap_or_default());
                 let name = self.names.get(&view.message.contact).copied().unwrap_or("another contact");
                 say(line(&view.message, state, name))
             }
@@ -283,13 +290,17 @@ const fn is_worth_telling(state: StateName) -> bool {
     !matches!(state, StateName::Scheduled | StateName::Queued | StateName::Sending)
 }
 
+/// How long after its due time the message's attempt began.
+fn lateness(message: &Message) -> Option<Duration> {
+    message.attempts.last().map(|attempt| attempt.started_at.since(message.due_at))
+}
+
 /// `14:03:05.004Z  sms    Ann Baker       submitted   4 ms after its time`
 fn line(message: &Message, state: StateName, name: &str) -> String {
     let started = message.attempts.last().map(|attempt| attempt.started_at);
-    let after = |at: UnixMs| format!("{} ms after its time", at.since(message.due_at).as_millis());
     let at = started.unwrap_or(message.updated_at).to_datetime().format("%H:%M:%S%.3fZ");
-    let rest = match state {
-        StateName::Submitted | StateName::Delivered => started.map(after).unwrap_or_default(),
+    let rest = match (state, lateness(message)) {
+        (StateName::Submitted | StateName::Delivered, Some(late)) => format!("{} ms after its time", late.as_millis()),
         _ => String::new(),
     };
     format!("  {at}  {:<5}  {name:<14}  {:<10}  {rest}", message.channel.name(), state.as_str()).trim_end().to_owned()

@@ -40,7 +40,10 @@ pub(crate) async fn run(args: StatusArgs) -> Outcome {
             say(reason(&said))?;
         }
         for table in [nodes_table(&nodes), lanes_table(&lanes)].into_iter().flatten() {
-            say(format_args!("\n{table}"))?;
+            say("")?;
+            for line in table.lines() {
+                say(line.trim_end())?;
+            }
         }
     }
     if is_ready { Ok(()) } else { Err(Failure::Reported) }
@@ -116,12 +119,8 @@ fn nodes_table(nodes: &[Value]) -> Option<Table> {
 }
 
 fn backlog(lane: &Value) -> u64 {
-    match lane.get("backlog") {
-        Some(Value::Array(classes)) => classes.iter().filter_map(Value::as_u64).sum(),
-        Some(Value::Object(classes)) => classes.values().filter_map(Value::as_u64).sum(),
-        Some(Value::Number(number)) => number.as_u64().unwrap_or(0),
-        _ => 0,
-    }
+    let classes = lane.get("backlog").and_then(Value::as_object);
+    classes.map_or(0, |classes| classes.values().filter_map(Value::as_u64).sum())
 }
 
 fn lanes_table(lanes: &[Value]) -> Option<Table> {
@@ -132,9 +131,9 @@ fn lanes_table(lanes: &[Value]) -> Option<Table> {
     sorted.sort_by_key(|lane| std::cmp::Reverse(backlog(lane)));
     let mut table = table(&["LANE", "CHANNEL", "WAITING", "IN FLIGHT", "BREAKER", "PAUSED"], &[2, 3]);
     for lane in sorted.iter().take(MAX_LANES) {
-        let sender = cell(lane, "/sender");
+        let address = cell(lane, "/address");
         table.add_row([
-            if sender.is_empty() { cell(lane, "/sender_id") } else { sender },
+            if address.is_empty() { "(removed)".into() } else { address },
             cell(lane, "/channel"),
             backlog(lane).to_string(),
             cell(lane, "/in_flight"),
@@ -155,12 +154,12 @@ mod tests {
     #[test]
     fn the_busiest_lanes_come_first() {
         let lanes: Vec<Value> = (0..40_u64)
-            .map(|n| serde_json::json!({"sender": format!("sender_{n}"), "channel": "sms", "backlog": [0, n, 1]}))
+            .map(|n| serde_json::json!({"address": format!("sender-{n}"), "channel": "sms", "backlog": {"conversation": 0, "transactional": n, "campaign": 1}}))
             .collect();
         let text = lanes_table(&lanes).unwrap().to_string();
         let rows: Vec<_> = text.lines().skip(1).collect();
         assert_eq!(rows.len(), MAX_LANES);
-        assert!(rows[0].contains("sender_39") && rows[0].contains("40"), "{}", rows[0]);
+        assert!(rows[0].contains("sender-39") && rows[0].contains("40"), "{}", rows[0]);
     }
 
     #[test]

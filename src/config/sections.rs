@@ -333,7 +333,7 @@ impl LogSettings {
         let formats = &[("text", LogFormat::Text), ("json", LogFormat::Json)];
         Self {
             format: layers.or("log.format", LogFormat::Text, parse::word(formats)),
-            level: layers.or("log.level", "info".into(), directives),
+            level: layers.or("log.level", "info,actix_server=warn".into(), directives),
         }
     }
 }

@@ -163,8 +163,8 @@ pub(super) async fn schedule(
     };
     let thanks = "Hi {{ contact.name }}, thanks for trying Sendwheel.";
     let samples = [
-        (0, "now", Channel::Sms, None, thanks, NewIntent::Now),
-        (1, "+5 s", Channel::Email, Some("Five seconds later"), thanks, within(5)),
+        (0, "now", Channel::Email, Some("Right now"), thanks, NewIntent::Now),
+        (1, "+5 s", Channel::Sms, None, thanks, within(5)),
         (2, "+10 s", Channel::Email, Some("Never mind"), thanks, within(10)),
         (3, "+15 s", Channel::Sms, None, "See you soon, {{ contact.name }}.", within(15)),
         (4, "later", Channel::Email, Some("Good morning"), "Good morning, {{ contact.name }}!", morning),
