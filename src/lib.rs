@@ -1,7 +1,10 @@
-//! The server: the only layer that knows HTTP.
+//! The server: the only layer that knows HTTP, files, flags and signals. The engine is `sendwheel_actors`.
 //!
-//! - [`api`]: the JSON API, health and metrics, the OpenAPI document;
-//! - [`admin`]: what operators see and do.
+//! [`config`] reads the settings, [`startup`] puts a node together from them, [`shutdown`] takes it apart
+//! again in order, [`telemetry`] is its log and its metrics, [`cli`] the commands.
 
-pub mod admin;
-pub mod api;
+pub mod cli;
+pub mod config;
+pub mod shutdown;
+pub mod startup;
+pub mod telemetry;

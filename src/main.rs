@@ -1,2 +1,9 @@
-//! Entry.
-fn main() {}
+//! The binary. Everything it does is in the library's `cli`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // TLS is built without a default provider, so that exactly this one is linked; the first one wins.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    sendwheel::cli::main()
+}
