@@ -1,8 +1,11 @@
 //! The server: the only layer that knows HTTP, files, flags and signals. The engine is `sendwheel_actors`.
 //!
 //! [`config`] reads the settings, [`startup`] puts a node together from them, [`shutdown`] takes it apart
-//! again in order, [`telemetry`] is its log and its metrics, [`cli`] the commands.
+//! again in order, [`telemetry`] is its log and its metrics, [`cli`] the commands; [`api`] is the JSON API
+//! with health, metrics and the OpenAPI document, [`admin`] what operators see and do.
 
+pub mod admin;
+pub mod api;
 pub mod cli;
 pub mod config;
 pub mod shutdown;

@@ -30,8 +30,8 @@ pub(crate) struct PartitionView {
     #[serde(serialize_with = "as_text")]
     #[schema(value_type = String, format = DateTime)]
     loaded_until: UnixMs,
-    /// Its tickets in the timing wheel.
-    loaded: usize,
+    /// Its pending messages.
+    pending: u64,
 }
 
 /// The partitions on this node: all of them in one answer, there are at most 4,097.
@@ -46,7 +46,7 @@ pub(crate) async fn list_partitions(_operator: Operator, shared: web::Data<Share
         phase: status.phase,
         seq: status.seq,
         loaded_until: status.loaded_until,
-        loaded: status.loaded,
+        pending: status.pending,
     };
     Ok(ok(&ListOf { data: partitions.into_iter().map(view).collect(), next_cursor: None }))
 }
