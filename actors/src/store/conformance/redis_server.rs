@@ -21,6 +21,8 @@ fn spawn(port: u16, dir: &TempDir, options: &[String]) -> Child {
         .arg(dir.path())
         .args(["--save", "", "--appendonly", "yes", "--appendfsync", "everysec"])
         .args(options)
+        // Where this locale is installed, it sorts letters otherwise than bytes do.
+        .env("LC_ALL", "en_US.UTF-8")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

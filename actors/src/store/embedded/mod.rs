@@ -1,12 +1,12 @@
 //! The store on this machine's disk: fjall, one process, nothing beside it.
 //!
-//! Commits go to one writer thread ([`writer`]), which groups them behind one fsync. Reads run on
+//! Commits go to one writer thread (module `writer`), which groups them behind one fsync. Reads run on
 //! blocking threads, a few at once, each call as one job over one snapshot: never on the caller's thread,
 //! which is a shard. Heads and counters are kept in memory by the writer, and written in the same batch
 //! as what they fence and count.
 //!
 //! A lease is always granted and never runs out: the lock file keeps every other process out.
-//! For what happens when the process or the disk dies, see [`writer`].
+//! For what happens when the process or the disk dies, see module `writer`.
 
 mod db;
 mod low_water;
@@ -225,10 +225,14 @@ impl Store for EmbeddedStore {
     }
 
     async fn commit(&self, head: &mut Head, batch: Batch) -> Result<(), CommitError> {
-        let commit = prepare(*head, batch);
+        let commit = Box::new(prepare(*head, batch));
         match self.ask(|reply| Request::Commit(commit, reply)).await {
             Some(result) => result?,
-            None => return Err(CommitError::Unavailable("the store is closed".to_owned())),
+            None if self.shared.health() == Health::Closed => {
+                return Err(CommitError::Unavailable(Health::Closed.text().to_owned()));
+            }
+            // The writer ended with the request in its hands.
+            None => return Err(CommitError::Unknown("the store's writer has ended; restart the process".to_owned())),
         }
         head.seq += 1;
         Ok(())

@@ -11,7 +11,7 @@
 //! `OutOfSpace` until [`Control::Recover`] has closed and reopened the database. Any other failure of a
 //! write is fatal: see [`EmbeddedSettings::on_fatal`].
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -47,7 +47,7 @@ pub(super) struct Commit {
 
 /// What the writer is asked to write.
 pub(super) enum Request {
-    Commit(Commit, oneshot::Sender<Result<(), CommitError>>),
+    Commit(Box<Commit>, oneshot::Sender<Result<(), CommitError>>),
     /// A new token for a partition; only over `instead_of`, if that is given.
     Token {
         partition: Partition,
@@ -129,17 +129,18 @@ pub(super) fn start(
     Ok((sender, thread))
 }
 
-/// Keeps each key's last write: within one fjall batch all writes have one sequence number, so the order
-/// of two writes to one key would be lost.
+/// Sorts writes by key and keeps each key's last one. Within one fjall batch all writes have one sequence
+/// number, so the order of two writes to one key would be lost; and sorted keys are found faster.
 pub(super) fn keep_last_writes(writes: &mut Vec<Write>) {
-    let mut seen = HashSet::with_capacity(writes.len());
-    let mut keep: Vec<bool> = writes.iter().rev().map(|write| seen.insert((write.space, &*write.key))).collect();
-    if keep.iter().all(|keep| *keep) {
-        return;
-    }
-    keep.reverse();
-    let mut keep = keep.into_iter();
-    writes.retain(|_| keep.next().unwrap_or(true));
+    // Stable: writes of one key stay in their order.
+    writes.sort_by(|a, b| (a.space, &*a.key).cmp(&(b.space, &*b.key)));
+    writes.dedup_by(|later, kept| {
+        let is_same = later.space == kept.space && later.key == kept.key;
+        if is_same {
+            std::mem::swap(later, kept);
+        }
+        is_same
+    });
 }
 
 impl Writer {

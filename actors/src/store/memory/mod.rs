@@ -280,3 +280,6 @@ impl Store for MemoryStore {
         result
     }
 }
+
+#[cfg(test)]
+mod tests;

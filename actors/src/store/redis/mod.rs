@@ -1,6 +1,6 @@
 //! The store on Redis 7 or later, alone or as a cluster: many nodes share it.
 //!
-//! Every change of a partition is one Lua script that touches keys of one slot only ([`scripts`]): the
+//! Every change of a partition is one Lua script that touches keys of one slot only: the
 //! commit with its fence, and the lease's scripts. Records are strings, indexes sorted sets; see
 //! [`keys`](super::keys). Commits have a connection of their own, so that `WAIT` delays no read.
 //!
