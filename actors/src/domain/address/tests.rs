@@ -330,9 +330,9 @@ proptest! {
     fn a_parsed_phone_number_parses_to_itself(text in "[+0-9 ()./\\-\u{a0}\u{202a}x\n]{0,24}") {
         if let Ok(number) = PhoneNumber::parse(&text) {
             prop_assert!(is_e164(number.as_str()));
-            prop_assert_eq!(PhoneNumber::parse(number.as_str()), Ok(number.clone()));
+            prop_assert_eq!(PhoneNumber::parse(number.as_str()), Ok(number));
             if let Ok(valid) = PhoneNumber::parse_valid(&text) {
-                prop_assert_eq!(PhoneNumber::parse_valid(valid.as_str()), Ok(valid.clone()));
+                prop_assert_eq!(PhoneNumber::parse_valid(valid.as_str()), Ok(valid));
             }
         }
     }
