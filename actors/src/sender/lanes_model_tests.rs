@@ -198,10 +198,11 @@ impl Model {
     fn end_refill(&mut self, works: bool) {
         let Some((lane, class, page, exhausted)) = self.refills.pop() else { return };
         if !works {
-            self.lanes.admit_refill(lane, class, &[], false);
+            let _ = self.lanes.admit_refill(lane, class, &[], false);
             return;
         }
-        self.lanes.admit_refill(lane, class, &page, exhausted);
+        // Either is right: what was not taken in stays in the model's store.
+        let _ = self.lanes.admit_refill(lane, class, &page, exhausted);
         for ticket in page {
             if self.live.get(&ticket.message) == Some(&ticket) && self.lanes.contains_ticket(&ticket) {
                 self.in_store.remove(&ticket.message);

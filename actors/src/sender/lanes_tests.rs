@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::admission::AfterRefill;
 use super::breaker::BreakerState;
 use super::lanes::{LaneConfig, Lanes, LanesSettings, Next, Permit, Release};
 use crate::domain::clock::BootUs;
@@ -348,7 +349,7 @@ fn beyond_its_bound_a_class_overflows_and_refills_in_order() {
     let (lane, class, room) = refills[0];
     assert_eq!((lane, class), (LaneNo(1), Class::Transactional));
     assert_eq!(lanes.refills(), [], "one at a time");
-    lanes.admit_refill(lane, class, &tickets[11..14], room > 3);
+    assert_eq!(lanes.admit_refill(lane, class, &tickets[11..14], room > 3), AfterRefill::GoOn);
     assert_eq!(lanes.status(ms(1))[0].parked, [false; 3]);
     let mut rest = drain(&mut lanes, ms(1));
     rest.retain(|n| *n != 15);
@@ -362,11 +363,11 @@ fn what_is_parked_while_a_refill_is_read_is_not_forgotten() {
     let (lane, class, room) = lanes.refills()[0];
     assert_eq!(room, 4);
     assert_eq!(admit(&mut lanes, &[ticket(1, 10)]).len(), 1);
-    lanes.admit_refill(lane, class, &[], true);
+    assert_eq!(lanes.admit_refill(lane, class, &[], true), AfterRefill::GoOn);
     assert_eq!(lanes.refills().len(), 1, "the read came too early to be the last one");
-    lanes.admit_refill(lane, class, &[], false);
+    assert_eq!(lanes.admit_refill(lane, class, &[], false), AfterRefill::GoOn);
     assert_eq!(lanes.refills().len(), 1, "a failed read is repeated");
-    lanes.admit_refill(lane, class, &[ticket(1, 10)], true);
+    assert_eq!(lanes.admit_refill(lane, class, &[ticket(1, 10)], true), AfterRefill::GoOn);
     assert!(lanes.refills().is_empty());
     assert_eq!(drain(&mut lanes, ms(0)), [1]);
 }
@@ -378,7 +379,7 @@ fn a_refill_that_was_read_before_a_cancel_brings_nothing_back() {
     let (lane, class, _) = lanes.refills()[0];
     admit(&mut lanes, &[ticket(9, 5).in_lane(2, 1)]);
     lanes.cancel(ticket(1, 10).message, ticket(1, 10).due_at);
-    lanes.admit_refill(lane, class, &[ticket(1, 10), ticket(2, 10)], true);
+    assert_eq!(lanes.admit_refill(lane, class, &[ticket(1, 10), ticket(2, 10)], true), AfterRefill::GoOn);
     assert_eq!(drain(&mut lanes, ms(0)), [9, 2]);
 }
 
@@ -394,7 +395,7 @@ fn full_queues_of_standing_lanes_keep_no_other_lane_from_its_tickets() {
     let mut sent = drain(&mut lanes, ms(1));
     for (lane, class, room) in lanes.refills() {
         assert_eq!(lane, LaneNo(2));
-        lanes.admit_refill(lane, class, &overflow[..room], false);
+        assert_eq!(lanes.admit_refill(lane, class, &overflow[..room], false), AfterRefill::GoOn);
         sent.extend(drain(&mut lanes, ms(1)));
     }
     assert_eq!(sent, (5_000..5_256).collect::<Vec<_>>());

@@ -13,7 +13,7 @@ use crate::domain::plan;
 use crate::domain::reason::Reason;
 use crate::domain::schedule::Intent;
 use crate::domain::segments;
-use crate::domain::template;
+use crate::domain::template::{self, TemplateErrorKind};
 use crate::domain::zone::TimeZone;
 use crate::domain::{permissions, source::IdSource};
 use crate::protocol::api::{Caller, Created, EngineError, FieldError, Idempotency, NewIntent, ZoneChoice};
@@ -264,7 +264,8 @@ pub(super) fn rendered(
     if !content.render || (is_plain(&content.subject) && is_plain(&content.text) && is_plain(&content.html)) {
         return template::verbatim(content);
     }
-    let Some(account) = around.directory.account(contact.account) else { return Ok(content.clone()) };
+    let gone = || template::TemplateError { field: "template", line: None, kind: TemplateErrorKind::Failed(None) };
+    let account = around.directory.account(contact.account).ok_or_else(gone)?;
     template::render(content, &template::TemplateContext::new(&contact.profile, sender, account))
 }
 
