@@ -24,7 +24,7 @@ use sendwheel_actors::engine::events::Subscription;
 use sendwheel_actors::engine::operations::Readiness;
 use sha2::{Digest, Sha256};
 use tokio::sync::broadcast::error::RecvError;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout;
 
 use self::sample::Planned;
 use super::{Failure, Outcome, note, say};
@@ -155,9 +155,10 @@ async fn play(node: &Node, settings: &Settings, secrets: &Secrets, exit_after_de
     let names: HashMap<_, _> = people.iter().map(|(name, id)| (*id, *name)).collect();
     let mut follower = Follower { node, caller, names, shown: HashMap::new(), latest: Duration::ZERO };
     let due: Vec<_> = planned.iter().filter(|planned| planned.is_due_soon).map(|planned| planned.id).collect();
-    let mut deadline = exit_after_delivery.then(|| Instant::now() + DELIVERED_WITHIN);
+    let clock = node.engine.clock();
+    let mut deadline = exit_after_delivery.then(|| clock.boot().plus(DELIVERED_WITHIN));
     loop {
-        follower.follow(&mut events, Instant::now() + LOOK, &due).await?;
+        follower.follow(&mut events, &due).await?;
         if deadline.is_some() && follower.all_delivered(&due) {
             let latest = follower.latest.as_millis();
             return say(format_args!(
@@ -166,21 +167,20 @@ async fn play(node: &Node, settings: &Settings, secrets: &Secrets, exit_after_de
                 due.len()
             ));
         }
-        if deadline.take_if(|deadline| Instant::now() >= *deadline).is_some() {
+        if deadline.take_if(|deadline| clock.boot() >= *deadline).is_some() {
             return Err(Failure::Failed(anyhow!("not every sample message was delivered within a minute")));
         }
     }
 }
 
 async fn wait_until_ready(node: &Node) -> anyhow::Result<()> {
-    let deadline = Instant::now() + READY_WITHIN;
-    while node.engine.readiness() != Readiness::Ready {
-        if Instant::now() >= deadline {
-            bail!("the node did not become ready within {} s", READY_WITHIN.as_secs());
+    let ready = async {
+        while node.engine.readiness() != Readiness::Ready {
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    Ok(())
+    };
+    let late = || format!("the node did not become ready within {} s", READY_WITHIN.as_secs());
+    timeout(READY_WITHIN, ready).await.with_context(late)
 }
 
 /// The demo as a caller of the engine: by its key, as any program would be.
@@ -239,10 +239,12 @@ struct Follower<'a> {
 }
 
 impl Follower<'_> {
-    /// Tells what events bring until `until`; then looks at `watched`, of which no event may have come.
-    async fn follow(&mut self, events: &mut Subscription, until: Instant, watched: &[MessageId]) -> Outcome {
+    /// Tells what events bring for a moment; then looks at `watched`, of which no event may have come.
+    async fn follow(&mut self, events: &mut Subscription, watched: &[MessageId]) -> Outcome {
+        let clock = self.node.engine.clock();
+        let until = clock.boot().plus(LOOK);
         loop {
-            match timeout_at(until, events.coming.recv()).await {
+            match timeout(until.since(clock.boot()), events.coming.recv()).await {
                 Ok(Ok(event)) => {
                     if let Some((message, state)) = event.happened.message {
                         self.tell(message, state).await?;
