@@ -320,24 +320,4 @@ mod tests {
         let body = Bytes::from_static(b"\n{\"a\":1}\r\n\n  \n{\"b\":2}");
         assert_eq!(lines_of(&body), [&b"{\"a\":1}"[..], &b"{\"b\":2}"[..]]);
     }
-
-    /// How fast lines are read, without the engine: `cargo test --release -- --ignored line_reading`.
-    #[test]
-    #[ignore = "a measurement"]
-    fn line_reading_is_measured() {
-        let contact = ContactId::from_bytes([9; 16]);
-        let json = format!(
-            r#"{{"contact_id": "{contact}", "idempotency_key": "order-1234567", "channel": "sms", "to": "+12125550123",
-            "body": "Hi {{{{ contact.name }}}}, your order is on its way and will be there tomorrow between 9 and 12.",
-            "send": {{"at": "2026-12-01T09:00", "time_zone": "America/New_York"}}, "metadata": {{"order": "42"}}}}"#
-        );
-        let auth = auth();
-        let started = sendwheel_actors::domain::clock::Clock::boot(&sendwheel_actors::domain::clock::SystemClock);
-        for _ in 0..200_000 {
-            std::hint::black_box(read_line(json.as_bytes(), &auth)).expect("sound");
-        }
-        let ended = sendwheel_actors::domain::clock::Clock::boot(&sendwheel_actors::domain::clock::SystemClock);
-        let took = ended.since(started);
-        assert!(took.as_micros() / 200_000 < 20, "{took:?} for 200,000 lines");
-    }
 }

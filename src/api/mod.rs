@@ -57,4 +57,6 @@ pub use routes::Api;
 pub use state::{ApiSettings, ApiState};
 
 #[cfg(test)]
+mod engine_tests;
+#[cfg(test)]
 mod tests;
