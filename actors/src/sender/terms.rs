@@ -37,7 +37,7 @@ impl Default for LanesSettings {
 }
 
 /// What the directory says of a lane.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LaneConfig {
     /// The lane.
     pub lane: LaneNo,

@@ -27,6 +27,7 @@ pub(super) struct Slot {
     /// Lower bound of the due times inside, while it holds tickets.
     earliest: UnixMs,
     /// Tickets of a generation before this position are dead.
+    #[expect(clippy::box_collection, reason = "thousands of slots, and few of them with a cancel")]
     cancelled: Option<Box<HashMap<Generation, usize>>>,
 }
 
