@@ -52,7 +52,7 @@ pub struct LaneConfig {
 /// The right to hand one message over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Permit {
-    /// Names it in [`Lanes::release`]; never used twice.
+    /// Names it in [`Lanes::release`](super::lanes::Lanes::release); never used twice.
     pub id: u64,
     /// Whose it is.
     pub ticket: Ticket,
