@@ -358,6 +358,15 @@ impl SenderPool {
         }
     }
 
+    /// The backlog of each lane, for the metrics; of the first thousand lanes, so that their number is bounded.
+    fn show_backlog(&self) {
+        for lane in self.lanes.status(self.node.clock.boot()).iter().take(1_000) {
+            let backlog = lane.backlog.iter().sum::<usize>() as f64;
+            metrics::gauge!("sendwheel_lane_backlog", "channel" => self.channel.name(), "lane" => lane.lane.to_string())
+                .set(backlog);
+        }
+    }
+
     fn configure(&mut self) {
         let now = self.node.clock.boot();
         let directory = self.node.directory.load();
@@ -399,6 +408,7 @@ impl Actor for SenderPool {
         self.configure();
         ctx.run_interval(TELL_AGAIN / 2, |pool, ctx| {
             pool.tell_again(ctx);
+            pool.show_backlog();
             pool.pump(ctx);
         });
     }
