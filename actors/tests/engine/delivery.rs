@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use sendwheel_actors::domain::address::Channel;
 use sendwheel_actors::domain::clock::{Clock, SystemClock};
-use sendwheel_actors::domain::message::StateName;
+use sendwheel_actors::domain::message::{Content, StateName};
 use sendwheel_actors::domain::verdict::{Failure, Verdict};
 use sendwheel_actors::engine::api::{
-    CancelOutcome, Created, EngineError, Idempotency, NewIntent, PageRequest, Resolve,
+    CancelOutcome, Created, EngineError, Idempotency, NewAttachment, NewIntent, NewMessage, PageRequest, Resolve,
 };
 
 use super::support::{Node, settings, sms, until};
@@ -62,6 +63,7 @@ async fn transient_failures_are_tried_again_and_end_in_a_dead_letter_that_can_be
     node.until_state(id, StateName::Failed).await;
     let view = node.engine.message(&node.caller, id).await.unwrap();
     assert_eq!(view.message.attempts.len(), 3);
+    assert_eq!(node.sms.seen().iter().map(|seen| seen.attempt).collect::<Vec<_>>(), [1, 2, 3]);
     assert_eq!(view.message.reason.as_ref().unwrap().code(), "attempts_exhausted");
     let page = PageRequest { cursor: None, limit: 10 };
     let dead: Vec<_> =
@@ -147,7 +149,10 @@ async fn what_is_pending_survives_a_restart() {
     node.stop().await;
     let node = Node::start(folder.path(), settings()).await;
     assert_eq!(node.state(id).await, StateName::Scheduled);
+    // Nobody has spoken to the contact since the start: it is its lane's permit that wakes it.
+    assert_eq!(node.engine.node().await.unwrap().active_contacts, 0);
     node.until_state(id, StateName::Submitted).await;
+    assert_eq!(node.engine.node().await.unwrap().active_contacts, 1);
     node.stop().await;
 }
 
@@ -170,15 +175,7 @@ async fn a_burst_beyond_the_lanes_bound_is_parked_in_the_store_and_delivered_onc
         let sends = contacts.iter().map(|contact| node.sms(*contact, &text, due.clone()));
         scheduled.extend(futures_util::future::join_all(sends).await.into_iter().map(|view| view.message.id));
     }
-    let mut k = 0;
-    until("all are handed over", async || {
-        k += 1;
-        if k % 500 == 0 {
-            eprintln!("{} {:?}", node.sms.seen().len(), node.engine.lanes().await);
-        }
-        node.sms.seen().len() >= scheduled.len()
-    })
-    .await;
+    until("all are handed over", async || node.sms.seen().len() >= scheduled.len()).await;
     for id in &scheduled {
         node.until_state(*id, StateName::Submitted).await;
     }
@@ -238,5 +235,35 @@ async fn a_message_whose_sender_is_gone_is_held_with_the_reason() {
     assert_eq!(view.message.reason.unwrap().code(), "sender_gone");
     assert!(node.sms.seen().is_empty());
     assert!(SystemClock.now().since(view.message.since) < Duration::from_secs(20));
+    node.stop().await;
+}
+
+#[actix::test]
+async fn a_large_email_with_attachments_arrives_whole_and_is_removed_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start(folder.path(), settings()).await;
+    node.email_sender("Ann <ann@example.com>").await;
+    let contact = node.contact(1).await;
+    let html = format!("<p>Hi {{{{ contact.first_name }}}}</p>{}", "<p>more</p>".repeat(5_000));
+    let attachment = |name: &str, byte: u8| NewAttachment {
+        filename: name.into(),
+        content_type: "application/octet-stream".into(),
+        bytes: vec![byte; 300_000].into(),
+    };
+    let new = NewMessage {
+        channel: Channel::Email,
+        content: Content { subject: Some("Report".into()), text: None, html: Some(html.clone()), render: true },
+        attachments: vec![attachment("a.bin", 1), attachment("b.bin", 2)],
+        ..sms("", Node::in_ms(300))
+    };
+    let id = node.engine.schedule(&node.caller, contact.id, new).await.unwrap().into_inner().message.id;
+    let listed = node.engine.message(&node.caller, id).await.unwrap();
+    assert_eq!(listed.content.html.as_deref(), Some(html.as_str()), "pending: as its author wrote it");
+    node.until_state(id, StateName::Submitted).await;
+    let seen = node.email.seen();
+    assert_eq!(seen.len(), 1);
+    assert_eq!(seen[0].attachments, [(300_000, 1), (300_000, 2)]);
+    let sent = node.engine.message(&node.caller, id).await.unwrap().content.html.unwrap();
+    assert!(sent.starts_with("<p>Hi Jane</p>"), "sent: as its recipient got it");
     node.stop().await;
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use secrecy::SecretString;
 use sendwheel_actors::directory::Bootstrap;
-use sendwheel_actors::domain::address::{Channel, EmailAddress, PhoneNumber};
+use sendwheel_actors::domain::address::{Channel, EmailAddress, Mailbox, PhoneNumber};
 use sendwheel_actors::domain::clock::{Clock, SystemClock, UnixMs};
 use sendwheel_actors::domain::contact::{Contact, ContactEmail, ContactPhone, Profile};
 use sendwheel_actors::domain::directory::{Limit, Role, Sender, SenderAddress};
@@ -24,26 +24,28 @@ use sendwheel_actors::store::{self, NodeId, StoreSettings, StoreUrl};
 
 /// A hand-over that was seen.
 #[derive(Debug, Clone)]
-pub struct HandedOver {
-    pub message: MessageId,
-    pub attempt: u16,
-    pub text: String,
-    pub at: UnixMs,
+pub(crate) struct HandedOver {
+    pub(crate) message: MessageId,
+    pub(crate) attempt: u16,
+    pub(crate) text: String,
+    /// Bytes, and the first of them.
+    pub(crate) attachments: Vec<(usize, u8)>,
+    pub(crate) at: UnixMs,
 }
 
 /// Records, and answers from a script; without one everything is taken.
 #[derive(Debug, Clone, Default)]
-pub struct Recorder {
-    pub seen: Arc<Mutex<Vec<HandedOver>>>,
-    pub script: Arc<Mutex<VecDeque<Verdict>>>,
+pub(crate) struct Recorder {
+    pub(crate) seen: Arc<Mutex<Vec<HandedOver>>>,
+    pub(crate) script: Arc<Mutex<VecDeque<Verdict>>>,
 }
 
 impl Recorder {
-    pub fn seen(&self) -> Vec<HandedOver> {
+    pub(crate) fn seen(&self) -> Vec<HandedOver> {
         self.seen.lock().unwrap().clone()
     }
 
-    pub fn answer(&self, verdict: Verdict) {
+    pub(crate) fn answer(&self, verdict: Verdict) {
         self.script.lock().unwrap().push_back(verdict);
     }
 }
@@ -60,6 +62,7 @@ impl Connection for Recording {
             message: envelope.message,
             attempt: envelope.attempt,
             text: envelope.content.text.clone().unwrap_or_default(),
+            attachments: envelope.attachments.iter().map(|(_, bytes)| (bytes.len(), bytes[0])).collect(),
             at: SystemClock.now(),
         });
         let scripted = self.0.script.lock().unwrap().pop_front();
@@ -88,15 +91,15 @@ impl Transport for Recorder {
 }
 
 /// A running engine.
-pub struct Node {
-    pub engine: Engine,
-    pub email: Recorder,
-    pub sms: Recorder,
-    pub caller: Caller,
+pub(crate) struct Node {
+    pub(crate) engine: Engine,
+    pub(crate) email: Recorder,
+    pub(crate) sms: Recorder,
+    pub(crate) caller: Caller,
 }
 
 /// Settings with short waits.
-pub fn settings() -> EngineSettings {
+pub(crate) fn settings() -> EngineSettings {
     let mut settings = EngineSettings::for_node(NodeId(1));
     settings.shards = 2;
     for delivery in [&mut settings.email, &mut settings.sms] {
@@ -109,7 +112,7 @@ pub fn settings() -> EngineSettings {
 
 impl Node {
     /// Starts an engine on a folder, with an account on the first start.
-    pub async fn start(folder: &std::path::Path, settings: EngineSettings) -> Self {
+    pub(crate) async fn start(folder: &std::path::Path, settings: EngineSettings) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let ids = IdSource::from_os();
         let store_settings = StoreSettings::new(PartitionCount::new(16).unwrap(), Arc::clone(&clock), ids.clone());
@@ -134,9 +137,17 @@ impl Node {
         Self { engine, email, sms, caller }
     }
 
-    pub async fn sms_sender(&self, number: &str) -> Sender {
+    pub(crate) async fn sms_sender(&self, number: &str) -> Sender {
+        self.sender(SenderAddress::Phone(PhoneNumber::parse(number).unwrap())).await
+    }
+
+    pub(crate) async fn email_sender(&self, mailbox: &str) -> Sender {
+        self.sender(SenderAddress::Email(Mailbox::parse(mailbox).unwrap())).await
+    }
+
+    async fn sender(&self, address: SenderAddress) -> Sender {
         let new = NewSender {
-            address: SenderAddress::Phone(PhoneNumber::parse(number).unwrap()),
+            address,
             label: None,
             is_default: false,
             assigned_user: None,
@@ -147,7 +158,7 @@ impl Node {
         self.engine.create_sender(&self.caller, new).await.unwrap().into_inner()
     }
 
-    pub async fn contact(&self, number: u32) -> Contact {
+    pub(crate) async fn contact(&self, number: u32) -> Contact {
         let profile = Profile {
             name: Some(format!("Jane {number}")),
             phones: vec![ContactPhone {
@@ -165,28 +176,28 @@ impl Node {
         self.engine.create_contact(&self.caller, NewContact { profile, idempotency: None }).await.unwrap().into_inner()
     }
 
-    pub async fn sms(&self, contact: ContactId, text: &str, intent: NewIntent) -> MessageView {
+    pub(crate) async fn sms(&self, contact: ContactId, text: &str, intent: NewIntent) -> MessageView {
         self.engine.schedule(&self.caller, contact, sms(text, intent)).await.unwrap().into_inner()
     }
 
-    pub async fn state(&self, id: MessageId) -> StateName {
+    pub(crate) async fn state(&self, id: MessageId) -> StateName {
         self.engine.message(&self.caller, id).await.unwrap().state_name()
     }
 
-    pub async fn until_state(&self, id: MessageId, state: StateName) {
+    pub(crate) async fn until_state(&self, id: MessageId, state: StateName) {
         until(&format!("{id} is {state}"), async || self.state(id).await == state).await;
     }
 
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         assert_eq!(self.engine.shutdown(Duration::from_secs(5)).await, 0, "nothing is left in flight");
     }
 
-    pub fn in_ms(ms: i64) -> NewIntent {
+    pub(crate) fn in_ms(ms: i64) -> NewIntent {
         NewIntent::At(UnixMs(SystemClock.now().0 + ms))
     }
 }
 
-pub fn sms(text: &str, intent: NewIntent) -> NewMessage {
+pub(crate) fn sms(text: &str, intent: NewIntent) -> NewMessage {
     NewMessage {
         channel: Channel::Sms,
         to: None,
@@ -204,7 +215,7 @@ pub fn sms(text: &str, intent: NewIntent) -> NewMessage {
 }
 
 /// Waits for a condition; fails after twenty seconds.
-pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let deadline = SystemClock.boot().plus(Duration::from_secs(20));
     while !is_so().await {
         assert!(SystemClock.boot() < deadline, "timed out: {what}");
