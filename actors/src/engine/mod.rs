@@ -8,6 +8,7 @@ mod cursor;
 mod directory;
 mod handle;
 mod lists;
+mod message_lists;
 mod messages;
 mod ops;
 mod start;

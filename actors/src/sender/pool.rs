@@ -8,6 +8,8 @@
 //!
 //! If the process dies, permits die with it: the claims that were made are met again as another boot's.
 
+mod messages;
+
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,14 +18,14 @@ use actix::{Actor, Addr, AsyncContext, Context, Handler, Message as ActixMessage
 
 use super::admission::AfterRefill;
 use super::allowance::Allowance;
-use super::lanes::{LaneConfig, LaneStatus, Lanes, LanesSettings, Next, Permit, Release};
+use super::lanes::{LaneConfig, Lanes, LanesSettings, Next, Permit, Release};
 use super::transport::{Envelope, Transport};
 use super::worker::{SenderWorker, Work, WorkDone};
 use crate::contact::command::{AttemptEnd, AttemptFinished, ContactCommand, PermitGranted};
 use crate::contact::registry::DeliverMany;
 use crate::domain::address::Channel;
 use crate::domain::clock::BootUs;
-use crate::domain::ids::{ContactId, Partition};
+use crate::domain::ids::ContactId;
 use crate::domain::reason::LaneReason;
 use crate::domain::ticket::Ticket;
 use crate::domain::verdict::Verdict;
@@ -31,100 +33,10 @@ use crate::shard::Node;
 use crate::store::keys::WaitingScope;
 use crate::wheel::parking::{Park, Refill};
 
-/// These are due.
-#[derive(Debug, ActixMessage)]
-#[rtype(result = "()")]
-pub struct Admit(pub Vec<Ticket>);
-
-/// This one was cancelled or moved.
-#[derive(Debug, Clone, Copy, ActixMessage)]
-#[rtype(result = "()")]
-pub struct CancelTicket(pub Ticket);
-
-/// The claim is durable: hand this over.
-#[derive(Debug, ActixMessage)]
-#[rtype(result = "()")]
-pub struct HandOver {
-    /// Under which permit.
-    pub permit: u64,
-    /// What.
-    pub envelope: Box<Envelope>,
-}
-
-/// The permit was not used.
-#[derive(Debug, Clone, Copy, ActixMessage)]
-#[rtype(result = "()")]
-pub struct PermitReleased {
-    /// Which.
-    pub permit: u64,
-    /// What becomes of its ticket.
-    pub release: Release,
-}
-
-/// The attempt under this permit is settled, durably.
-#[derive(Debug, Clone, Copy, ActixMessage)]
-#[rtype(result = "()")]
-pub struct Settled {
-    /// Which.
-    pub permit: u64,
-    /// What it cost.
-    pub cost: u16,
-}
-
-/// The store has parked tickets of this scope.
-#[derive(Debug, Clone, Copy, ActixMessage)]
-#[rtype(result = "()")]
-pub struct ParkedFound(pub WaitingScope);
-
-/// One shard's answer to a `Refill`.
-#[derive(Debug, ActixMessage)]
-#[rtype(result = "()")]
-pub struct Refilled {
-    /// For which scope.
-    pub scope: WaitingScope,
-    /// What was read.
-    pub tickets: Vec<Ticket>,
-    /// Whether this shard has nothing more of it.
-    pub is_exhausted: bool,
-    /// The asker's number for the question.
-    pub question: u64,
-}
-
-/// A partition is not served any more.
-#[derive(Debug, Clone, Copy, ActixMessage)]
-#[rtype(result = "()")]
-pub struct DropTickets(pub Partition);
-
-/// Senders changed.
-#[derive(Debug, Clone, Copy, ActixMessage)]
-#[rtype(result = "()")]
-pub struct SendersChanged;
-
-/// Give no permits (or give them again).
-#[derive(Debug, Clone, Copy, ActixMessage)]
-#[rtype(result = "()")]
-pub struct SetDraining(pub bool);
-
-/// How the lanes are.
-#[derive(Debug, Clone, Copy, ActixMessage)]
-#[rtype(result = "PoolStatus")]
-pub struct DescribePool;
-
-/// The answer to [`DescribePool`].
-#[derive(Debug, Clone, actix::MessageResponse)]
-pub struct PoolStatus {
-    /// Every lane.
-    pub lanes: Vec<LaneStatus>,
-    /// When this was so.
-    pub at: BootUs,
-    /// Permits under way, settled ones not among them.
-    pub in_flight: usize,
-}
-
-/// Why these tickets wait, if they do.
-#[derive(Debug, Clone, ActixMessage)]
-#[rtype(result = "Vec<Option<LaneReason>>")]
-pub struct WhyWaiting(pub Vec<Ticket>);
+pub use messages::{
+    Admit, CancelTicket, DescribePool, DropTickets, HandOver, ParkedFound, PermitReleased, PoolStatus, Refilled,
+    SendersChanged, SetDraining, Settled, WhyWaiting,
+};
 
 /// Where a permit is.
 #[derive(Debug)]
