@@ -93,8 +93,6 @@ struct RenewDone {
 
 /// Between attempts to reach a store that does not answer.
 const RETRY: Duration = Duration::from_millis(250);
-/// How often settled messages are looked through for those past their retention.
-const SWEEP_EVERY: Duration = Duration::from_secs(600);
 
 /// One partition.
 pub struct PartitionActor {
@@ -248,10 +246,11 @@ impl Actor for PartitionActor {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.run_interval(self.node.settings.lease_ttl / 3, |partition, ctx| partition.renew(ctx));
         // Partitions sweep one after another, not all at once.
-        let first = SWEEP_EVERY / 4096 * (u32::from(self.partition.0) + 64);
-        ctx.run_later(first, |partition, ctx| {
+        let every = self.node.settings.sweep_every;
+        let first = every / 4096 * (u32::from(self.partition.0) + 64);
+        ctx.run_later(first, move |partition, ctx| {
             partition.sweep(ctx);
-            ctx.run_interval(SWEEP_EVERY, |partition, ctx| partition.sweep(ctx));
+            ctx.run_interval(every, |partition, ctx| partition.sweep(ctx));
         });
     }
 }

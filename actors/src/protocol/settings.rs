@@ -55,6 +55,8 @@ pub struct EngineSettings {
     pub permit_ttl: Duration,
     /// Settled messages leave after this long.
     pub retention: Duration,
+    /// How often each partition is swept for what is past its retention.
+    pub sweep_every: Duration,
     /// Events kept per account for listeners that resume.
     pub event_ring: usize,
     /// Email.
@@ -85,6 +87,7 @@ impl EngineSettings {
             lanes_total_bound: 500_000,
             permit_ttl: Duration::from_millis(250),
             retention: Duration::from_secs(90 * 86_400),
+            sweep_every: Duration::from_secs(600),
             event_ring: 10_000,
             email: DeliverySettings {
                 uncertain: UncertainPolicy::Resend,

@@ -1,8 +1,10 @@
 //! Deleting a contact.
 
 use sendwheel_actors::domain::contact::Profile;
+use std::time::Duration;
+
 use sendwheel_actors::domain::message::StateName;
-use sendwheel_actors::engine::api::{EngineError, MessageFilter, NewContact, PageRequest};
+use sendwheel_actors::engine::api::{EngineError, MessageFilter, NewContact, NewIntent, PageRequest};
 
 use super::support::{Node, settings, until};
 
@@ -42,5 +44,28 @@ async fn an_external_id_is_free_again_once_its_contact_is_cleaned_up() {
     assert_eq!(node.engine.upsert_contact(&node.caller, new()).await.unwrap().into_inner().id, first.id);
     node.engine.delete_contact(&node.caller, first.id).await.unwrap();
     until("it can be created again", async || node.engine.upsert_contact(&node.caller, new()).await.is_ok()).await;
+    node.stop().await;
+}
+
+#[actix::test]
+async fn settled_messages_leave_after_their_retention_and_pending_ones_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = settings();
+    settings.retention = Duration::from_millis(1);
+    settings.sweep_every = Duration::from_millis(100);
+    let node = Node::start(folder.path(), settings).await;
+    node.sms_sender("+12125550100").await;
+    let contact = node.contact(1).await;
+    let pending = node.sms(contact.id, "later", Node::in_ms(600_000)).await.message.id;
+    let sends = (0..40).map(|_| node.sms(contact.id, "now", NewIntent::Now));
+    let settled: Vec<_> = futures_util::future::join_all(sends).await.iter().map(|view| view.message.id).collect();
+    until("every settled message is gone", async || {
+        let page = PageRequest { cursor: None, limit: 100 };
+        let thread = node.engine.thread(&node.caller, contact.id, page).await.unwrap();
+        thread.items.len() == 1 && node.sms.seen().len() == settled.len()
+    })
+    .await;
+    assert_eq!(node.engine.message(&node.caller, settled[0]).await, Err(EngineError::NotFound));
+    assert_eq!(node.state(pending).await, StateName::Scheduled);
     node.stop().await;
 }
