@@ -1,6 +1,6 @@
 //! What was promised to callers, and what went to the providers; each hand-over is checked as it begins.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sendwheel_actors::domain::directory::Limit;
 use sendwheel_actors::domain::ids::{ContactId, MessageId, PartitionCount, SenderId};
@@ -73,6 +73,8 @@ pub struct Lane {
 
 #[derive(Debug, Default)]
 pub struct Model {
+    /// What a run begins with and has: it is not made again once it was removed.
+    pub prepared: BTreeSet<String>,
     pub messages: BTreeMap<MessageId, Promised>,
     pub by_contact: BTreeMap<ContactId, Vec<MessageId>>,
     pub people: BTreeMap<ContactId, Person>,

@@ -20,7 +20,7 @@ use sendwheel_actors::engine::api::{
     NewSender, Resolve,
 };
 
-use crate::model::{Lane, Outcome};
+use crate::model::{Lane, Outcome, Person};
 use crate::world::{Process, World};
 
 pub const ACCOUNT: AccountNo = AccountNo(1);
@@ -105,35 +105,31 @@ impl Callers {
                 country: None,
                 idempotency: keyed(format!("sender {number}")),
             };
-            loop {
+            while !self.world.model().prepared.contains(&format!("sender {number}")) {
                 match self.answer(self.engine.create_sender(&CALLER, new.clone())).await {
                     Ok(created) => {
                         let sender = created.into_inner();
                         let lane = Lane { limit: sender.effective_limit(), is_email, is_busy: false, removed_at: None };
-                        self.world.model().lanes.entry(sender.id).or_insert(lane);
-                        break;
+                        let mut model = self.world.model();
+                        model.lanes.insert(sender.id, lane);
+                        model.prepared.insert(format!("sender {number}"));
                     }
-                    // Its caller has removed it already.
-                    Err(error) if !is_lost(&error) => break,
                     Err(_) => tokio::time::sleep(Duration::from_millis(300)).await,
                 }
             }
         }
         for number in 0..self.world.plan.contacts {
-            while !self.new_contact(number).await {
-                tokio::time::sleep(Duration::from_millis(300)).await;
+            let new = NewContact { profile: profile(number), idempotency: keyed(format!("contact {number}")) };
+            while !self.world.model().prepared.contains(&format!("contact {number}")) {
+                match self.answer(self.engine.create_contact(&CALLER, new.clone())).await {
+                    Ok(created) => {
+                        let mut model = self.world.model();
+                        model.people.insert(created.into_inner().id, Person::default());
+                        model.prepared.insert(format!("contact {number}"));
+                    }
+                    Err(_) => tokio::time::sleep(Duration::from_millis(300)).await,
+                }
             }
-        }
-    }
-
-    async fn new_contact(&self, number: usize) -> bool {
-        let new = NewContact { profile: profile(number), idempotency: keyed(format!("contact {number}")) };
-        match self.answer(self.engine.create_contact(&CALLER, new)).await {
-            Ok(created) => {
-                self.world.model().people.entry(created.into_inner().id).or_default();
-                true
-            }
-            Err(error) => !is_lost(&error),
         }
     }
 
