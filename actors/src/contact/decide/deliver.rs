@@ -22,6 +22,7 @@ use crate::domain::message::{Attempt, AttemptOutcome, Author, Claim, Class, Cont
 use crate::domain::permissions;
 use crate::domain::reason::Reason;
 use crate::domain::segments;
+use crate::domain::ticket::Ticket;
 use crate::domain::unsubscribe::Unsubscribe;
 use crate::domain::verdict::{Failure, Verdict};
 use crate::protocol::settings::UncertainPolicy;
@@ -84,6 +85,16 @@ pub(super) fn permit(known: &Known<'_>, granted: &PermitGranted, around: &Surrou
         }
         _ => stale(),
     }
+}
+
+/// Whether a ticket stands where its message stands. One that was sent to its lane before an edit moved the
+/// message to another lane or class does not, though both are due at the same instant.
+fn is_in_its_place(message: &Message, ticket: &Ticket) -> bool {
+    (message.due_at, message.lane, message.class) == (ticket.due_at, ticket.lane, ticket.class())
+}
+
+fn is_ready_for(message: &Message, ticket: &Ticket) -> bool {
+    message.state == State::Scheduled && is_in_its_place(message, ticket)
 }
 
 /// The last check, and then the claim. `message` is scheduled; `stored` is how it stands in the store,
@@ -283,8 +294,15 @@ pub(super) fn finished(known: &Known<'_>, finished: AttemptFinished, around: &Su
         matches!(message.state, State::Sending(claim) if claim.attempt == attempt && claim.boot == around.boot)
     });
     let Some(message) = claimed else {
-        // Settled already, or its contact is gone with it: the pool need not keep the outcome.
-        decision.effects.push(Effect::Settled(ticket.channel(), permit, ticket.cost));
+        // Settled already, or its contact is gone with it: the pool need not keep the outcome. One that was not
+        // started is scheduled again since: its ticket was met under this very permit when its partition was
+        // loaded anew, and no other will come.
+        decision.effects.push(match message {
+            Some(message) if matches!(end, AttemptEnd::NotStarted) && is_ready_for(message, &ticket) => {
+                Effect::Release(ticket.channel(), permit, Release::Requeue)
+            }
+            _ => Effect::Settled(ticket.channel(), permit, ticket.cost),
+        });
         return decision;
     };
     let due = DueEntry::of_ticket(&ticket);
