@@ -12,7 +12,7 @@ use super::schedule::rendered;
 use super::{Decision, Known, Surroundings, enter, next_version};
 use crate::contact::command::{AttemptEnd, AttemptFinished, PermitGranted};
 use crate::contact::decision::Effect;
-use crate::contact::entries::{DueEntry, drop_stale_entry};
+use crate::contact::entries::{DueEntry, drop_stale_entry, rename_due_entry};
 use crate::domain::address::Channel;
 use crate::domain::backoff::Backoff;
 use crate::domain::clock::UnixMs;
@@ -142,19 +142,23 @@ fn claim_or_stop(
                 replace_content(&mut decision, &mut next, content.clone());
             }
             let envelope = envelope(contact, &next, sender, content, number, around);
-            // The due entry stays until the attempt is settled, also when the cost was trued up.
-            let keeps_entry = Message { cost: next.cost, ..old.clone() };
-            let stored_as = if next.cost == old.cost { old } else { &keeps_entry };
-            put_claim(&mut decision, stored_as, next, around);
+            put_claim(&mut decision, old, next, due, around);
             decision.effects.push(Effect::HandOver(granted.permit, Box::new(envelope)));
         }
     }
     decision
 }
 
-/// A claim changes the record alone.
-fn put_claim(decision: &mut Decision, old: &Message, next: Message, around: &Surroundings<'_>) {
-    decision.put_message(Some(old), next, DueEntry::Somewhere, around.now);
+/// A claim changes the record alone: the due entry stays until the attempt is settled. Its member names the cost,
+/// though: where that was trued up, the entry stands anew where it stood, so that settling finds it.
+fn put_claim(decision: &mut Decision, old: &Message, next: Message, due: DueEntry, around: &Surroundings<'_>) {
+    if next.cost == old.cost {
+        decision.put_message(Some(old), next, due, around.now);
+    } else {
+        let renamed = Message { cost: next.cost, ..old.clone() };
+        rename_due_entry(&mut decision.mutations, &Ticket::of_message(old), &Ticket::of_message(&renamed), due);
+        decision.put_message(Some(&renamed), next, due, around.now);
+    }
     decision.effects.retain(|effect| !matches!(effect, Effect::Arm(_) | Effect::Disarm(_)));
 }
 
