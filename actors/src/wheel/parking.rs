@@ -2,9 +2,10 @@
 //!
 //! One actor per shard. Parking moves entries from `due` to `waiting` (same score, same member) in one
 //! batch per partition. Refilling reads on from a cursor per partition and lane; a ticket that is parked
-//! behind the cursor moves it back, and what is then read twice is recognised by the lane.
+//! behind the cursor moves it back once that is durable, and what is then read twice is recognised by the
+//! lane.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque, btree_map};
 use std::sync::Arc;
 
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message as ActixMessage};
@@ -100,8 +101,8 @@ struct PageRead {
 pub struct Parking {
     node: Arc<Node>,
     lots: HashMap<Partition, Lot>,
-    /// In the order in which the journal will confirm them.
-    open: HashMap<Partition, VecDeque<Vec<WaitingScope>>>,
+    /// In the order in which the journal will confirm them: the first entry of each scope.
+    open: HashMap<Partition, VecDeque<BTreeMap<WaitingScope, Entry>>>,
 }
 
 impl Parking {
@@ -115,7 +116,7 @@ impl Parking {
         // Not open: the tickets are in `due` and are loaded again with the partition.
         let Some(lot) = self.lots.get_mut(&partition) else { return };
         let mut mutations = Vec::with_capacity(tickets.len() * 2 + 1);
-        let mut touched = Vec::new();
+        let mut touched: BTreeMap<WaitingScope, Entry> = BTreeMap::new();
         for ticket in tickets {
             let scope = WaitingScope { lane: ticket.lane, class: ticket.class() };
             let member = Member::from_slice(&ticket.member());
@@ -124,15 +125,13 @@ impl Parking {
                 mutations.push(Mutation::Index(Index::WaitingScopes, UnixMs(0), scope.encode()));
                 Scope::default()
             });
-            for reader in &mut known.readers {
-                if reader.is_reading || reader.cursor.as_ref().is_some_and(|cursor| entry <= *cursor) {
-                    reader.cursor = None;
-                    reader.is_moved_back = reader.is_reading;
+            match touched.entry(scope) {
+                btree_map::Entry::Vacant(first) => {
+                    known.open_parks += 1;
+                    first.insert(entry);
                 }
-            }
-            if !touched.contains(&scope) {
-                known.open_parks += 1;
-                touched.push(scope);
+                btree_map::Entry::Occupied(mut first) if entry < *first.get() => _ = first.insert(entry),
+                btree_map::Entry::Occupied(_) => {}
             }
             mutations.push(Mutation::Unindex(Index::Due, ticket.due_at, member.clone()));
             mutations.push(Mutation::Index(Index::Waiting(scope.lane, scope.class), ticket.due_at, member));
@@ -206,9 +205,15 @@ impl Handler<Parked> for Parking {
     fn handle(&mut self, Parked(partition): Parked, _: &mut Self::Context) {
         let touched = self.open.get_mut(&partition).and_then(VecDeque::pop_front).unwrap_or_default();
         if let Some(lot) = self.lots.get_mut(&partition) {
-            for scope in touched {
-                if let Some(scope) = lot.scopes.get_mut(&scope) {
-                    scope.open_parks = scope.open_parks.saturating_sub(1);
+            for (scope, first) in touched {
+                let Some(scope) = lot.scopes.get_mut(&scope) else { continue };
+                scope.open_parks = scope.open_parks.saturating_sub(1);
+                // Only now: a read before this moment did not see them, and may have gone past them.
+                for reader in &mut scope.readers {
+                    if reader.is_reading || reader.cursor.as_ref().is_some_and(|cursor| first <= *cursor) {
+                        reader.cursor = None;
+                        reader.is_moved_back = reader.is_reading;
+                    }
                 }
             }
         }
