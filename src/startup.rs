@@ -17,7 +17,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::SecretString;
 use sendwheel_actors::domain::clock::{SharedClock, SystemClock};
 use sendwheel_actors::domain::source::IdSource;
-use sendwheel_actors::engine::{Bootstrap, Engine, EngineStart};
+use sendwheel_actors::engine::{Bootstrap, Engine, EngineStart, Threads};
 use tracing_actix_web::TracingLogger;
 
 use crate::api;
@@ -103,6 +103,7 @@ pub async fn start(settings: &Settings, listener: TcpListener, metrics: Promethe
         clock,
         ids: ids.clone(),
         transports,
+        threads: Threads::Own,
     })
     .await
     .context("cannot start the engine")?;

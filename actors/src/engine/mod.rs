@@ -18,4 +18,4 @@ pub use crate::directory::Bootstrap;
 pub use crate::protocol::settings::EngineSettings;
 pub use crate::protocol::{api, events, operations, settings};
 pub use handle::Engine;
-pub use start::{EngineStart, StartError, Transports};
+pub use start::{EngineStart, StartError, Threads, Transports};

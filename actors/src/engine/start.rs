@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use actix::{Actor, Arbiter};
+use actix::{Actor, Arbiter, ArbiterHandle};
 
 use super::handle::Engine;
 use crate::contact::registry::ContactRegistry;
@@ -44,6 +44,19 @@ pub struct EngineStart {
     pub ids: IdSource,
     /// How messages leave.
     pub transports: Transports,
+    /// Where its actors run.
+    pub threads: Threads,
+}
+
+/// On which threads an engine's actors run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Threads {
+    /// On threads of their own: one for each shard, one for the pools.
+    #[default]
+    Own,
+    /// All on the thread that starts the engine, which must run an actix `System`: one thread steps
+    /// through everything in an order that can be repeated. They end with that system.
+    Current,
 }
 
 /// Why an engine did not start.
@@ -54,11 +67,21 @@ pub enum StartError {
     Store(#[from] StoreError),
 }
 
-/// The engine's threads.
-#[derive(Debug)]
+/// The engine's own threads; none if it runs on its caller's.
+#[derive(Debug, Default)]
 pub(super) struct Arbiters(Vec<Arbiter>);
 
 impl Arbiters {
+    fn take(&mut self, threads: Threads) -> ArbiterHandle {
+        match threads {
+            Threads::Own => {
+                self.0.push(Arbiter::new());
+                self.0[self.0.len() - 1].handle()
+            }
+            Threads::Current => Arbiter::current(),
+        }
+    }
+
     /// Ends the threads; what is in flight on them ends with them.
     pub(super) fn stop(&self) {
         for arbiter in &self.0 {
@@ -78,7 +101,7 @@ impl Engine {
     /// # Errors
     /// The store does not work, or another node has it.
     pub async fn start(start: EngineStart) -> Result<Self, StartError> {
-        let EngineStart { mut settings, store, clock, ids, transports } = start;
+        let EngineStart { mut settings, store, clock, ids, transports, threads } = start;
         settings.shards = settings.shards.clamp(1, usize::from(store.partitions().get()));
         let followed = (store.describe().await?.backend == "redis").then(|| FollowingClock::new(Arc::clone(&clock)));
         if let Some(clock) = &followed {
@@ -91,19 +114,17 @@ impl Engine {
         let node = Arc::new(Node::new(settings, clock, ids, store, snapshot, unsubscribe));
         node.health.want_partitions(usize::from(node.partitions.get()));
 
-        let mut arbiters = Vec::new();
-        let pools = Arbiter::new();
+        let mut arbiters = Arbiters::default();
+        let pools = arbiters.take(threads);
         let pool = |channel: Channel, transport: &Arc<dyn Transport>| {
             let (node, transport) = (Arc::clone(&node), Arc::clone(transport));
-            SenderPool::start_in_arbiter(&pools.handle(), move |_| SenderPool::new(node, channel, transport))
+            SenderPool::start_in_arbiter(&pools, move |_| SenderPool::new(node, channel, transport))
         };
         let routes =
             PoolRoutes { email: pool(Channel::Email, &transports.email), sms: pool(Channel::Sms, &transports.sms) };
         let mut shards = Vec::new();
         for number in 0..node.settings.shards {
-            let arbiter = Arbiter::new();
-            shards.push(start_shard(&node, number, &arbiter));
-            arbiters.push(arbiter);
+            shards.push(start_shard(&node, number, &arbiters.take(threads)));
         }
         node.connect(Routes { shards, pools: routes });
         for (_, partition) in node.routes().shards.iter().flat_map(|shard| &shard.partitions) {
@@ -112,13 +133,11 @@ impl Engine {
         pools.spawn(watch(Arc::clone(&node), followed));
         let (keeper, kept) = (Arc::clone(&node), Arc::clone(&directory));
         pools.spawn(async move { kept.keep_lease(&keeper).await });
-        arbiters.push(pools);
-        Ok(Self { node, directory, arbiters: Arc::new(Arbiters(arbiters)) })
+        Ok(Self { node, directory, arbiters: Arc::new(arbiters) })
     }
 }
 
-fn start_shard(node: &Arc<Node>, number: usize, arbiter: &Arbiter) -> ShardRoutes {
-    let on = arbiter.handle();
+fn start_shard(node: &Arc<Node>, number: usize, on: &ArbiterHandle) -> ShardRoutes {
     let (a, b, c, d) = (Arc::clone(node), Arc::clone(node), Arc::clone(node), Arc::clone(node));
     let partitions = node
         .partitions
@@ -126,14 +145,14 @@ fn start_shard(node: &Arc<Node>, number: usize, arbiter: &Arbiter) -> ShardRoute
         .filter(|partition| node.shard_of(*partition) == number)
         .map(|partition| {
             let node = Arc::clone(node);
-            (partition, PartitionActor::start_in_arbiter(&on, move |_| PartitionActor::new(node, partition)))
+            (partition, PartitionActor::start_in_arbiter(on, move |_| PartitionActor::new(node, partition)))
         })
         .collect();
     ShardRoutes {
-        registry: ContactRegistry::start_in_arbiter(&on, move |_| ContactRegistry::new(a)),
-        journal: Journal::start_in_arbiter(&on, move |_| Journal::new(b)),
-        wheel: WheelActor::start_in_arbiter(&on, move |_| WheelActor::new(c)),
-        parking: Parking::start_in_arbiter(&on, move |_| Parking::new(d)),
+        registry: ContactRegistry::start_in_arbiter(on, move |_| ContactRegistry::new(a)),
+        journal: Journal::start_in_arbiter(on, move |_| Journal::new(b)),
+        wheel: WheelActor::start_in_arbiter(on, move |_| WheelActor::new(c)),
+        parking: Parking::start_in_arbiter(on, move |_| Parking::new(d)),
         partitions,
         inflight: Arc::new(AtomicUsize::new(0)),
     }

@@ -199,7 +199,8 @@ impl SenderPool {
             for shard in shards {
                 let room = room / shards.len() + 1;
                 let question = self.questions_asked;
-                shard.parking.do_send(Refill { lane, class, room, from_start, pool: ctx.address(), question });
+                let (channel, pool) = (self.channel, ctx.address());
+                shard.parking.do_send(Refill { lane, class, channel, room, from_start, pool, question });
             }
         }
     }

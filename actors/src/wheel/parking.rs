@@ -2,13 +2,15 @@
 //!
 //! One actor per shard. Parking moves entries from `due` to `waiting` (same score, same member) in one
 //! batch per partition. Refilling reads on from a cursor per partition and lane; a ticket that is parked
-//! behind the cursor moves it back, and what is then read twice is recognised by the lane.
+//! behind the cursor moves it back once that is durable, and what is then read twice is recognised by the
+//! lane.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque, btree_map};
 use std::sync::Arc;
 
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message as ActixMessage};
 
+use crate::domain::address::Channel;
 use crate::domain::clock::UnixMs;
 use crate::domain::ids::{LaneNo, Partition};
 use crate::domain::message::Class;
@@ -32,6 +34,8 @@ pub struct Refill {
     pub lane: LaneNo,
     /// Which class of it.
     pub class: Class,
+    /// The asker's channel.
+    pub channel: Channel,
     /// For how many tickets.
     pub room: usize,
     /// Not behind the last ticket read, but at the start.
@@ -59,12 +63,20 @@ pub struct OpenParking {
 #[rtype(result = "()")]
 pub struct CloseParking(pub Partition);
 
+/// How far one pool has read a scope.
 #[derive(Debug, Default)]
-struct Scope {
+struct Reader {
     cursor: Option<Entry>,
-    open_parks: u32,
     is_reading: bool,
     is_moved_back: bool,
+}
+
+#[derive(Debug, Default)]
+struct Scope {
+    open_parks: u32,
+    /// By channel. Nobody knows whose the lane of a removed sender was: both pools read it, and what one has
+    /// passed over the other has not read.
+    readers: [Reader; 2],
 }
 
 #[derive(Debug)]
@@ -77,6 +89,7 @@ struct Lot {
 #[rtype(result = "()")]
 struct PageRead {
     scope: WaitingScope,
+    channel: Channel,
     pages: Vec<(Partition, u32, usize, Vec<Entry>)>,
     is_complete: bool,
     pool: Addr<SenderPool>,
@@ -88,8 +101,8 @@ struct PageRead {
 pub struct Parking {
     node: Arc<Node>,
     lots: HashMap<Partition, Lot>,
-    /// In the order in which the journal will confirm them.
-    open: HashMap<Partition, VecDeque<Vec<WaitingScope>>>,
+    /// In the order in which the journal will confirm them: the first entry of each scope.
+    open: HashMap<Partition, VecDeque<BTreeMap<WaitingScope, Entry>>>,
 }
 
 impl Parking {
@@ -103,7 +116,7 @@ impl Parking {
         // Not open: the tickets are in `due` and are loaded again with the partition.
         let Some(lot) = self.lots.get_mut(&partition) else { return };
         let mut mutations = Vec::with_capacity(tickets.len() * 2 + 1);
-        let mut touched = Vec::new();
+        let mut touched: BTreeMap<WaitingScope, Entry> = BTreeMap::new();
         for ticket in tickets {
             let scope = WaitingScope { lane: ticket.lane, class: ticket.class() };
             let member = Member::from_slice(&ticket.member());
@@ -112,13 +125,13 @@ impl Parking {
                 mutations.push(Mutation::Index(Index::WaitingScopes, UnixMs(0), scope.encode()));
                 Scope::default()
             });
-            if known.is_reading || known.cursor.as_ref().is_some_and(|cursor| entry <= *cursor) {
-                known.cursor = None;
-                known.is_moved_back = known.is_reading;
-            }
-            if !touched.contains(&scope) {
-                known.open_parks += 1;
-                touched.push(scope);
+            match touched.entry(scope) {
+                btree_map::Entry::Vacant(first) => {
+                    known.open_parks += 1;
+                    first.insert(entry);
+                }
+                btree_map::Entry::Occupied(mut first) if entry < *first.get() => _ = first.insert(entry),
+                btree_map::Entry::Occupied(_) => {}
             }
             mutations.push(Mutation::Unindex(Index::Due, ticket.due_at, member.clone()));
             mutations.push(Mutation::Index(Index::Waiting(scope.lane, scope.class), ticket.due_at, member));
@@ -192,9 +205,15 @@ impl Handler<Parked> for Parking {
     fn handle(&mut self, Parked(partition): Parked, _: &mut Self::Context) {
         let touched = self.open.get_mut(&partition).and_then(VecDeque::pop_front).unwrap_or_default();
         if let Some(lot) = self.lots.get_mut(&partition) {
-            for scope in touched {
-                if let Some(scope) = lot.scopes.get_mut(&scope) {
-                    scope.open_parks = scope.open_parks.saturating_sub(1);
+            for (scope, first) in touched {
+                let Some(scope) = lot.scopes.get_mut(&scope) else { continue };
+                scope.open_parks = scope.open_parks.saturating_sub(1);
+                // Only now: a read before this moment did not see them, and may have gone past them.
+                for reader in &mut scope.readers {
+                    if reader.is_reading || reader.cursor.as_ref().is_some_and(|cursor| first <= *cursor) {
+                        reader.cursor = None;
+                        reader.is_moved_back = reader.is_reading;
+                    }
                 }
             }
         }
@@ -204,16 +223,18 @@ impl Handler<Parked> for Parking {
 impl Handler<Refill> for Parking {
     type Result = ();
 
-    fn handle(&mut self, Refill { lane, class, room, from_start, pool, question }: Refill, ctx: &mut Self::Context) {
+    fn handle(&mut self, refill: Refill, ctx: &mut Self::Context) {
+        let Refill { lane, class, channel, room, from_start, pool, question } = refill;
         let scope = WaitingScope { lane, class };
         let mut asked = Vec::new();
         for (partition, lot) in &mut self.lots {
             if let Some(known) = lot.scopes.get_mut(&scope) {
-                known.is_reading = true;
+                let reader = &mut known.readers[channel as usize];
+                reader.is_reading = true;
                 if from_start {
-                    known.cursor = None;
+                    reader.cursor = None;
                 }
-                asked.push((*partition, lot.epoch, known.cursor.clone()));
+                asked.push((*partition, lot.epoch, reader.cursor.clone()));
             }
         }
         let limit = (room / asked.len().max(1)).clamp(4, 4_096);
@@ -238,7 +259,7 @@ impl Handler<Refill> for Parking {
             let found = found.unwrap_or_else(|_| vec![Vec::new(); asked.len()]);
             let pages = asked.into_iter().zip(found);
             let pages = pages.map(|((partition, epoch, _), entries)| (partition, epoch, limit, entries)).collect();
-            parking.do_send(PageRead { scope, pages, is_complete, pool, question });
+            parking.do_send(PageRead { scope, channel, pages, is_complete, pool, question });
         });
     }
 }
@@ -247,7 +268,7 @@ impl Handler<PageRead> for Parking {
     type Result = ();
 
     fn handle(&mut self, read: PageRead, _: &mut Self::Context) {
-        let PageRead { scope, pages, is_complete, pool, question } = read;
+        let PageRead { scope, channel, pages, is_complete, pool, question } = read;
         let mut tickets = Vec::new();
         let mut is_exhausted = is_complete;
         for (partition, epoch, limit, entries) in pages {
@@ -256,14 +277,15 @@ impl Handler<PageRead> for Parking {
                 continue;
             };
             let Some(known) = lot.scopes.get_mut(&scope) else { continue };
-            known.is_reading = false;
             is_exhausted &= entries.len() < limit && known.open_parks == 0;
+            let reader = &mut known.readers[channel as usize];
+            reader.is_reading = false;
             // A cursor that was moved back meanwhile stays there: what it misses is read again.
-            if known.is_moved_back {
-                known.is_moved_back = false;
+            if reader.is_moved_back {
+                reader.is_moved_back = false;
                 is_exhausted = false;
             } else if let Some(last) = entries.last() {
-                known.cursor = Some(last.clone());
+                reader.cursor = Some(last.clone());
             }
             for entry in entries {
                 match Ticket::from_entry(entry.score, &entry.member) {

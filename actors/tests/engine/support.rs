@@ -18,7 +18,7 @@ use sendwheel_actors::domain::source::IdSource;
 use sendwheel_actors::domain::verdict::Verdict;
 use sendwheel_actors::engine::api::{Caller, MessageView, NewContact, NewIntent, NewMessage, NewSender};
 use sendwheel_actors::engine::operations::Readiness;
-use sendwheel_actors::engine::{Engine, EngineSettings, EngineStart, Transports};
+use sendwheel_actors::engine::{Engine, EngineSettings, EngineStart, Threads, Transports};
 use sendwheel_actors::sender::transport::{Attempted, Connection, Envelope, Guard, Transport};
 use sendwheel_actors::store::{self, NodeId, StoreSettings, StoreUrl};
 
@@ -120,7 +120,7 @@ impl Node {
         let store = store::open(&url, &store_settings).await.unwrap();
         let (email, sms) = (Recorder::default(), Recorder::default());
         let transports = Transports { email: Arc::new(email.clone()), sms: Arc::new(sms.clone()) };
-        let engine = Engine::start(EngineStart { settings, store, clock, ids, transports }).await.unwrap();
+        let engine = Engine::start(EngineStart { settings, store, clock, ids, transports, threads: Threads::Own }).await.unwrap();
         engine
             .bootstrap(&Bootstrap {
                 account_name: "Test".into(),

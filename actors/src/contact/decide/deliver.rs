@@ -12,7 +12,7 @@ use super::schedule::rendered;
 use super::{Decision, Known, Surroundings, enter, next_version};
 use crate::contact::command::{AttemptEnd, AttemptFinished, PermitGranted};
 use crate::contact::decision::Effect;
-use crate::contact::entries::{DueEntry, drop_stale_entry};
+use crate::contact::entries::{DueEntry, drop_stale_entry, rename_due_entry};
 use crate::domain::address::Channel;
 use crate::domain::backoff::Backoff;
 use crate::domain::clock::UnixMs;
@@ -22,6 +22,7 @@ use crate::domain::message::{Attempt, AttemptOutcome, Author, Claim, Class, Cont
 use crate::domain::permissions;
 use crate::domain::reason::Reason;
 use crate::domain::segments;
+use crate::domain::ticket::Ticket;
 use crate::domain::unsubscribe::Unsubscribe;
 use crate::domain::verdict::{Failure, Verdict};
 use crate::protocol::settings::UncertainPolicy;
@@ -86,6 +87,16 @@ pub(super) fn permit(known: &Known<'_>, granted: &PermitGranted, around: &Surrou
     }
 }
 
+/// Whether a ticket stands where its message stands. One that was sent to its lane before an edit moved the
+/// message to another lane or class does not, though both are due at the same instant.
+fn is_in_its_place(message: &Message, ticket: &Ticket) -> bool {
+    (message.due_at, message.lane, message.class) == (ticket.due_at, ticket.lane, ticket.class())
+}
+
+fn is_ready_for(message: &Message, ticket: &Ticket) -> bool {
+    message.state == State::Scheduled && is_in_its_place(message, ticket)
+}
+
 /// The last check, and then the claim. `message` is scheduled; `stored` is how it stands in the store,
 /// when that differs.
 fn claim_or_stop(
@@ -131,19 +142,23 @@ fn claim_or_stop(
                 replace_content(&mut decision, &mut next, content.clone());
             }
             let envelope = envelope(contact, &next, sender, content, number, around);
-            // The due entry stays until the attempt is settled, also when the cost was trued up.
-            let keeps_entry = Message { cost: next.cost, ..old.clone() };
-            let stored_as = if next.cost == old.cost { old } else { &keeps_entry };
-            put_claim(&mut decision, stored_as, next, around);
+            put_claim(&mut decision, old, next, due, around);
             decision.effects.push(Effect::HandOver(granted.permit, Box::new(envelope)));
         }
     }
     decision
 }
 
-/// A claim changes the record alone.
-fn put_claim(decision: &mut Decision, old: &Message, next: Message, around: &Surroundings<'_>) {
-    decision.put_message(Some(old), next, DueEntry::Somewhere, around.now);
+/// A claim changes the record alone: the due entry stays until the attempt is settled. Its member names the cost,
+/// though: where that was trued up, the entry stands anew where it stood, so that settling finds it.
+fn put_claim(decision: &mut Decision, old: &Message, next: Message, due: DueEntry, around: &Surroundings<'_>) {
+    if next.cost == old.cost {
+        decision.put_message(Some(old), next, due, around.now);
+    } else {
+        let renamed = Message { cost: next.cost, ..old.clone() };
+        rename_due_entry(&mut decision.mutations, &Ticket::of_message(old), &Ticket::of_message(&renamed), due);
+        decision.put_message(Some(&renamed), next, due, around.now);
+    }
     decision.effects.retain(|effect| !matches!(effect, Effect::Arm(_) | Effect::Disarm(_)));
 }
 
@@ -283,8 +298,15 @@ pub(super) fn finished(known: &Known<'_>, finished: AttemptFinished, around: &Su
         matches!(message.state, State::Sending(claim) if claim.attempt == attempt && claim.boot == around.boot)
     });
     let Some(message) = claimed else {
-        // Settled already, or its contact is gone with it: the pool need not keep the outcome.
-        decision.effects.push(Effect::Settled(ticket.channel(), permit, ticket.cost));
+        // Settled already, or its contact is gone with it: the pool need not keep the outcome. One that was not
+        // started is scheduled again since: its ticket was met under this very permit when its partition was
+        // loaded anew, and no other will come.
+        decision.effects.push(match message {
+            Some(message) if matches!(end, AttemptEnd::NotStarted) && is_ready_for(message, &ticket) => {
+                Effect::Release(ticket.channel(), permit, Release::Requeue)
+            }
+            _ => Effect::Settled(ticket.channel(), permit, ticket.cost),
+        });
         return decision;
     };
     let due = DueEntry::of_ticket(&ticket);

@@ -18,6 +18,17 @@ pub(super) struct LeaseEntry {
 
 type EntryKey = (Partition, Index, Score, Member);
 
+/// All that a store in memory holds.
+#[derive(Debug, Clone, Default)]
+pub struct Contents {
+    /// Records.
+    pub records: BTreeMap<(Partition, Table, Key), Bytes>,
+    /// Index entries.
+    pub entries: BTreeSet<(Partition, Index, Score, Member)>,
+    /// Counters.
+    pub counters: BTreeMap<(Partition, Counter), i64>,
+}
+
 #[derive(Default)]
 pub(super) struct Data {
     records: BTreeMap<(Partition, Table, Key), Bytes>,
@@ -62,6 +73,11 @@ impl Data {
 
     pub(super) fn get(&self, key: &RecordKey) -> Option<Bytes> {
         self.records.get(&(key.partition, key.table, key.key.clone())).cloned()
+    }
+
+    pub(super) fn contents(&self) -> Contents {
+        let Self { records, entries, counters, .. } = self;
+        Contents { records: records.clone(), entries: entries.clone(), counters: counters.clone() }
     }
 
     pub(super) fn range(&self, query: &RangeQuery) -> Vec<Entry> {

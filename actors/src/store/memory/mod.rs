@@ -22,6 +22,7 @@ use crate::domain::address::Address;
 use crate::domain::clock::{SharedClock, UnixMs};
 use crate::domain::ids::{AccountNo, ContactId, Partition, PartitionCount};
 use crate::domain::source::IdSource;
+pub use data::Contents;
 use data::{Data, LeaseEntry};
 pub use faults::{Call, Fault, FaultHook, no_faults};
 
@@ -92,6 +93,18 @@ impl MemoryStore {
     /// Crashes this handle from outside: every call of it hangs from now on.
     pub fn crash(&self) {
         self.is_crashed.store(true, Ordering::SeqCst);
+    }
+
+    /// Everything that was applied, as it lies in the store, for an oracle. Asks no hook, crashed or not.
+    #[must_use]
+    pub fn contents(&self) -> Contents {
+        self.data().contents()
+    }
+
+    /// One record as it lies in the store, for an oracle. Asks no hook, crashed or not.
+    #[must_use]
+    pub fn peek(&self, key: &RecordKey) -> Option<Bytes> {
+        self.data().get(key)
     }
 
     fn data(&self) -> MutexGuard<'_, Data> {

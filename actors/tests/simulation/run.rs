@@ -1,0 +1,220 @@
+//! One run: process after process over the same data, until the workload is done, everything is healed and
+//! nothing moves any more.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use actix::System;
+use rand::Rng;
+use sendwheel_actors::domain::clock::{Clock, SharedClock};
+use sendwheel_actors::domain::directory::Account;
+use sendwheel_actors::domain::ids::{Partition, PartitionCount};
+use sendwheel_actors::domain::source::IdSource;
+use sendwheel_actors::engine::{Engine, EngineSettings, EngineStart, Threads, Transports};
+use sendwheel_actors::store::keys::DirectoryKey;
+use sendwheel_actors::store::memory::{MemoryStore, no_faults};
+use sendwheel_actors::store::{Acquired, Batch, Index, Mutation, NodeId, Store, Table, codec};
+use sendwheel_actors::domain::address::Channel;
+use sendwheel_actors::domain::clock::UnixMs;
+
+use crate::oracle;
+use crate::provider::Provider;
+use crate::slow_store::{SlowStore, faults};
+use crate::workload::{ACCOUNT, Callers};
+use crate::world::{Process, World, stream};
+
+const NODE: NodeId = NodeId(7);
+
+fn settings(world: &World) -> EngineSettings {
+    let mut settings = EngineSettings::for_node(NODE);
+    settings.shards = world.plan.shards;
+    settings.active_contacts = world.plan.active_contacts;
+    settings.wheel_horizon = Duration::from_secs(5);
+    settings.wheel_page = world.plan.wheel_page;
+    settings.lane_bound = world.plan.lane_bound;
+    for delivery in [&mut settings.email, &mut settings.sms] {
+        delivery.retry_base = Duration::from_millis(300);
+        delivery.retry_cap = Duration::from_secs(2);
+        delivery.max_attempts = 4;
+    }
+    settings
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Report {
+    pub seed: u64,
+    pub violations: Vec<String>,
+    pub events: Vec<String>,
+    pub processes: u32,
+    pub hands: usize,
+    pub store_calls: u64,
+    pub begun_after_stop: usize,
+    pub messages: usize,
+}
+
+/// How a process ended.
+enum End {
+    /// It died, or was stopped; another one goes on.
+    Again,
+    /// Everything is done.
+    Done,
+}
+
+/// The account, as if it had been set up before.
+async fn found(store: &MemoryStore, ids: &IdSource, now: UnixMs) {
+    let Ok(Acquired::Granted(lease)) = store.acquire(Partition::DIRECTORY, NODE, Duration::from_secs(1)).await else {
+        panic!("an empty store is free");
+    };
+    let account = Account {
+        id: ids.account(now),
+        no: ACCOUNT,
+        version: 1,
+        name: "Simulated".into(),
+        time_zone: "Europe/Berlin".into(),
+        twilio_sid: "AC0".into(),
+        created_at: now,
+        updated_at: now,
+    };
+    let key = DirectoryKey::Account(ACCOUNT);
+    let mutations = vec![
+        Mutation::Put(Table::Directory, key.key(), codec::encode(&account)),
+        Mutation::Index(Index::Directory, UnixMs(0), key.member()),
+    ];
+    let mut head = lease.head;
+    store.commit(&mut head, Batch { mutations, is_growth: true }).await.unwrap();
+}
+
+struct Run {
+    world: Arc<World>,
+    seed: u64,
+    data: MemoryStore,
+    operations_left: u32,
+    operations_done: u32,
+}
+
+impl Run {
+    fn process(&self, number: u32) -> Arc<Process> {
+        let cell = Arc::new(OnceLock::new());
+        let hook = faults(&self.world, &cell, self.seed, number);
+        let process = Process::new(number, Arc::new(self.data.reopen(hook)));
+        cell.set(Arc::clone(&process)).unwrap();
+        process
+    }
+
+    async fn start(&self, process: &Arc<Process>, ids: &IdSource) -> Engine {
+        let store = Arc::new(SlowStore::new(Arc::clone(&self.world), Arc::clone(process), self.seed));
+        let provider =
+            |channel| Arc::new(Provider::new(Arc::clone(&self.world), Arc::clone(process), channel, self.seed));
+        loop {
+            let start = EngineStart {
+                settings: settings(&self.world),
+                store: Arc::clone(&store) as _,
+                clock: Arc::clone(&self.world.clock) as SharedClock,
+                ids: ids.clone(),
+                transports: Transports { email: provider(Channel::Email), sms: provider(Channel::Sms) },
+                threads: Threads::Current,
+            };
+            match Engine::start(start).await {
+                Ok(engine) => return engine,
+                Err(error) => self.world.log(format!("not started: {error}")),
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    }
+
+    /// Lives until it dies, is stopped, or has nothing left to do.
+    async fn live(&mut self, process: &Arc<Process>) -> End {
+        let number = process.number;
+        let ids = IdSource::seeded(self.seed ^ u64::from(number) << 40);
+        if number == 0 {
+            found(&self.data, &ids, self.world.clock.now()).await;
+        }
+        self.world.model().process_begins(self.world.now());
+        self.world.note_settled(process);
+        let engine = self.start(process, &ids).await;
+        let callers = Callers { world: Arc::clone(&self.world), process: Arc::clone(process), engine };
+        callers.prepare().await;
+        let mut rng = stream(self.seed, number, 3);
+        // Most processes end in the middle of it, one way or the other.
+        let share = rng.random_range(0..self.operations_left * 2 + 1);
+        for _ in 0..share.min(self.operations_left) {
+            self.operations_left -= 1;
+            self.operations_done += 1;
+            callers.operate(&mut rng, self.operations_done);
+            let pause = if rng.random_bool(0.6) { rng.random_range(0..40) } else { rng.random_range(0..1_500) };
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+        }
+        if self.operations_left > 0 {
+            if rng.random_bool(0.5) {
+                self.world.log("killed");
+                process.die();
+                process.store.crash();
+            } else {
+                self.world.log("stopping");
+                let left = callers.engine.shutdown(Duration::from_secs(rng.random_range(0..4))).await;
+                self.world.log(format!("stopped, {left} left"));
+            }
+            return End::Again;
+        }
+        self.world.heal();
+        callers.resume_all().await;
+        oracle::until_quiet(&self.world, process).await;
+        let left = callers.engine.shutdown(Duration::from_secs(5)).await;
+        if left > 0 {
+            self.world.violation(format!("{left} permits or requests are left when everything is quiet"));
+        }
+        End::Done
+    }
+}
+
+/// Runs a seed to its end.
+pub fn run(seed: u64) -> Report {
+    let world = World::new(seed);
+    let partitions = PartitionCount::new(world.plan.partitions).unwrap();
+    let clock = Arc::clone(&world.clock) as SharedClock;
+    let data = MemoryStore::new(partitions, clock, IdSource::seeded(seed ^ 0xdada), no_faults());
+    let operations_left = world.plan.operations;
+    let mut run = Run { world: Arc::clone(&world), seed, data, operations_left, operations_done: 0 };
+    world.log(format!("seed {seed}: {:?}", world.plan));
+    let mut number = 0;
+    loop {
+        let system = System::with_tokio_rt(|| {
+            tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+        });
+        let process = run.process(number);
+        let end = system.block_on(async {
+            world.clock.process_begins();
+            world.log(format!("process {number} begins"));
+            let end = tokio::select! {
+                biased;
+                () = process.death() => End::Again,
+                end = run.live(&process) => end,
+            };
+            world.log(format!("process {number} ends"));
+            process.die();
+            process.store.crash();
+            let downtime = stream(seed, number, 4).random_range(10..9_000);
+            world.clock.process_ends(Duration::from_millis(downtime));
+            end
+        });
+        drop(system);
+        number += 1;
+        if matches!(end, End::Done) || number > 200 {
+            break;
+        }
+    }
+    oracle::check(&world, &run.data);
+    let (events, store_calls) = (world.events(), world.store_calls());
+    let model = world.model();
+    Report {
+        seed,
+        violations: model.violations.clone(),
+        events,
+        processes: number,
+        hands: model.hands(),
+        store_calls,
+        begun_after_stop: model.begun_after_stop,
+        messages: model.messages.len(),
+    }
+}

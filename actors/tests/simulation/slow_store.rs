@@ -1,0 +1,167 @@
+//! A store that takes its time: the store in memory behind random latencies, so that whatever can happen
+//! between a call and its answer does. And the faults that it is given.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use rand::Rng;
+use rand::rngs::StdRng;
+use sendwheel_actors::domain::address::Address;
+use sendwheel_actors::domain::clock::UnixMs;
+use sendwheel_actors::domain::ids::{AccountNo, ContactId, Partition, PartitionCount};
+use sendwheel_actors::store::memory::{Call, Fault, FaultHook};
+use sendwheel_actors::store::*;
+
+use crate::world::{Process, World, stream};
+
+/// Draws a fault for every call, as the run's plan says.
+pub fn faults(world: &Arc<World>, process: &Arc<std::sync::OnceLock<Arc<Process>>>, seed: u64, number: u32) -> FaultHook {
+    let rng = Mutex::new(stream(seed, number, 1));
+    let (world, process) = (Arc::clone(world), Arc::clone(process));
+    Arc::new(move |call: &Call| {
+        let Some(process) = process.get() else { return Fault::Proceed };
+        if !world.count_call() {
+            process.die();
+            return Fault::CrashBefore;
+        }
+        if !world.has_faults() {
+            return Fault::Proceed;
+        }
+        let draw = rng.lock().unwrap().random_range(0..1_000);
+        let plan = world.plan;
+        let fail = if matches!(call, Call::Renew(_)) { plan.renew_fails } else { plan.fail };
+        let fault = match draw {
+            draw if draw < plan.crash => {
+                process.die();
+                if draw % 2 == 0 { Fault::CrashBefore } else { Fault::CrashAfter }
+            }
+            draw if draw < plan.crash + fail => Fault::FailBefore,
+            draw if draw < plan.crash + fail + plan.unknown => Fault::ApplyThenUnknown,
+            _ => Fault::Proceed,
+        };
+        if fault != Fault::Proceed {
+            world.log(format!("fault {fault:?} at {call:?}"));
+        }
+        fault
+    })
+}
+
+/// One process's way to the store.
+#[derive(Debug)]
+pub struct SlowStore {
+    world: Arc<World>,
+    process: Arc<Process>,
+    rng: Mutex<StdRng>,
+}
+
+impl SlowStore {
+    pub fn new(world: Arc<World>, process: Arc<Process>, seed: u64) -> Self {
+        let rng = Mutex::new(stream(seed, process.number, 2));
+        Self { world, process, rng }
+    }
+
+    async fn wait(&self) {
+        let ms = {
+            let mut rng = self.rng.lock().unwrap();
+            match rng.random_range(0..1_000) {
+                draw if draw < self.world.plan.slow / 4 => rng.random_range(50..600),
+                draw if draw < self.world.plan.slow * 3 => rng.random_range(1..20),
+                draw => u64::from(draw % 3 == 0),
+            }
+        };
+        if ms > 0 {
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+        }
+    }
+
+    /// Waits on both sides of a call.
+    async fn call<T>(&self, call: impl Future<Output = T>) -> T {
+        self.wait().await;
+        let answer = call.await;
+        self.wait().await;
+        answer
+    }
+}
+
+#[async_trait]
+impl Store for SlowStore {
+    fn partitions(&self) -> PartitionCount {
+        self.process.store.partitions()
+    }
+
+    async fn acquire(&self, partition: Partition, node: NodeId, ttl: Duration) -> Result<Acquired, StoreError> {
+        self.call(self.process.store.acquire(partition, node, ttl)).await
+    }
+
+    async fn renew(&self, lease: &Lease) -> Result<Renewal, StoreError> {
+        self.call(self.process.store.renew(lease)).await
+    }
+
+    async fn release(&self, lease: Lease) -> Result<(), StoreError> {
+        self.call(self.process.store.release(lease)).await
+    }
+
+    async fn head(&self, partition: Partition) -> Result<Option<Head>, StoreError> {
+        self.call(self.process.store.head(partition)).await
+    }
+
+    async fn redraw(&self, head: Head) -> Result<Option<Head>, StoreError> {
+        self.call(self.process.store.redraw(head)).await
+    }
+
+    async fn commit(&self, head: &mut Head, batch: Batch) -> Result<(), CommitError> {
+        // No commit is free: one that goes round in circles moves time ahead, and is seen.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        self.call(self.process.store.commit(head, batch)).await
+    }
+
+    async fn get(&self, keys: &[RecordKey]) -> Result<Vec<Option<Bytes>>, StoreError> {
+        self.call(self.process.store.get(keys)).await
+    }
+
+    async fn ranges(&self, queries: &[RangeQuery]) -> Result<Vec<Vec<Entry>>, StoreError> {
+        self.call(self.process.store.ranges(queries)).await
+    }
+
+    async fn count(&self, partition: Partition, index: Index, limit: usize) -> Result<usize, StoreError> {
+        self.call(self.process.store.count(partition, index, limit)).await
+    }
+
+    async fn counter(&self, partition: Partition, counter: Counter) -> Result<i64, StoreError> {
+        self.call(self.process.store.counter(partition, counter)).await
+    }
+
+    async fn add_hints(&self, hints: &[AddressHint]) -> Result<(), StoreError> {
+        self.call(self.process.store.add_hints(hints)).await
+    }
+
+    async fn remove_hints(&self, hints: &[AddressHint]) -> Result<(), StoreError> {
+        self.call(self.process.store.remove_hints(hints)).await
+    }
+
+    async fn hinted(&self, account: AccountNo, address: &Address) -> Result<Vec<ContactId>, StoreError> {
+        self.call(self.process.store.hinted(account, address)).await
+    }
+
+    async fn now(&self) -> Result<UnixMs, StoreError> {
+        self.process.store.now().await
+    }
+
+    async fn usage(&self) -> Result<Usage, StoreError> {
+        self.process.store.usage().await
+    }
+
+    async fn describe(&self) -> Result<Description, StoreError> {
+        self.process.store.describe().await
+    }
+
+    async fn recover(&self) -> Result<(), StoreError> {
+        self.call(self.process.store.recover()).await
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.call(self.process.store.close()).await
+    }
+}
