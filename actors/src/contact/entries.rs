@@ -27,10 +27,15 @@ pub enum DueEntry {
 }
 
 impl DueEntry {
-    /// Where the entry behind a ticket stands.
+    /// Where a message's entry stands, as far as its ticket tells. A ticket that is not quite the message's
+    /// any more (its cost was trued up since) tells nothing.
     #[must_use]
-    pub const fn of_ticket(ticket: &Ticket) -> Self {
-        if ticket.is_parked() { Self::InWaiting } else { Self::InDue }
+    pub fn behind(ticket: &Ticket, message: &Message) -> Self {
+        match (ticket.member() == Ticket::of_message(message).member(), ticket.is_parked()) {
+            (false, _) => Self::Somewhere,
+            (true, true) => Self::InWaiting,
+            (true, false) => Self::InDue,
+        }
     }
 }
 
@@ -104,13 +109,6 @@ pub fn change_message(out: &mut Vec<Mutation>, old: Option<&Message>, new: Optio
 /// Removes the entry behind a ticket whose message is no longer due then.
 pub fn drop_stale_entry(out: &mut Vec<Mutation>, ticket: &Ticket) {
     unindex_due(out, ticket, DueEntry::Somewhere);
-}
-
-/// Gives a due entry another member where it stands: in `due`, or in `waiting` among those of its lane and class.
-pub fn rename_due_entry(out: &mut Vec<Mutation>, old: &Ticket, new: &Ticket, at: DueEntry) {
-    unindex_due(out, old, at);
-    let index = if at == DueEntry::InWaiting { Index::Waiting(new.lane, new.class()) } else { Index::Due };
-    out.push(Mutation::Index(index, new.due_at, Member::from_slice(&new.member())));
 }
 
 /// The mutations that take a contact from one version to the next.

@@ -120,7 +120,9 @@ impl Node {
         let store = store::open(&url, &store_settings).await.unwrap();
         let (email, sms) = (Recorder::default(), Recorder::default());
         let transports = Transports { email: Arc::new(email.clone()), sms: Arc::new(sms.clone()) };
-        let engine = Engine::start(EngineStart { settings, store, clock, ids, transports, threads: Threads::Own }).await.unwrap();
+        let engine = Engine::start(EngineStart { settings, store, clock, ids, transports, threads: Threads::Own })
+            .await
+            .unwrap();
         engine
             .bootstrap(&Bootstrap {
                 account_name: "Test".into(),

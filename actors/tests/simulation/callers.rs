@@ -35,7 +35,11 @@ impl Callers {
         let Some(contact) = self.take_person(rng, |person| person.denied_at[channel] = None) else { return };
         let consent = Some(if is_denied { Consent::Denied } else { Consent::Granted });
         let mut patch = ProfilePatch::default();
-        if channel == 0 { patch.consent_email = consent } else { patch.consent_sms = consent }
+        if channel == 0 {
+            patch.consent_email = consent
+        } else {
+            patch.consent_sms = consent
+        }
         let me = self.clone();
         self.spawn(format!("consent of {contact} on {channel}: denied {is_denied}"), async move {
             let answer = me.answer(me.engine.patch_contact(&CALLER, contact, patch, None)).await;

@@ -65,7 +65,9 @@ fn invariants_hold_in_every_run_whatever_crashes() {
             failed.push(report);
         }
     }
-    println!("{processes} processes, {messages} messages, {hands} hand-overs, {late} begun after a stop, {calls} calls");
+    println!(
+        "{processes} processes, {messages} messages, {hands} hand-overs, {late} begun after a stop, {calls} calls"
+    );
     println!("{} seeds failed", failed.len());
     if let Some(report) = failed.first() {
         assert_clean(report, TAIL);

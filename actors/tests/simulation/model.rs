@@ -140,10 +140,12 @@ impl World {
         let partitions = PartitionCount::new(self.plan.partitions).unwrap();
         self.log(format!("hand-over: {id} attempt {} of {contact}", envelope.attempt));
         let mut wrongs = Vec::new();
-        let mut wrong = |rule: &str, text: String| wrongs.push(format!("{rule}: {id} attempt {}: {text}", envelope.attempt));
+        let mut wrong =
+            |rule: &str, text: String| wrongs.push(format!("{rule}: {id} attempt {}: {text}", envelope.attempt));
         let record = stored(process, partitions, id);
         let mut model = self.model();
-        let claimed_at = record.as_ref().and_then(|record| record.attempts.last()).map_or(i64::MAX, |last| last.started_at.0);
+        let claimed_at =
+            record.as_ref().and_then(|record| record.attempts.last()).map_or(i64::MAX, |last| last.started_at.0);
         match &record {
             None => wrong("I2", "handed over without a record".into()),
             Some(record) if !matches!(record.state, State::Sending(claim) if claim.attempt == envelope.attempt) => {
@@ -222,7 +224,13 @@ impl World {
     }
 
     /// Messages of the same contact, lane and class that should have gone before this one.
-    fn overtaken(&self, model: &Model, process: &Process, partitions: PartitionCount, record: &Message) -> Vec<MessageId> {
+    fn overtaken(
+        &self,
+        model: &Model,
+        process: &Process,
+        partitions: PartitionCount,
+        record: &Message,
+    ) -> Vec<MessageId> {
         let order = |message: &Message| (message.due_at, message.created_us);
         let mut out = Vec::new();
         for id in model.by_contact.get(&record.contact).into_iter().flatten() {
@@ -233,7 +241,11 @@ impl World {
             }
             let Some(other) = stored(process, partitions, *id) else { continue };
             let is_in_line = (other.lane, other.class) == (record.lane, record.class);
-            if is_in_line && other.state == State::Scheduled && order(&other) < order(record) && other.attempts.is_empty() {
+            if is_in_line
+                && other.state == State::Scheduled
+                && order(&other) < order(record)
+                && other.attempts.is_empty()
+            {
                 out.push(*id);
             }
         }

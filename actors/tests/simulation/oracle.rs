@@ -51,7 +51,13 @@ fn moving(found: &Found, now: i64) -> Vec<String> {
         let is_moving = matches!(message.state, State::Sending(_))
             || (message.state == State::Scheduled && message.due_at.0 <= now + 2_000);
         if is_moving {
-            out.push(format!("{} {:?} due {} of {}", message.id, message.state, message.due_at.0 - BEGIN_MS, message.contact));
+            out.push(format!(
+                "{} {:?} due {} of {}",
+                message.id,
+                message.state,
+                message.due_at.0 - BEGIN_MS,
+                message.contact
+            ));
         }
     }
     let is_deleted = |contact: &&Contact| contact.is_deleted();
@@ -169,9 +175,11 @@ fn expected(message: &Message) -> Vec<EntryOf> {
 fn entries(found: &Found, wrongs: &mut Vec<String>) {
     let mut expected: BTreeSet<EntryOf> = found.messages.values().flat_map(expected).collect();
     for contact in found.contacts.values().filter(|contact| !contact.is_deleted()) {
-        let partition = found.contents.records.keys().find(|(_, table, key)| {
-            *table == Table::Contact && key.as_slice() == contact.id.as_bytes()
-        });
+        let partition = found
+            .contents
+            .records
+            .keys()
+            .find(|(_, table, key)| *table == Table::Contact && key.as_slice() == contact.id.as_bytes());
         let partition = partition.map_or(Partition(0), |(partition, ..)| *partition);
         let member = keys::contact_member(contact.id);
         expected.insert((partition, Index::Contacts(contact.account), contact.created_at, member));
@@ -208,14 +216,17 @@ fn entries(found: &Found, wrongs: &mut Vec<String>) {
             _ => {}
         }
     }
-    wrongs.extend(expected.iter().map(|(partition, index, score, _)| {
-        format!("entries: {index:?} in {partition} at {score} is missing")
-    }));
+    wrongs.extend(
+        expected
+            .iter()
+            .map(|(partition, index, score, _)| format!("entries: {index:?} in {partition} at {score} is missing")),
+    );
     for message in found.messages.values() {
         let wanted = u32::from(message.state.name().is_due_indexed());
         let there = tickets.get(&message.id).copied().unwrap_or(0);
         if there != wanted {
-            wrongs.push(format!("I2: {} is {:?} and has {there} entries in due and waiting", message.id, message.state));
+            wrongs
+                .push(format!("I2: {} is {:?} and has {there} entries in due and waiting", message.id, message.state));
         }
     }
     for ((_, table, key), _) in found.contents.records.iter().filter(|((_, table, _), _)| *table == Table::Blob) {

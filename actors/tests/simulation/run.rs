@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use actix::System;
 use rand::Rng;
+use sendwheel_actors::domain::address::Channel;
+use sendwheel_actors::domain::clock::UnixMs;
 use sendwheel_actors::domain::clock::{Clock, SharedClock};
 use sendwheel_actors::domain::directory::Account;
 use sendwheel_actors::domain::ids::{Partition, PartitionCount};
@@ -14,8 +16,6 @@ use sendwheel_actors::engine::{Engine, EngineSettings, EngineStart, Threads, Tra
 use sendwheel_actors::store::keys::DirectoryKey;
 use sendwheel_actors::store::memory::{MemoryStore, no_faults};
 use sendwheel_actors::store::{Acquired, Batch, Index, Mutation, NodeId, Store, Table, codec};
-use sendwheel_actors::domain::address::Channel;
-use sendwheel_actors::domain::clock::UnixMs;
 
 use crate::oracle;
 use crate::provider::Provider;

@@ -17,7 +17,12 @@ use sendwheel_actors::store::*;
 use crate::world::{Process, World, stream};
 
 /// Draws a fault for every call, as the run's plan says.
-pub fn faults(world: &Arc<World>, process: &Arc<std::sync::OnceLock<Arc<Process>>>, seed: u64, number: u32) -> FaultHook {
+pub fn faults(
+    world: &Arc<World>,
+    process: &Arc<std::sync::OnceLock<Arc<Process>>>,
+    seed: u64,
+    number: u32,
+) -> FaultHook {
     let rng = Mutex::new(stream(seed, number, 1));
     let (world, process) = (Arc::clone(world), Arc::clone(process));
     Arc::new(move |call: &Call| {

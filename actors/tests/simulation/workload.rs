@@ -85,9 +85,8 @@ impl Callers {
     pub async fn prepare(&self) {
         let limit = |rate, burst| Some(Limit { rate, per: Duration::from_secs(1), burst });
         let phone = |number: &str| SenderAddress::Phone(PhoneNumber::parse(number).unwrap());
-        let mail = |address| {
-            SenderAddress::Email(Mailbox { name: None, address: EmailAddress::parse(address).unwrap() })
-        };
+        let mail =
+            |address| SenderAddress::Email(Mailbox { name: None, address: EmailAddress::parse(address).unwrap() });
         let senders = [
             (phone("+12125550001"), limit(2, 2)),
             (phone("+12125550002"), None),
@@ -157,9 +156,10 @@ impl Callers {
 
     fn some_sender(&self, rng: &mut StdRng, channel: Channel) -> Option<SenderId> {
         let model = self.world.model();
-        let lanes = model.lanes.iter().filter(|(_, lane)| {
-            lane.removed_at.is_none() && lane.is_email == (channel == Channel::Email)
-        });
+        let lanes = model
+            .lanes
+            .iter()
+            .filter(|(_, lane)| lane.removed_at.is_none() && lane.is_email == (channel == Channel::Email));
         lanes.map(|(id, _)| *id).choose(rng)
     }
 
@@ -337,7 +337,9 @@ impl Callers {
 
     fn send_now(&self, rng: &mut StdRng) {
         let Some(id) = self.some_message(rng) else { return };
-        self.move_to_now(id, "send now", |me| async move { me.engine.send_now(&CALLER, id).await.map(|view| view.message.due_at.0) });
+        self.move_to_now(id, "send now", |me| async move {
+            me.engine.send_now(&CALLER, id).await.map(|view| view.message.due_at.0)
+        });
     }
 
     fn resolve(&self, rng: &mut StdRng) {
