@@ -82,7 +82,16 @@ struct Turn;
 
 #[derive(Debug, ActixMessage)]
 #[rtype(result = "()")]
-struct PagesLoaded(Vec<(Partition, u32, usize, Result<Vec<Ticket>, StoreError>)>);
+struct PagesLoaded(Vec<LoadedPage>);
+
+/// What was read of one partition's due index.
+#[derive(Debug)]
+struct LoadedPage {
+    partition: Partition,
+    epoch: u32,
+    limit: usize,
+    tickets: Result<Vec<Ticket>, StoreError>,
+}
 
 struct Loaded {
     epoch: u32,
@@ -228,13 +237,14 @@ impl WheelActor {
                             .map(|entry| Ticket::from_entry(entry.score, &entry.member))
                             .collect::<Result<Vec<_>, _>>()
                             .map_err(|error| StoreError::Corrupt(error.to_string()));
-                        pages.push((query.partition, epoch, query.limit, tickets));
+                        pages.push(LoadedPage { partition: query.partition, epoch, limit: query.limit, tickets });
                     }
                 }
                 Err(error) => {
                     let error = error.to_string();
                     for (epoch, query) in epochs.into_iter().zip(&queries) {
-                        pages.push((query.partition, epoch, query.limit, Err(StoreError::Unavailable(error.clone()))));
+                        let tickets = Err(StoreError::Unavailable(error.clone()));
+                        pages.push(LoadedPage { partition: query.partition, epoch, limit: query.limit, tickets });
                     }
                 }
             }
@@ -384,11 +394,11 @@ impl Handler<PagesLoaded> for WheelActor {
     fn handle(&mut self, PagesLoaded(pages): PagesLoaded, _: &mut Self::Context) {
         let now = self.node.clock.now();
         let mut fresh = Vec::new();
-        for (partition, epoch, limit, page) in pages {
+        for LoadedPage { partition, epoch, limit, tickets } in pages {
             let Some(loaded) = self.windows.get_mut(&partition).filter(|loaded| loaded.epoch == epoch) else {
                 continue;
             };
-            match page {
+            match tickets {
                 Ok(tickets) => {
                     let was_full = tickets.len() >= limit;
                     loaded.window.finish_load(&tickets, was_full, &mut fresh);

@@ -117,14 +117,15 @@ async fn get(store: &SharedStore, partition: u16, byte: u8) -> Option<Bytes> {
 
 /// Waits until a condition holds, looking again every few milliseconds.
 async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = tokio::time::Instant::now() + DEADLINE;
-    loop {
-        if let Some(found) = look().await {
-            return found;
+    let until = async {
+        loop {
+            if let Some(found) = look().await {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        assert!(tokio::time::Instant::now() < deadline, "not within {DEADLINE:?}: {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    };
+    tokio::time::timeout(DEADLINE, until).await.unwrap_or_else(|_| panic!("not within {DEADLINE:?}: {what}"))
 }
 
 fn manual_clock() -> Arc<ManualClock> {
