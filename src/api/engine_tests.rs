@@ -12,7 +12,7 @@ use sendwheel_actors::domain::clock::{Clock, SystemClock};
 use sendwheel_actors::domain::ids::PartitionCount;
 use sendwheel_actors::domain::source::IdSource;
 use sendwheel_actors::engine::operations::Readiness;
-use sendwheel_actors::engine::{Bootstrap, Engine, EngineSettings, EngineStart, Transports};
+use sendwheel_actors::engine::{Bootstrap, Engine, EngineSettings, EngineStart, Threads, Transports};
 use sendwheel_actors::sender::discard::DiscardTransport;
 use sendwheel_actors::store::embedded::EmbeddedStore;
 use sendwheel_actors::store::{NodeId, StoreSettings};
@@ -39,7 +39,8 @@ async fn stage() -> Stage {
     let store = Arc::new(EmbeddedStore::open(folder.path(), &settings).await.unwrap());
     let transports = Transports { email: Arc::new(DiscardTransport::new(1)), sms: Arc::new(DiscardTransport::new(1)) };
     let settings = EngineSettings::for_node(NodeId(1));
-    let engine = Engine::start(EngineStart { settings, store, clock, ids, transports }).await.unwrap();
+    let engine =
+        Engine::start(EngineStart { settings, store, clock, ids, transports, threads: Threads::Own }).await.unwrap();
     let first = Bootstrap {
         account_name: "Test".into(),
         time_zone: "UTC".into(),

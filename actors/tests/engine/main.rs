@@ -1,6 +1,8 @@
 //! The engine as a whole, on the embedded store in a temporary folder, with a transport that records what
 //! it is given and answers as it is told.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod deletion;
 mod delivery;
 mod editing;
