@@ -2,11 +2,11 @@
 //!
 //! Commands are decided strictly one after another. When the first one needs records that are not known,
 //! everything that the waiting commands need is read at once, and the actor goes on when it has come.
-//! What was decided but is not durable yet lives in an overlay, which wins over anything read meanwhile;
-//! an entry leaves the overlay when its commit is durable and no read that began before is under way.
+//! What was decided but is not durable yet lives in an overlay, which wins over anything read meanwhile.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message as ActixMessage};
 use tokio::sync::oneshot;
@@ -14,10 +14,10 @@ use tokio::sync::oneshot;
 use super::command::{Answered, ContactCommand};
 use super::decide::{Needs, decide, needs};
 use super::decision::{Decision, Effect, Known, Records, Surroundings};
+use super::overlay::{Changed, Changes, Overlay};
 use super::registry::{PassivationAnswer, ReadRecords};
 use crate::domain::contact::Contact;
-use crate::domain::ids::{ContactId, MessageId, Partition};
-use crate::domain::message::Message;
+use crate::domain::ids::{AccountNo, ContactId, Partition};
 use crate::domain::ticket::Ticket;
 use crate::journal::{Commit, Committed, Requester};
 use crate::protocol::api::EngineError;
@@ -58,12 +58,7 @@ struct OpenCommit {
     /// What happens when it is durable: of the decision itself, then of those that changed nothing but
     /// were decided upon it.
     performances: Vec<(Vec<Effect>, ReplyTo)>,
-    changed: Vec<MessageId>,
-}
-
-struct Overlaid {
-    record: Option<Arc<Message>>,
-    open_commits: u32,
+    changed: Changed,
 }
 
 /// One active contact.
@@ -75,7 +70,7 @@ pub struct ContactActor {
     contact: Option<Contact>,
     inbox: VecDeque<(ContactCommand, ReplyTo)>,
     records: Records,
-    overlay: BTreeMap<MessageId, Overlaid>,
+    overlay: Overlay,
     is_reading: bool,
     open: VecDeque<OpenCommit>,
     open_claims: u32,
@@ -106,7 +101,7 @@ impl ContactActor {
             contact,
             inbox: VecDeque::new(),
             records,
-            overlay: BTreeMap::new(),
+            overlay: Overlay::default(),
             is_reading: false,
             open: VecDeque::new(),
             open_claims: 0,
@@ -132,11 +127,11 @@ impl ContactActor {
             self.perform(command, reply, ctx);
             if is_paged {
                 // Entries are read anew for each step; records are remembered only as long as the overlay needs.
-                self.records = self.overlaid_records();
+                self.records = self.overlay.records();
             }
         }
         if self.inbox.is_empty() && !self.is_reading {
-            self.records = self.overlaid_records();
+            self.records = self.overlay.records();
         }
     }
 
@@ -158,13 +153,6 @@ impl ContactActor {
         registry.do_send(ReadRecords { contact: self.id, needs: all, to: ctx.address() });
     }
 
-    fn overlaid_records(&self) -> Records {
-        Records {
-            messages: self.overlay.iter().map(|(id, overlaid)| (*id, overlaid.record.clone())).collect(),
-            ..Records::default()
-        }
-    }
-
     fn perform(&mut self, command: ContactCommand, reply: ReplyTo, ctx: &mut Context<Self>) {
         if matches!(command, ContactCommand::Finished(_)) {
             self.open_claims = self.open_claims.saturating_sub(1);
@@ -179,26 +167,28 @@ impl ContactActor {
             settings: &node.settings,
             unsubscribe: &node.unsubscribe,
         };
-        let Decision { mutations, hints_to_add, hints_to_remove, is_growth, contact, messages, effects } =
-            decide(&self.known(), command, &around);
+        let Decision {
+            mutations,
+            hints_to_add,
+            hints_to_remove,
+            is_growth,
+            contact,
+            messages,
+            contents,
+            aliases,
+            effects,
+        } = decide(&self.known(), command, &around);
         if mutations.is_empty() && hints_to_add.is_empty() && hints_to_remove.is_empty() {
             match self.open.back_mut() {
                 Some(last) => last.performances.push((effects, reply)),
-                None => self.run(effects, reply, ctx),
+                None => self.run(effects, reply),
             }
             return;
         }
         if let Some(contact) = contact {
             self.contact = contact;
         }
-        let mut changed = Vec::with_capacity(messages.len());
-        for (id, record) in messages {
-            self.records.messages.insert(id, record.clone());
-            let overlaid = self.overlay.entry(id).or_insert(Overlaid { record: None, open_commits: 0 });
-            overlaid.record = record;
-            overlaid.open_commits += 1;
-            changed.push(id);
-        }
+        let changed = self.overlay.lay(Changes { messages, contents, aliases }, &mut self.records);
         self.open.push_back(OpenCommit { performances: vec![(effects, reply)], changed });
         self.node.shard(self.partition).journal.do_send(Commit {
             partition: self.partition,
@@ -211,7 +201,7 @@ impl ContactActor {
         });
     }
 
-    fn account(&self) -> Option<crate::domain::ids::AccountNo> {
+    fn account(&self) -> Option<AccountNo> {
         self.contact.as_ref().map(|contact| contact.account)
     }
 
@@ -227,14 +217,14 @@ impl ContactActor {
                 pool.do_send(PermitReleased { permit: granted.permit, release: Release::Requeue });
             }
             ContactCommand::Cleanup(ticket) => {
-                let at = self.node.clock.now().plus(std::time::Duration::from_secs(1));
+                let at = self.node.clock.now().plus(Duration::from_secs(1));
                 self.node.shard(self.partition).wheel.do_send(Rewake(*ticket, at));
             }
             _ => {}
         }
     }
 
-    fn run(&mut self, effects: Vec<Effect>, mut reply: ReplyTo, ctx: &mut Context<Self>) {
+    fn run(&mut self, effects: Vec<Effect>, mut reply: ReplyTo) {
         let node = Arc::clone(&self.node);
         let routes = node.routes();
         let wheel = &node.shard(self.partition).wheel;
@@ -267,7 +257,8 @@ impl ContactActor {
                 Effect::Count(channel, state) => {
                     metrics::counter!("sendwheel_messages_total", "channel" => channel.name(), "outcome" => state.as_str()).increment(1);
                 }
-                Effect::Continue(command) => ctx.notify(Tell { command: *command, reply: None }),
+                // Into the inbox at once: a contact with more to do is not idle.
+                Effect::Continue(command) => self.inbox.push_back((*command, None)),
             }
         }
     }
@@ -300,10 +291,8 @@ impl Handler<RecordsRead> for ContactActor {
                 self.records.timeline = read.timeline.or(self.records.timeline.take());
                 self.records.messages.extend(read.messages);
                 // What was decided since the read began is newer than what it found.
-                for (id, overlaid) in &self.overlay {
-                    self.records.messages.insert(*id, overlaid.record.clone());
-                }
-                self.overlay.retain(|_, overlaid| overlaid.open_commits > 0);
+                self.overlay.apply(&mut self.records);
+                self.overlay.forget_durable();
                 self.pump(ctx);
             }
             Err(error) => {
@@ -322,20 +311,14 @@ impl Handler<Committed> for ContactActor {
 
     fn handle(&mut self, _: Committed, ctx: &mut Self::Context) {
         let Some(OpenCommit { performances, changed }) = self.open.pop_front() else { return };
-        for id in changed {
-            if let Some(overlaid) = self.overlay.get_mut(&id) {
-                overlaid.open_commits -= 1;
-            }
-        }
+        self.overlay.committed(&changed);
         if !self.is_reading {
-            self.overlay.retain(|_, overlaid| overlaid.open_commits > 0);
-            if self.inbox.is_empty() {
-                self.records = self.overlaid_records();
-            }
+            self.overlay.forget_durable();
         }
         for (effects, reply) in performances {
-            self.run(effects, reply, ctx);
+            self.run(effects, reply);
         }
+        self.pump(ctx);
     }
 }
 

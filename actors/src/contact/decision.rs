@@ -8,16 +8,18 @@ use crate::domain::clock::UnixMs;
 use crate::domain::contact::Contact;
 use crate::domain::directory::Snapshot;
 use crate::domain::ids::{BootId, ContactId, MessageId, Partition};
-use crate::domain::message::{Content, Message, State, StateName};
+use crate::domain::message::{BlobKey, Content, Message, State, StateName};
 use crate::domain::source::IdSource;
 use crate::domain::ticket::Ticket;
-use crate::protocol::events::Happened;
+use crate::domain::unsubscribe::UnsubscribeKey;
+use crate::protocol::events::{EventKind, Happened};
 use crate::protocol::settings::EngineSettings;
 use crate::sender::Release;
 use crate::sender::transport::Envelope;
-use crate::store::{AddressHint, Entry, Mutation};
+use crate::store::{AddressHint, Entry, Mutation, Table, keys};
 
 use super::command::{Answer, Answered, ContactCommand};
+use super::decide::blobs_of;
 use super::entries::{DueEntry, change_contact, change_message};
 
 /// What surrounds a decision: time, randomness and settings are arguments.
@@ -34,7 +36,7 @@ pub struct Surroundings<'a> {
     /// Bounds and policies.
     pub settings: &'a EngineSettings,
     /// Signs unsubscribe links.
-    pub unsubscribe: &'a crate::domain::unsubscribe::UnsubscribeKey,
+    pub unsubscribe: &'a UnsubscribeKey,
 }
 
 /// What is known of a contact when a command is decided.
@@ -108,6 +110,10 @@ pub struct Decision {
     pub contact: Option<Option<Contact>>,
     /// Messages' new records; `None`: gone.
     pub messages: Vec<(MessageId, Option<Arc<Message>>)>,
+    /// New contents of messages that keep them in a blob; `None`: it is no blob any more.
+    pub contents: Vec<(MessageId, Option<Content>)>,
+    /// Whom external ids stand for from now on.
+    pub aliases: Vec<(String, Option<ContactId>)>,
     /// What happens afterwards, in order.
     pub effects: Vec<Effect>,
 }
@@ -142,11 +148,7 @@ impl Decision {
             self.effects.extend(armed.filter(|_| !matches!(new.state, State::Sending(_))).map(Effect::Disarm));
             self.effects.extend(wanted.map(Effect::Arm));
         }
-        let kind = if old.is_none() {
-            crate::protocol::events::EventKind::MessageCreated
-        } else {
-            crate::protocol::events::EventKind::MessageUpdated
-        };
+        let kind = if old.is_none() { EventKind::MessageCreated } else { EventKind::MessageUpdated };
         if old.is_none_or(|old| old.state.name() != after || after == StateName::Scheduled) {
             self.effects.push(Effect::Publish(Happened {
                 at: now,
@@ -164,15 +166,13 @@ impl Decision {
     /// Adds the removal of a message with everything of it.
     pub fn remove_message(&mut self, old: &Message) {
         change_message(&mut self.mutations, Some(old), None, DueEntry::Somewhere);
-        for number in super::decide::blobs_of(old) {
-            self.mutations.push(Mutation::Delete(
-                crate::store::Table::Blob,
-                crate::store::keys::blob(crate::domain::message::BlobKey { message: old.id, number }),
-            ));
+        for number in blobs_of(old) {
+            self.mutations.push(Mutation::Delete(Table::Blob, keys::blob(BlobKey { message: old.id, number })));
         }
         if old.state == State::Scheduled {
             self.effects.push(Effect::Disarm(Ticket::of_message(old)));
         }
+        self.contents.push((old.id, None));
         self.messages.push((old.id, None));
     }
 

@@ -27,10 +27,15 @@ pub enum DueEntry {
 }
 
 impl DueEntry {
-    /// Where the entry behind a ticket stands.
+    /// Where a message's entry stands, as far as its ticket tells. A ticket that is not quite the message's
+    /// any more (its cost was trued up since) tells nothing.
     #[must_use]
-    pub const fn of_ticket(ticket: &Ticket) -> Self {
-        if ticket.is_parked() { Self::InWaiting } else { Self::InDue }
+    pub fn behind(ticket: &Ticket, message: &Message) -> Self {
+        match (ticket.member() == Ticket::of_message(message).member(), ticket.is_parked()) {
+            (false, _) => Self::Somewhere,
+            (true, true) => Self::InWaiting,
+            (true, false) => Self::InDue,
+        }
     }
 }
 

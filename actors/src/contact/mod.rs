@@ -11,5 +11,6 @@ pub mod command;
 pub mod decide;
 pub mod decision;
 pub mod entries;
+mod overlay;
 mod reading;
 pub mod registry;

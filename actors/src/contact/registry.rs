@@ -23,6 +23,7 @@ use crate::protocol::api::EngineError;
 use crate::sender::Release;
 use crate::sender::pool::PermitReleased;
 use crate::shard::Node;
+use crate::wheel::actor::Rewake;
 
 /// A command for a contact, active or not.
 #[derive(Debug, ActixMessage)]
@@ -117,6 +118,9 @@ enum Gate {
 const READS_IN_FLIGHT: usize = 4;
 /// Records asked for in one read batch, about.
 const READ_BATCH: usize = 1_024;
+
+/// What could not be read is not read again before this: a record that stays unreadable keeps nobody busy.
+const READ_AGAIN: Duration = Duration::from_millis(250);
 
 /// A contact that nobody spoke to for this long goes to sleep.
 const IDLE: Duration = Duration::from_secs(300);
@@ -321,14 +325,17 @@ impl Handler<ReadsDone> for ContactRegistry {
         self.reads_in_flight -= 1;
         for (who, read) in reads {
             match (who, read) {
-                (ReadFor::Actor(addr), read) => addr.do_send(RecordsRead(read.map(|(_, records)| records))),
+                (ReadFor::Actor(addr), Ok((_, records))) => addr.do_send(RecordsRead(Ok(records))),
+                (ReadFor::Actor(addr), Err(error)) => {
+                    ctx.run_later(READ_AGAIN, move |_, _| addr.do_send(RecordsRead(Err(error))));
+                }
                 (ReadFor::Activation(id, epoch), Ok((contact, records))) => self.activate(id, epoch, contact, records),
                 (ReadFor::Activation(id, epoch), Err(error)) => {
                     let is_this =
                         matches!(self.slots.get(&id), Some(Slot::Loading { epoch: loading, .. }) if *loading == epoch);
                     if is_this && let Some(Slot::Loading { waiting, .. }) = self.slots.remove(&id) {
                         for (command, reply) in waiting {
-                            self.refuse_unread(&command, reply, error.clone());
+                            self.refuse_unread(&command, reply, error.clone(), ctx);
                         }
                     }
                 }
@@ -339,20 +346,21 @@ impl Handler<ReadsDone> for ContactRegistry {
 }
 
 impl ContactRegistry {
-    /// The partition is open, but a read failed: the ticket stays in its lane and is tried again.
-    fn refuse_unread(&self, command: &ContactCommand, reply: ReplyTo, error: EngineError) {
+    /// The partition is open, but a read failed: the ticket stays in its lane and is tried again. Its permit is
+    /// kept until then, so that no later message of the contact goes first.
+    fn refuse_unread(&self, command: &ContactCommand, reply: ReplyTo, error: EngineError, ctx: &mut Context<Self>) {
         if let Some(reply) = reply {
             let _ = reply.send(Err(error));
         }
         match command {
             ContactCommand::Permit(granted) => {
-                let pool = self.node.routes().pools.of(granted.ticket.channel());
-                pool.do_send(PermitReleased { permit: granted.permit, release: Release::Requeue });
+                let pool = self.node.routes().pools.of(granted.ticket.channel()).clone();
+                let released = PermitReleased { permit: granted.permit, release: Release::Requeue };
+                ctx.run_later(READ_AGAIN, move |_, _| pool.do_send(released));
             }
             ContactCommand::Cleanup(ticket) => {
-                let at = self.node.clock.now().plus(std::time::Duration::from_secs(1));
-                let partition = self.node.partitions.of_contact(ticket.contact);
-                self.node.shard(partition).wheel.do_send(crate::wheel::actor::Rewake(*ticket, at));
+                let at = self.node.clock.now().plus(Duration::from_secs(1));
+                self.node.shard_of_contact(ticket.contact).wheel.do_send(Rewake(*ticket, at));
             }
             _ => {}
         }

@@ -19,7 +19,7 @@ use crate::journal::{Commit, Requester};
 use crate::sender::pool::{ParkedFound, Refilled, SenderPool};
 use crate::shard::Node;
 use crate::store::keys::WaitingScope;
-use crate::store::{Entry, Index, Member, Mutation, RangeQuery};
+use crate::store::{Batch, Entry, Index, Member, Mutation, RangeQuery};
 
 /// Park these: their lanes are full.
 #[derive(Debug, ActixMessage)]
@@ -95,6 +95,9 @@ struct PageRead {
     pool: Addr<SenderPool>,
     question: u64,
 }
+
+/// Two mutations a ticket, and one for its scope if that is new: within a batch.
+const PARK_CHUNK: usize = Batch::MAX_MUTATIONS / 3;
 
 /// The parking of one shard.
 #[derive(Debug)]
@@ -186,8 +189,7 @@ impl Handler<Park> for Parking {
             by_partition.entry(self.node.partitions.of_contact(ticket.contact)).or_default().push(ticket);
         }
         for (partition, tickets) in by_partition {
-            // Two mutations a ticket, and one for the scope: within a batch.
-            for chunk in tickets.chunks(120) {
+            for chunk in tickets.chunks(PARK_CHUNK) {
                 self.park(partition, chunk, ctx);
             }
         }

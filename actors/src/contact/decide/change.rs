@@ -129,8 +129,14 @@ pub(super) fn replace_content(decision: &mut Decision, message: &mut Message, co
     let (inline, blob) = stored(content);
     message.content = inline;
     match blob {
-        Some(content) => decision.mutations.push(Mutation::Put(Table::Blob, key, codec::encode(&content))),
-        None if was_blob => decision.mutations.push(Mutation::Delete(Table::Blob, key)),
+        Some(content) => {
+            decision.mutations.push(Mutation::Put(Table::Blob, key, codec::encode(&content)));
+            decision.contents.push((message.id, Some(content)));
+        }
+        None if was_blob => {
+            decision.mutations.push(Mutation::Delete(Table::Blob, key));
+            decision.contents.push((message.id, None));
+        }
         None => {}
     }
 }
@@ -182,6 +188,8 @@ pub(super) fn resolve(
     };
     if how == Resolve::Retry {
         next.due_at = around.now;
+        // Whoever wants it tried again no longer wants it cancelled.
+        next.is_cancel_requested = false;
     }
     enter(&mut next, state, Some(Reason::ResolvedByCaller), caller.author, around.now);
     let mut decision = Decision::default();

@@ -4,9 +4,11 @@
 //! acknowledgement on the last check stops every message, and a crash resumes the clean-up. Then pending
 //! messages go in chunks, then the past, then the contact itself with the entry.
 
+use std::time::Duration;
+
 use super::needs::CHUNK;
 use super::profile::hints;
-use super::{Decision, Known, Surroundings, live, or_refuse};
+use super::{Decision, Known, Surroundings, blobs_of, live, or_refuse};
 use crate::contact::command::{Answer, ContactCommand};
 use crate::contact::decision::Effect;
 use crate::contact::entries::change_contact;
@@ -16,7 +18,7 @@ use crate::domain::message::{Message, State};
 use crate::domain::ticket::Ticket;
 use crate::protocol::api::Caller;
 use crate::protocol::events::{EventKind, Happened};
-use crate::store::{Entry, Index, Member, Mutation, keys};
+use crate::store::{Batch, Entry, Index, Member, Mutation, keys};
 
 pub(super) fn delete(known: &Known<'_>, caller: &Caller, around: &Surroundings<'_>) -> Decision {
     let contact = or_refuse!(live(known, caller.account));
@@ -41,15 +43,44 @@ pub(super) fn delete(known: &Known<'_>, caller: &Caller, around: &Surroundings<'
     decision
 }
 
-/// The messages behind index entries. An entry whose record is gone is removed by itself.
-fn messages_of<'a>(
-    known: &'a Known<'_>,
-    entries: &'a [Entry],
-) -> impl Iterator<Item = (&'a Entry, Option<&'a Message>)> {
-    entries.iter().map(|entry| {
+/// Mutations of a batch that messages may take: the rest is for the contact's own record and entries.
+const ROOM: usize = Batch::MAX_MUTATIONS - 56;
+
+/// What came of removing a page of messages.
+#[derive(Default)]
+struct Removed {
+    /// So many were to stay.
+    kept: usize,
+    /// Not all of them fitted.
+    is_cut: bool,
+}
+
+/// Removes messages with all of theirs, as many as a batch takes, and entries whose record is gone.
+fn remove(
+    decision: &mut Decision,
+    known: &Known<'_>,
+    index: Index,
+    entries: &[Entry],
+    stays: impl Fn(&Message) -> bool,
+) -> Removed {
+    let mut removed = Removed::default();
+    for entry in entries {
         let id = keys::message_of_member(&entry.member).ok();
-        (entry, id.and_then(|id| known.records.messages.get(&id)).and_then(Option::as_deref))
-    })
+        match id.and_then(|id| known.records.messages.get(&id)).and_then(Option::as_deref) {
+            Some(message) if stays(message) => removed.kept += 1,
+            Some(message) => {
+                // Record, counter, at most four index entries, and the blobs; a message that has more alone still goes.
+                let taken = decision.mutations.len();
+                if taken > 0 && taken + 6 + blobs_of(message).count() > ROOM {
+                    removed.is_cut = true;
+                    return removed;
+                }
+                decision.remove_message(message);
+            }
+            None => decision.mutations.push(Mutation::Unindex(index, entry.score, entry.member.clone())),
+        }
+    }
+    removed
 }
 
 pub(super) fn step(known: &Known<'_>, ticket: &Ticket, around: &Surroundings<'_>) -> Decision {
@@ -59,44 +90,25 @@ pub(super) fn step(known: &Known<'_>, ticket: &Ticket, around: &Surroundings<'_>
         unindex(&mut decision, ticket);
         return decision;
     };
+    let again = || Effect::Continue(Box::new(ContactCommand::Cleanup(*ticket)));
     let pending = known.records.pending.as_deref().unwrap_or_default();
-    let past = known.records.timeline.as_deref().unwrap_or_default();
-    let mut under_way = 0;
-    for (entry, message) in messages_of(known, pending) {
-        match message {
-            // An attempt is under way: its end removes the message.
-            Some(message) if matches!(message.state, State::Sending(claim) if claim.boot == around.boot) => {
-                under_way += 1
-            }
-            Some(message) => decision.remove_message(message),
-            None => decision.mutations.push(Mutation::Unindex(
-                Index::Pending(contact.id),
-                entry.score,
-                entry.member.clone(),
-            )),
-        }
-    }
     if !pending.is_empty() {
-        if under_way == pending.len() {
+        // An attempt is under way: its end removes the message.
+        let is_under_way =
+            |message: &Message| matches!(message.state, State::Sending(claim) if claim.boot == around.boot);
+        let removed = remove(&mut decision, known, Index::Pending(contact.id), pending, is_under_way);
+        decision.effects.push(if removed.kept == pending.len() {
             // Nothing left to do but wait; the end of an attempt takes at most its timeout.
-            decision.effects.push(Effect::Rewake(*ticket, around.now.plus(std::time::Duration::from_millis(200))));
+            Effect::Rewake(*ticket, around.now.plus(Duration::from_millis(200)))
         } else {
-            decision.effects.push(Effect::Continue(Box::new(ContactCommand::Cleanup(*ticket))));
-        }
+            again()
+        });
         return decision;
     }
-    for (entry, message) in messages_of(known, past) {
-        match message {
-            Some(message) => decision.remove_message(message),
-            None => decision.mutations.push(Mutation::Unindex(
-                Index::Timeline(contact.id),
-                entry.score,
-                entry.member.clone(),
-            )),
-        }
-    }
-    if past.len() >= CHUNK {
-        decision.effects.push(Effect::Continue(Box::new(ContactCommand::Cleanup(*ticket))));
+    let past = known.records.timeline.as_deref().unwrap_or_default();
+    let removed = remove(&mut decision, known, Index::Timeline(contact.id), past, |_| false);
+    if removed.is_cut || past.len() >= CHUNK {
+        decision.effects.push(again());
         return decision;
     }
     change_contact(&mut decision.mutations, Some(contact), None);
@@ -115,18 +127,8 @@ pub(super) fn forget(known: &Known<'_>, before: UnixMs) -> Decision {
     let mut decision = Decision::default();
     let Some(contact) = known.contact.filter(|contact| !contact.is_deleted()) else { return decision.done() };
     let past = known.records.timeline.as_deref().unwrap_or_default();
-    for (entry, message) in messages_of(known, past) {
-        match message {
-            Some(message) if message.since <= before => decision.remove_message(message),
-            Some(_) => {}
-            None => decision.mutations.push(Mutation::Unindex(
-                Index::Timeline(contact.id),
-                entry.score,
-                entry.member.clone(),
-            )),
-        }
-    }
-    if past.len() >= CHUNK && !decision.mutations.is_empty() {
+    let removed = remove(&mut decision, known, Index::Timeline(contact.id), past, |message| message.since > before);
+    if removed.is_cut || (past.len() >= CHUNK && !decision.mutations.is_empty()) {
         decision.effects.push(Effect::Continue(Box::new(ContactCommand::Forget(before))));
     }
     decision.done()

@@ -17,7 +17,8 @@ use crate::domain::address::Channel;
 use crate::domain::backoff::Backoff;
 use crate::domain::clock::UnixMs;
 use crate::domain::contact::{Consent, Contact};
-use crate::domain::directory::Sender;
+use crate::domain::directory::{Role, Sender};
+use crate::domain::ids::{BootId, UserId};
 use crate::domain::message::{Attempt, AttemptOutcome, Author, Claim, Class, Content, Message, State, StateName};
 use crate::domain::permissions;
 use crate::domain::reason::Reason;
@@ -50,15 +51,20 @@ pub(super) fn permit(known: &Known<'_>, granted: &PermitGranted, around: &Surrou
         unused(decision)
     };
     let message = known.records.messages.get(&ticket.message).and_then(Option::as_deref);
-    let Some(message) = message.filter(|message| message.contact == known.id) else { return stale() };
+    let Some(message) = message.filter(|message| message.contact == known.id && is_in_its_place(message, ticket))
+    else {
+        return stale();
+    };
     let Some(contact) = known.contact.filter(|contact| !contact.is_deleted()) else {
-        // The clean-up removes the message with its entry.
-        return unused(Decision::default());
+        let mut decision = Decision::default();
+        // The clean-up waits for a claim of this boot, and this permit says that it was never handed over.
+        if message.state == State::Scheduled || is_claimed_by(message, around.boot) {
+            decision.remove_message(message);
+        }
+        return unused(decision);
     };
     match message.state {
-        State::Scheduled if message.due_at == ticket.due_at => {
-            claim_or_stop(known, contact, message, granted, Vec::new(), around)
-        }
+        State::Scheduled => claim_or_stop(known, contact, message, granted, Vec::new(), around),
         // Of this boot and unknown to the pool, or it would not have permitted it: never handed over.
         State::Sending(claim) if claim.boot == around.boot => {
             let mut attempts = message.attempts.clone();
@@ -78,9 +84,8 @@ pub(super) fn permit(known: &Known<'_>, granted: &PermitGranted, around: &Surrou
             finish_attempt(&mut next, AttemptOutcome::Unknown, None, Some(failure), around.now);
             enter(&mut next, State::Uncertain, Some(Reason::ClaimOrphaned), Author::System, around.now);
             let mut decision = Decision::default();
-            decision.effects.push(Effect::Count(message.channel, StateName::Uncertain));
-            resend_or_hold(&mut next, Reason::ClaimOrphaned, around);
-            decision.put_message(Some(message), next, DueEntry::of_ticket(ticket), around.now);
+            resend_or_hold(&mut decision, &mut next, Reason::ClaimOrphaned, around);
+            decision.put_message(Some(message), next, DueEntry::behind(ticket, message), around.now);
             unused(decision)
         }
         _ => stale(),
@@ -88,13 +93,18 @@ pub(super) fn permit(known: &Known<'_>, granted: &PermitGranted, around: &Surrou
 }
 
 /// Whether a ticket stands where its message stands. One that was sent to its lane before an edit moved the
-/// message to another lane or class does not, though both are due at the same instant.
+/// message to another lane or class does not, though both are due at the same instant: the message may be under
+/// a permit of that lane already, and only that one counts.
 fn is_in_its_place(message: &Message, ticket: &Ticket) -> bool {
     (message.due_at, message.lane, message.class) == (ticket.due_at, ticket.lane, ticket.class())
 }
 
 fn is_ready_for(message: &Message, ticket: &Ticket) -> bool {
     message.state == State::Scheduled && is_in_its_place(message, ticket)
+}
+
+fn is_claimed_by(message: &Message, boot: BootId) -> bool {
+    matches!(message.state, State::Sending(claim) if claim.boot == boot)
 }
 
 /// The last check, and then the claim. `message` is scheduled; `stored` is how it stands in the store,
@@ -108,7 +118,7 @@ fn claim_or_stop(
     around: &Surroundings<'_>,
 ) -> Decision {
     let old = stored.first().copied().unwrap_or(message);
-    let due = DueEntry::of_ticket(&granted.ticket);
+    let due = DueEntry::behind(&granted.ticket, old);
     let mut decision = Decision::default();
     let mut next = next_version(message, around.now);
     match last_check(known, contact, message, around) {
@@ -187,7 +197,7 @@ fn last_check<'a>(known: &Known<'_>, contact: &Contact, message: &Message, aroun
     if !permissions::may_use(role, user, sender, contact.last_used(message.channel).sender) {
         return Check::Stop(State::Held, Reason::SenderNotPermitted);
     }
-    let Some(content) = content_of(known, message) else { return Check::Stop(State::Failed, Reason::ContentLost) };
+    let Some(content) = content_of(known, message) else { return Check::Stop(State::Held, Reason::ContentLost) };
     match rendered(contact, sender, &content, around) {
         Ok(content) => match segments::check(content.text.as_deref().unwrap_or_default()) {
             Err(error) if message.channel == Channel::Sms => {
@@ -201,11 +211,7 @@ fn last_check<'a>(known: &Known<'_>, contact: &Contact, message: &Message, aroun
 
 /// The rights that a message's author has by now. A user that was removed leaves their messages to the
 /// account; a revoked key stops new requests, not what it scheduled.
-fn author_now(
-    author: Author,
-    around: &Surroundings<'_>,
-) -> (crate::domain::directory::Role, Option<crate::domain::ids::UserId>) {
-    use crate::domain::directory::Role;
+fn author_now(author: Author, around: &Surroundings<'_>) -> (Role, Option<UserId>) {
     match author {
         Author::User(id) => around.directory.user(id).map_or((Role::Admin, None), |user| (user.role, Some(id))),
         Author::ApiKey(id) => (around.directory.api_key(id).map_or(Role::Admin, |key| key.role), None),
@@ -262,11 +268,13 @@ fn finish_attempt(
 }
 
 /// After `uncertain`: again under the same identity, or a person's turn.
-fn resend_or_hold(message: &mut Message, reason: Reason, around: &Surroundings<'_>) {
+fn resend_or_hold(decision: &mut Decision, message: &mut Message, reason: Reason, around: &Surroundings<'_>) {
     let delivery = around.settings.delivery(message.channel);
     if delivery.uncertain == UncertainPolicy::Hold || message.is_cancel_requested {
         return;
     }
+    // It was uncertain for a moment only, which nobody else would count.
+    decision.effects.push(Effect::Count(message.channel, StateName::Uncertain));
     retry_or_fail(message, None, reason, "outcome_unknown", around);
 }
 
@@ -309,17 +317,26 @@ pub(super) fn finished(known: &Known<'_>, finished: AttemptFinished, around: &Su
         });
         return decision;
     };
-    let due = DueEntry::of_ticket(&ticket);
+    let due = DueEntry::behind(&ticket, message);
     let is_orphan = known.contact.is_none_or(Contact::is_deleted);
     let mut next = next_version(message, around.now);
     match end {
         AttemptEnd::NotStarted => {
             next.attempts.pop();
-            next.state = State::Scheduled;
-            next.since = around.now;
-            decision.put_message(Some(message), next, due, around.now);
-            decision.effects.retain(|effect| !matches!(effect, Effect::Arm(_) | Effect::Disarm(_)));
-            decision.effects.push(Effect::Release(message.channel, permit, Release::Requeue));
+            let release = if is_orphan {
+                decision.remove_message(message);
+                Release::Unused
+            } else if next.is_cancel_requested {
+                enter(&mut next, State::Canceled, Some(Reason::CanceledByCaller), Author::System, around.now);
+                decision.put_message(Some(message), next, due, around.now);
+                Release::Unused
+            } else {
+                next.state = State::Scheduled;
+                next.since = around.now;
+                put_claim(&mut decision, message, next, due, around);
+                Release::Requeue
+            };
+            decision.effects.push(Effect::Release(message.channel, permit, release));
             return decision;
         }
         AttemptEnd::Judged(Verdict::Submitted { provider_id }) => {
@@ -347,8 +364,7 @@ pub(super) fn finished(known: &Known<'_>, finished: AttemptFinished, around: &Su
             let reason = Reason::OutcomeUnknown(failure.code.clone());
             finish_attempt(&mut next, AttemptOutcome::Unknown, None, Some(failure), finished_at);
             enter(&mut next, State::Uncertain, Some(reason.clone()), Author::System, around.now);
-            decision.effects.push(Effect::Count(message.channel, StateName::Uncertain));
-            resend_or_hold(&mut next, reason, around);
+            resend_or_hold(&mut decision, &mut next, reason, around);
         }
     }
     let cost = next.cost;
@@ -361,7 +377,7 @@ pub(super) fn finished(known: &Known<'_>, finished: AttemptFinished, around: &Su
     decision
 }
 
-/// The next message goes from where and to where this one went. At most one write a second.
+/// The next message goes from where and to where this one went. Written only when that changes.
 fn remember_last_used(decision: &mut Decision, contact: &Contact, message: &Message) {
     let last = contact.last_used(message.channel);
     let is_same = last.sender == Some(message.sender) && last.address.as_ref() == Some(&message.to);

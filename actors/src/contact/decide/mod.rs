@@ -16,7 +16,11 @@ mod needs;
 mod profile;
 mod schedule;
 
-use crate::domain::message::{Message, StoredContent};
+use crate::domain::clock::UnixMs;
+use crate::domain::contact::Contact;
+use crate::domain::ids::{AccountNo, MessageId};
+use crate::domain::message::{Author, BlobKey, HistoryEntry, Message, State, StoredContent};
+use crate::domain::reason::Reason;
 use crate::protocol::api::EngineError;
 
 use super::command::ContactCommand;
@@ -49,25 +53,17 @@ pub fn decide(known: &Known<'_>, command: ContactCommand, around: &Surroundings<
 
 /// The numbers of the blobs that belong to a message.
 pub fn blobs_of(message: &Message) -> impl Iterator<Item = u8> + '_ {
-    let content =
-        matches!(message.content, StoredContent::Blob { .. }).then_some(crate::domain::message::BlobKey::CONTENT);
+    let content = matches!(message.content, StoredContent::Blob { .. }).then_some(BlobKey::CONTENT);
     content.into_iter().chain(message.attachments.iter().map(|attachment| attachment.blob))
 }
 
 /// The live contact of the caller's account, or "not found".
-fn live<'a>(
-    known: &Known<'a>,
-    account: crate::domain::ids::AccountNo,
-) -> Result<&'a crate::domain::contact::Contact, EngineError> {
+fn live<'a>(known: &Known<'a>, account: AccountNo) -> Result<&'a Contact, EngineError> {
     known.contact.filter(|contact| contact.account == account && !contact.is_deleted()).ok_or(EngineError::NotFound)
 }
 
 /// A message of this contact and the caller's account, or "not found".
-fn message_of<'a>(
-    known: &Known<'a>,
-    account: crate::domain::ids::AccountNo,
-    id: crate::domain::ids::MessageId,
-) -> Result<&'a Message, EngineError> {
+fn message_of<'a>(known: &Known<'a>, account: AccountNo, id: MessageId) -> Result<&'a Message, EngineError> {
     live(known, account)?;
     known
         .records
@@ -90,7 +86,7 @@ macro_rules! or_refuse {
 use or_refuse;
 
 /// A message as it will be after one more change.
-fn next_version(message: &Message, now: crate::domain::clock::UnixMs) -> Message {
+fn next_version(message: &Message, now: UnixMs) -> Message {
     let mut next = message.clone();
     next.version += 1;
     next.updated_at = now;
@@ -98,14 +94,7 @@ fn next_version(message: &Message, now: crate::domain::clock::UnixMs) -> Message
 }
 
 /// Moves a message to another state, with its reason and an entry in its history.
-fn enter(
-    message: &mut Message,
-    state: crate::domain::message::State,
-    reason: Option<crate::domain::reason::Reason>,
-    by: crate::domain::message::Author,
-    now: crate::domain::clock::UnixMs,
-) {
-    use crate::domain::message::HistoryEntry;
+fn enter(message: &mut Message, state: State, reason: Option<Reason>, by: Author, now: UnixMs) {
     let (from, to) = (message.state.name(), state.name());
     debug_assert!(from == to || from.can_become(to), "no arrow from {from} to {to}");
     message.state = state;
@@ -116,3 +105,6 @@ fn enter(
         message.history.remove(0);
     }
 }
+
+#[cfg(test)]
+mod tests;

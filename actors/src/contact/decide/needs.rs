@@ -5,6 +5,7 @@ use crate::contact::decision::Known;
 use crate::domain::clock::UnixMs;
 use crate::domain::ids::{AccountNo, MessageId};
 use crate::domain::message::{State, StoredContent};
+use crate::store::{Entry, keys};
 
 /// What is missing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -31,7 +32,7 @@ impl Needs {
     }
 }
 
-/// Messages removed or cancelled with one batch of a deletion or a retention sweep.
+/// Messages looked at for one batch of a deletion or a retention sweep.
 pub(super) const CHUNK: usize = 32;
 
 /// What a command still needs, given what is known.
@@ -93,7 +94,7 @@ pub fn needs(command: &ContactCommand, known: &Known<'_>) -> Needs {
 fn entries_with_messages(
     out: &mut Needs,
     known: &Known<'_>,
-    entries: Option<&Vec<crate::store::Entry>>,
+    entries: Option<&Vec<Entry>>,
     ask: impl FnOnce(&mut Needs),
 ) {
     match entries {
@@ -101,7 +102,7 @@ fn entries_with_messages(
         Some(entries) => out.messages.extend(
             entries
                 .iter()
-                .filter_map(|entry| crate::store::keys::message_of_member(&entry.member).ok())
+                .filter_map(|entry| keys::message_of_member(&entry.member).ok())
                 .filter(|id| !known.records.messages.contains_key(id)),
         ),
     }

@@ -36,6 +36,8 @@ fn meet<'a>(known: &Known<'a>, account: AccountNo, new: &NewContact) -> Result<M
             .external_id
             .as_ref()
             .and_then(|id| known.records.aliases.get(id).copied().flatten())
+            // An alias that outlived its contact does not keep the contact from coming back.
+            .filter(|other| *other != known.id)
             .map_or(Met::Nothing, Met::StandsFor)),
     }
 }
@@ -265,7 +267,8 @@ pub(super) fn claim_alias(known: &Known<'_>, caller: &Caller, external_id: &str,
         None => {
             let key = keys::alias(caller.account, external_id);
             let value = bytes::Bytes::copy_from_slice(target.as_bytes());
-            Decision { mutations: vec![Mutation::Put(Table::Alias, key, value)], ..Decision::default() }.done()
+            let aliases = vec![(external_id.to_owned(), Some(target))];
+            Decision { mutations: vec![Mutation::Put(Table::Alias, key, value)], aliases, ..Decision::default() }.done()
         }
     }
 }
@@ -275,5 +278,6 @@ pub(super) fn drop_alias(known: &Known<'_>, caller: &Caller, external_id: &str, 
         return Decision::answer(Ok(Answer::Done));
     }
     let key: SmallVec<_> = keys::alias(caller.account, external_id);
-    Decision { mutations: vec![Mutation::Delete(Table::Alias, key)], ..Decision::default() }.done()
+    let aliases = vec![(external_id.to_owned(), None)];
+    Decision { mutations: vec![Mutation::Delete(Table::Alias, key)], aliases, ..Decision::default() }.done()
 }

@@ -7,7 +7,7 @@ use crate::domain::address::{Address, Channel};
 use crate::domain::clock::UnixMs;
 use crate::domain::contact::{Consent, Contact};
 use crate::domain::directory::Sender;
-use crate::domain::ids::{CampaignNo, ContactId, MessageId, Partition};
+use crate::domain::ids::{CampaignNo, ContactId, MessageId, Partition, SenderId};
 use crate::domain::message::{Author, BlobKey, Class, Content, HistoryEntry, Message, State, StateName, StoredContent};
 use crate::domain::plan;
 use crate::domain::reason::Reason;
@@ -66,6 +66,7 @@ pub(super) fn schedule(
         return Decision::answer(Err(EngineError::Invalid(errors)));
     }
     let reason = requeue_of.map(|_| Reason::Requeued);
+    let revived = requeue_of.and_then(|id| known.records.messages.get(&id)).and_then(Option::as_deref);
     let message = Message {
         id,
         account: caller.account,
@@ -97,7 +98,8 @@ pub(super) fn schedule(
         request_hash: new.idempotency.map(|idempotency| idempotency.request_hash),
         metadata: new.metadata,
         requeue_of,
-        test: caller.test,
+        // Made for the outbox, revived for the outbox, whoever revives it.
+        test: caller.test || revived.is_some_and(|revived| revived.test),
     };
     let mut decision = Decision { is_growth: true, ..Decision::default() };
     for (number, bytes) in blobs {
@@ -128,7 +130,7 @@ pub(super) fn choose_sender<'a>(
     contact: &Contact,
     caller: &Caller,
     channel: Channel,
-    from: Option<crate::domain::ids::SenderId>,
+    from: Option<SenderId>,
     around: &Surroundings<'a>,
     errors: &mut Vec<FieldError>,
 ) -> Option<&'a Sender> {

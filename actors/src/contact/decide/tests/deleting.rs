@@ -1,0 +1,239 @@
+//! Deleting a contact, and forgetting what was settled long ago.
+
+use std::time::Duration;
+
+use super::world::*;
+use crate::contact::command::{Answer, ContactCommand};
+use crate::contact::decision::{Decision, Effect};
+use crate::domain::address::Channel;
+use crate::domain::clock::UnixMs;
+use crate::domain::ids::{BootId, MessageId};
+use crate::domain::message::{Attachment, BlobKey, StateName};
+use crate::domain::ticket::{Ticket, TicketKind};
+use crate::protocol::api::{EngineError, NewContact, NewMessage};
+use crate::sender::Release;
+use crate::store::{Index, Mutation, Table, codec, keys};
+
+fn next(decision: &Decision) -> Option<ContactCommand> {
+    decision.effects.iter().find_map(|effect| match effect {
+        Effect::Continue(command) => Some((**command).clone()),
+        _ => None,
+    })
+}
+
+fn rewake(decision: &Decision) -> Option<(Ticket, UnixMs)> {
+    decision.effects.iter().find_map(|effect| match effect {
+        Effect::Rewake(ticket, at) => Some((*ticket, *at)),
+        _ => None,
+    })
+}
+
+/// The clean-up entry in the due index, as a start finds it.
+fn cleanup_entry(world: &World) -> Option<Ticket> {
+    let due = world.model.index.iter().filter(|(index, ..)| *index == Index::Due);
+    let mut tickets = due.map(|(_, score, member)| Ticket::from_entry(*score, member).unwrap());
+    tickets.find(|ticket| ticket.kind() == TicketKind::Cleanup)
+}
+
+/// Goes on until nothing follows. How many steps it took.
+fn go_on(world: &mut World, mut command: Option<ContactCommand>) -> usize {
+    let mut steps = 0;
+    while let Some(this) = command {
+        assert!(steps < 100, "it goes on for ever");
+        steps += 1;
+        command = next(&world.tell(this));
+    }
+    steps
+}
+
+fn assert_all_is_gone(world: &World) {
+    assert!(world.model.records.is_empty(), "{:?}", world.model.records.keys());
+    assert!(world.model.index.is_empty(), "{:?}", world.model.index);
+    assert!(world.model.counters.values().all(|count| *count == 0));
+}
+
+/// An email with its content and nine attachments in blobs.
+fn heavy(world: &mut World) -> MessageId {
+    let id = world.schedule(NewMessage { content: content(&"x".repeat(1_500)), ..new_message(Channel::Email) }).id;
+    let mut message = world.message(id);
+    for blob in 1..=9 {
+        let (filename, content_type) = ("a.pdf".into(), "application/pdf".into());
+        message.attachments.push(Attachment { blob, filename, content_type, size: 1 });
+        let key = keys::blob(BlobKey { message: id, number: blob });
+        world.model.apply(&[Mutation::Put(Table::Blob, key, bytes::Bytes::from_static(b"x"))]);
+    }
+    world.model.apply(&[Mutation::Put(Table::Message, keys::message(id), codec::encode(&message))]);
+    id
+}
+
+#[test]
+fn the_tombstone_and_the_entry_that_resumes_it_are_one_batch() {
+    let mut world = World::new();
+    world.sms();
+    world.email();
+    let decision = world.tell(ContactCommand::Delete(caller()));
+    assert_eq!(answer(&decision), &Ok(Answer::Deleted(2)));
+    assert!(world.contact().unwrap().is_deleted());
+    assert!(cleanup_entry(&world).is_some());
+    assert_eq!(next(&decision), cleanup_entry(&world).map(ContactCommand::Cleanup));
+    assert!(!decision.is_growth, "deleting works when space has run out");
+}
+
+#[test]
+fn from_the_tombstone_on_nothing_is_handed_over_scheduled_or_changed() {
+    let mut world = World::new();
+    let id = world.sms();
+    world.tell(ContactCommand::Delete(caller()));
+    for command in [
+        ContactCommand::Cancel(caller(), id),
+        ContactCommand::SendNow(caller(), id),
+        ContactCommand::Edit(caller(), id, Box::default(), None),
+        ContactCommand::Patch(caller(), Box::default(), None),
+        ContactCommand::Delete(caller()),
+    ] {
+        assert_eq!(answer(&world.tell(command)), &Err(EngineError::NotFound));
+    }
+    for command in [
+        ContactCommand::Create(caller(), Box::new(NewContact { profile: profile(), idempotency: None })),
+        ContactCommand::Upsert(caller(), Box::new(NewContact { profile: profile(), idempotency: None })),
+    ] {
+        assert_eq!(conflict(&world.tell(command)), "contact_being_deleted");
+    }
+    let decision = world.permit(id);
+    assert_eq!((envelope(&decision).is_none(), release(&decision)), (true, Some(Release::Unused)));
+}
+
+#[test]
+fn a_deletion_goes_in_chunks_and_leaves_nothing() {
+    let mut world = World::new();
+    for _ in 0..40 {
+        let id = world.sms();
+        world.attempt(id, submitted());
+        world.email();
+    }
+    let parked = world.sms();
+    world.park(parked);
+    let held = world.sms();
+    world.directory.remove_sender(SMS);
+    world.permit(held);
+    let decision = world.tell(ContactCommand::Delete(caller()));
+    let steps = go_on(&mut world, next(&decision));
+    assert!(steps >= 4, "{steps} steps");
+    assert_all_is_gone(&world);
+}
+
+#[test]
+fn messages_with_many_blobs_are_removed_in_smaller_chunks() {
+    let mut world = World::new();
+    for _ in 0..40 {
+        let id = heavy(&mut world);
+        world.attempt(id, submitted());
+        heavy(&mut world);
+    }
+    let decision = world.tell(ContactCommand::Delete(caller()));
+    go_on(&mut world, next(&decision));
+    assert_all_is_gone(&world);
+}
+
+#[test]
+fn the_end_of_a_deletion_removes_record_entry_and_hints() {
+    let mut world = World::new();
+    let decision = world.tell(ContactCommand::Delete(caller()));
+    let last = world.tell(next(&decision).unwrap());
+    assert_eq!((last.contact, last.hints_to_remove.len()), (Some(None), 3));
+    assert!(cleanup_entry(&world).is_none());
+    assert_all_is_gone(&world);
+}
+
+#[test]
+fn a_deletion_that_a_crash_interrupted_goes_on_with_what_is_left() {
+    let mut world = World::new();
+    for _ in 0..50 {
+        world.sms();
+    }
+    let claimed = world.email();
+    world.claim(claimed);
+    let decision = world.tell(ContactCommand::Delete(caller()));
+    world.tell(next(&decision).unwrap());
+    world.boot = BootId(2);
+    let resumed = cleanup_entry(&world).map(ContactCommand::Cleanup);
+    go_on(&mut world, resumed);
+    assert_all_is_gone(&world);
+}
+
+#[test]
+fn an_entry_whose_record_is_gone_is_removed_by_itself() {
+    let mut world = World::new();
+    let decision = world.tell(ContactCommand::Delete(caller()));
+    let member = keys::message_member(MessageId::from_bytes([9; 16]));
+    world.model.index.insert((Index::Pending(CONTACT), NOW, member.clone()));
+    let after = world.tell(next(&decision).unwrap());
+    world.model.index.insert((Index::Timeline(CONTACT), NOW, member));
+    go_on(&mut world, next(&after));
+    assert_all_is_gone(&world);
+}
+
+#[test]
+fn a_clean_up_of_a_contact_that_lives_or_is_gone_removes_its_entry_alone() {
+    for mut world in [World::new(), World::empty()] {
+        let ticket = Ticket::cleanup(ACCOUNT, CONTACT, NOW);
+        world.model.index.insert((Index::Due, NOW, ticket.member().as_slice().into()));
+        let before = world.model.records.clone();
+        world.tell(ContactCommand::Cleanup(ticket));
+        assert_eq!((cleanup_entry(&world), &world.model.records), (None, &before));
+    }
+}
+
+#[test]
+fn a_deletion_waits_for_an_attempt_under_way_and_ends_after_it() {
+    let mut world = World::new();
+    let id = world.sms();
+    let ticket = world.ticket(id);
+    let attempt = world.claim(id).attempt;
+    let decision = world.tell(ContactCommand::Delete(caller()));
+    let waiting = world.tell(next(&decision).unwrap());
+    let (again, at) = rewake(&waiting).expect("it comes again");
+    assert!(next(&waiting).is_none() && waiting.mutations.is_empty() && at > world.now);
+    world.finish(ticket, attempt, submitted());
+    go_on(&mut world, Some(ContactCommand::Cleanup(again)));
+    assert_all_is_gone(&world);
+}
+
+#[test]
+fn a_deletion_does_not_wait_for_a_claim_that_was_never_handed_over() {
+    // The partition was dropped between the claim's commit and its acknowledgement: the pool forgot the permit.
+    let mut world = World::new();
+    let id = world.sms();
+    world.claim(id);
+    let decision = world.tell(ContactCommand::Delete(caller()));
+    let waiting = world.tell(next(&decision).unwrap());
+    let (again, _) = rewake(&waiting).expect("it may be under way");
+    let decision = world.permit(id);
+    assert!(envelope(&decision).is_none());
+    go_on(&mut world, Some(ContactCommand::Cleanup(again)));
+    assert_all_is_gone(&world);
+}
+
+#[test]
+fn what_was_settled_before_an_instant_is_forgotten_and_the_rest_stays() {
+    let mut world = World::new();
+    let old: Vec<_> = (0..70).map(|_| world.sms()).collect();
+    old.iter().for_each(|id| drop(world.attempt(*id, submitted())));
+    world.later(Duration::from_secs(86_400));
+    let (young, pending) = (world.sms(), world.sms());
+    world.attempt(young, submitted());
+    assert_eq!(go_on(&mut world, Some(ContactCommand::Forget(NOW))), 3);
+    assert!(old.iter().all(|id| world.try_message(*id).is_none()));
+    assert_eq!((world.state(young), world.state(pending)), (StateName::Submitted, StateName::Scheduled));
+}
+
+#[test]
+fn heavy_messages_are_forgotten_in_smaller_chunks() {
+    let mut world = World::new();
+    for _ in 0..40 {
+        let id = heavy(&mut world);
+        world.attempt(id, submitted());
+    }
+    go_on(&mut world, Some(ContactCommand::Forget(NOW)));
+    assert_eq!(world.model.records.len(), 1, "the contact");
+}

@@ -1,0 +1,17 @@
+//! Decisions, command by command, on a store of plain maps.
+//!
+//! After every command the fixture holds the maps against a second, independent statement of which
+//! entries, blobs and counters the records stand for.
+
+#![expect(unused_must_use, reason = "many a command here only leads to the next one; `World::tell` has checked it")]
+
+mod changing;
+mod contacts;
+mod deleting;
+mod entries;
+mod model;
+mod outcomes;
+mod people;
+mod permits;
+mod scheduling;
+mod world;
