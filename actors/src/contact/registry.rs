@@ -165,7 +165,7 @@ impl ContactRegistry {
                 addr.do_send(Tell { command, reply });
             }
             Some(Slot::Loading { waiting, .. } | Slot::Passivating { waiting, .. }) => {
-                waiting.push_back((command, reply))
+                waiting.push_back((command, reply));
             }
             None => self.load(contact, epoch, VecDeque::from([(command, reply)])),
         }

@@ -273,7 +273,7 @@ impl Handler<AcquireDone> for PartitionActor {
         match result {
             Ok(Ok(opened)) => self.serve(opened),
             Ok(Err(remaining)) => {
-                self.acquire_later(remaining.clamp(Duration::from_millis(50), Duration::from_secs(1)), ctx)
+                self.acquire_later(remaining.clamp(Duration::from_millis(50), Duration::from_secs(1)), ctx);
             }
             Err(error) => {
                 let condition = if matches!(error, StoreError::OutOfSpace) {
@@ -330,7 +330,7 @@ impl Handler<RenewDone> for PartitionActor {
             }
             // Trust runs out by itself.
             Err(error) => {
-                tracing::warn!(partition = %self.partition, %error, "the lease could not be renewed, trying again")
+                tracing::warn!(partition = %self.partition, %error, "the lease could not be renewed, trying again");
             }
         }
     }

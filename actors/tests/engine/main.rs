@@ -3,4 +3,5 @@
 
 mod deletion;
 mod delivery;
+mod editing;
 mod support;

@@ -64,13 +64,13 @@ pub(super) fn permit(known: &Known<'_>, granted: &PermitGranted, around: &Surrou
         return unused(decision);
     };
     match message.state {
-        State::Scheduled => claim_or_stop(known, contact, message, granted, Vec::new(), around),
+        State::Scheduled => claim_or_stop(known, contact, message, granted, message, around),
         // Of this boot and unknown to the pool, or it would not have permitted it: never handed over.
         State::Sending(claim) if claim.boot == around.boot => {
             let mut attempts = message.attempts.clone();
             attempts.retain(|attempt| attempt.number != claim.attempt);
             let undone = Message { attempts, state: State::Scheduled, ..message.clone() };
-            claim_or_stop(known, contact, &undone, granted, vec![message], around)
+            claim_or_stop(known, contact, &undone, granted, message, around)
         }
         State::Sending(claim) if around.now < claim.deadline => {
             let mut decision = Decision::default();
@@ -107,24 +107,23 @@ fn is_claimed_by(message: &Message, boot: BootId) -> bool {
     matches!(message.state, State::Sending(claim) if claim.boot == boot)
 }
 
-/// The last check, and then the claim. `message` is scheduled; `stored` is how it stands in the store,
-/// when that differs.
+/// The last check, and then the claim. `message` is scheduled; `stored` is how it stands in the store:
+/// the same, or a claim of this boot that is undone.
 fn claim_or_stop(
     known: &Known<'_>,
     contact: &Contact,
     message: &Message,
     granted: &PermitGranted,
-    stored: Vec<&Message>,
+    stored: &Message,
     around: &Surroundings<'_>,
 ) -> Decision {
-    let old = stored.first().copied().unwrap_or(message);
-    let due = DueEntry::behind(&granted.ticket, old);
+    let due = DueEntry::behind(&granted.ticket, stored);
     let mut decision = Decision::default();
     let mut next = next_version(message, around.now);
     match last_check(known, contact, message, around) {
         Check::Stop(state, reason) => {
             enter(&mut next, state, Some(reason), Author::System, around.now);
-            decision.put_message(Some(old), next, due, around.now);
+            decision.put_message(Some(stored), next, due, around.now);
             decision.effects.push(Effect::Release(message.channel, granted.permit, Release::Unused));
         }
         Check::Send(sender, content) => {
@@ -152,7 +151,7 @@ fn claim_or_stop(
                 replace_content(&mut decision, &mut next, content.clone());
             }
             let envelope = envelope(contact, &next, sender, content, number, around);
-            put_claim(&mut decision, old, next, due, around);
+            put_claim(&mut decision, stored, next, due, around);
             decision.effects.push(Effect::HandOver(granted.permit, Box::new(envelope)));
         }
     }
