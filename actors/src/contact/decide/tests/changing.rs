@@ -156,7 +156,7 @@ fn an_edit_moves_content_into_a_blob_and_out_of_it() {
     assert_eq!(grown.contents, [(id, Some(content(&long)))], "known before it can be read");
     assert!(matches!(world.message(id).content, StoredContent::Blob { .. }));
     let longer = "y".repeat(1_600);
-    edited(&mut world, id, text(longer.clone()));
+    edited(&mut world, id, text(longer));
     edited(&mut world, id, MessageEdit { subject: Some("hi".into()), ..MessageEdit::default() });
     let shrunk = edit(&mut world, id, text("short".into()));
     assert_eq!(shrunk.contents, [(id, None)]);
