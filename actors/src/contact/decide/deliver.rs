@@ -12,7 +12,7 @@ use super::schedule::rendered;
 use super::{Decision, Known, Surroundings, enter, next_version};
 use crate::contact::command::{AttemptEnd, AttemptFinished, PermitGranted};
 use crate::contact::decision::Effect;
-use crate::contact::entries::{DueEntry, drop_stale_entry};
+use crate::contact::entries::{DueEntry, drop_stale_entry, rename_due_entry};
 use crate::domain::address::Channel;
 use crate::domain::backoff::Backoff;
 use crate::domain::clock::UnixMs;
@@ -51,7 +51,8 @@ pub(super) fn permit(known: &Known<'_>, granted: &PermitGranted, around: &Surrou
         unused(decision)
     };
     let message = known.records.messages.get(&ticket.message).and_then(Option::as_deref);
-    let Some(message) = message.filter(|message| message.contact == known.id && is_current(ticket, message)) else {
+    let Some(message) = message.filter(|message| message.contact == known.id && is_in_its_place(message, ticket))
+    else {
         return stale();
     };
     let Some(contact) = known.contact.filter(|contact| !contact.is_deleted()) else {
@@ -91,10 +92,15 @@ pub(super) fn permit(known: &Known<'_>, granted: &PermitGranted, around: &Surrou
     }
 }
 
-/// Whether a ticket still is its message's: same moment, lane and class. One that an edit has moved to another
-/// lane may be under a permit there already; only that permit counts.
-fn is_current(ticket: &Ticket, message: &Message) -> bool {
-    (ticket.due_at, ticket.lane, ticket.class()) == (message.due_at, message.lane, message.class)
+/// Whether a ticket stands where its message stands. One that was sent to its lane before an edit moved the
+/// message to another lane or class does not, though both are due at the same instant: the message may be under
+/// a permit of that lane already, and only that one counts.
+fn is_in_its_place(message: &Message, ticket: &Ticket) -> bool {
+    (message.due_at, message.lane, message.class) == (ticket.due_at, ticket.lane, ticket.class())
+}
+
+fn is_ready_for(message: &Message, ticket: &Ticket) -> bool {
+    message.state == State::Scheduled && is_in_its_place(message, ticket)
 }
 
 fn is_claimed_by(message: &Message, boot: BootId) -> bool {
@@ -145,23 +151,23 @@ fn claim_or_stop(
                 replace_content(&mut decision, &mut next, content.clone());
             }
             let envelope = envelope(contact, &next, sender, content, number, around);
-            put_claimed_or_back(&mut decision, stored, next, due, around);
+            put_claim(&mut decision, stored, next, due, around);
             decision.effects.push(Effect::HandOver(granted.permit, Box::new(envelope)));
         }
     }
     decision
 }
 
-/// A claim, or one that was not used: the ticket stays where it is, under its permit. So does the due entry,
-/// unless the cost that stands in it was trued up.
-fn put_claimed_or_back(
-    decision: &mut Decision,
-    old: &Message,
-    next: Message,
-    due: DueEntry,
-    around: &Surroundings<'_>,
-) {
-    decision.put_message(Some(old), next, due, around.now);
+/// A claim changes the record alone: the due entry stays until the attempt is settled. Its member names the cost,
+/// though: where that was trued up, the entry stands anew where it stood, so that settling finds it.
+fn put_claim(decision: &mut Decision, old: &Message, next: Message, due: DueEntry, around: &Surroundings<'_>) {
+    if next.cost == old.cost {
+        decision.put_message(Some(old), next, due, around.now);
+    } else {
+        let renamed = Message { cost: next.cost, ..old.clone() };
+        rename_due_entry(&mut decision.mutations, &Ticket::of_message(old), &Ticket::of_message(&renamed), due);
+        decision.put_message(Some(&renamed), next, due, around.now);
+    }
     decision.effects.retain(|effect| !matches!(effect, Effect::Arm(_) | Effect::Disarm(_)));
 }
 
@@ -299,16 +305,15 @@ pub(super) fn finished(known: &Known<'_>, finished: AttemptFinished, around: &Su
         matches!(message.state, State::Sending(claim) if claim.attempt == attempt && claim.boot == around.boot)
     });
     let Some(message) = claimed else {
-        let effect = if message.is_some_and(|message| message.state == State::Scheduled && is_current(&ticket, message))
-        {
-            // Taken back already, but the pool did not hear it (its partition was read anew): its lane took
-            // the ticket that was read for the one under the permit, so it must go back there.
-            Effect::Release(ticket.channel(), permit, Release::Requeue)
-        } else {
-            // Settled already, or its contact is gone with it: the pool need not keep the outcome.
-            Effect::Settled(ticket.channel(), permit, ticket.cost)
-        };
-        decision.effects.push(effect);
+        // Settled already, or its contact is gone with it: the pool need not keep the outcome. One that was not
+        // started is scheduled again since: its ticket was met under this very permit when its partition was
+        // loaded anew, and no other will come.
+        decision.effects.push(match message {
+            Some(message) if matches!(end, AttemptEnd::NotStarted) && is_ready_for(message, &ticket) => {
+                Effect::Release(ticket.channel(), permit, Release::Requeue)
+            }
+            _ => Effect::Settled(ticket.channel(), permit, ticket.cost),
+        });
         return decision;
     };
     let due = DueEntry::behind(&ticket, message);
@@ -327,7 +332,7 @@ pub(super) fn finished(known: &Known<'_>, finished: AttemptFinished, around: &Su
             } else {
                 next.state = State::Scheduled;
                 next.since = around.now;
-                put_claimed_or_back(&mut decision, message, next, due, around);
+                put_claim(&mut decision, message, next, due, around);
                 Release::Requeue
             };
             decision.effects.push(Effect::Release(message.channel, permit, release));
