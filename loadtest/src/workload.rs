@@ -125,8 +125,8 @@ pub async fn cast(client: &Client, count: usize) -> anyhow::Result<Cast> {
 fn contact_row(n: usize) -> Value {
     json!({
         "name": format!("Person {n}"),
-        "email": email(n),
-        "phone": phone(n),
+        "emails": [{"address": email(n)}],
+        "phones": [{"number": phone(n)}],
         "time_zone": "America/New_York",
         "external_id": format!("person-{n}"),
     })
