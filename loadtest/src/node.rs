@@ -127,7 +127,12 @@ impl Node {
         let watch = Stopwatch::start();
         let data = self.data.path();
         let store = self.options.store.clone().unwrap_or_else(|| format!("embedded:{}", data.join("store").display()));
-        let mut child = Command::new(&self.options.binary)
+        let mut command = Command::new(&self.options.binary);
+        // What is set for the harness, or left in a developer's shell, is no setting of this node.
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SENDWHEEL_")) {
+            command.env_remove(name);
+        }
+        let mut child = command
             .args(["serve", "--listen", &self.address, "--store", &store, "--data"])
             .arg(data)
             .env("SENDWHEEL_BOOTSTRAP__API_KEY", API_KEY)
