@@ -9,5 +9,8 @@ mod api;
 mod delivery;
 mod faults;
 mod kill9;
+mod peers;
 mod sources;
+mod space;
 mod stage;
+mod stopping;
