@@ -123,11 +123,39 @@ impl Node {
         Ok(self.started_in)
     }
 
+    /// Starts the process again, and waits only until it answers: a node that has reasons not to be ready.
+    ///
+    /// # Errors
+    /// As for [`Node::restart`].
+    pub async fn restart_unready(&mut self) -> anyhow::Result<()> {
+        if self.child.is_some() {
+            bail!("end the node before restarting it");
+        }
+        self.spawn().await
+    }
+
     async fn launch(&mut self) -> anyhow::Result<()> {
         let watch = Stopwatch::start();
+        self.spawn().await?;
+        let client = self.client();
+        let ready = wait::until("the node to be ready", self.options.ready_within, || async {
+            client.is_ready().await.then_some(())
+        });
+        ready.await.map_err(|error| anyhow!("{error}\n{}", self.log()))?;
+        self.started_in = watch.elapsed();
+        Ok(())
+    }
+
+    /// Runs the binary until it says where it listens.
+    async fn spawn(&mut self) -> anyhow::Result<()> {
         let data = self.data.path();
         let store = self.options.store.clone().unwrap_or_else(|| format!("embedded:{}", data.join("store").display()));
-        let mut child = Command::new(&self.options.binary)
+        let mut command = Command::new(&self.options.binary);
+        // What is set for the harness, or left in a developer's shell, is no setting of this node.
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SENDWHEEL_")) {
+            command.env_remove(name);
+        }
+        let mut child = command
             .args(["serve", "--listen", &self.address, "--store", &store, "--data"])
             .arg(data)
             .env("SENDWHEEL_BOOTSTRAP__API_KEY", API_KEY)
@@ -150,12 +178,6 @@ impl Node {
         }
         self.child = Some(child);
         self.address = self.learn_address(address.subscribe()).await?;
-        let client = self.client();
-        let ready = wait::until("the node to be ready", self.options.ready_within, || async {
-            client.is_ready().await.then_some(())
-        });
-        ready.await.map_err(|error| anyhow!("{error}\n{}", self.log()))?;
-        self.started_in = watch.elapsed();
         Ok(())
     }
 
@@ -223,12 +245,28 @@ impl Node {
         child.kill().await.context("kill the node")
     }
 
-    /// Asks it to end (SIGTERM) and waits for it.
+    /// Asks it to end (SIGTERM).
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn ask_to_end(&self) -> anyhow::Result<()> {
+        self.signal(Signal::TERM)
+    }
+
+    /// Asks it to end and waits for it.
     ///
     /// # Errors
     /// When it does not run, or has not ended `within` the time.
     pub async fn terminate(&mut self, within: Duration) -> anyhow::Result<ExitStatus> {
-        self.signal(Signal::TERM)?;
+        self.ask_to_end()?;
+        self.ended(within).await
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// When it does not run, or has not ended `within` the time.
+    pub async fn ended(&mut self, within: Duration) -> anyhow::Result<ExitStatus> {
         let mut child = self.child.take().context("the node does not run")?;
         match tokio::time::timeout(within, child.wait()).await {
             Ok(status) => status.context("wait for the node"),

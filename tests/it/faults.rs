@@ -15,7 +15,7 @@ use sendwheel_loadtest::{oracle, wait, wall, workload};
 use super::stage::{PATIENCE, Stage, Store};
 
 /// How long a retry may take, backoff included.
-const RETRIED: Duration = Duration::from_secs(90);
+const RETRIED: Duration = Duration::from_secs(60);
 
 fn refuse(status: u16, code: u32) -> sms::Act {
     sms::Act::Refuse { status, code, retry_after: None }

@@ -5,8 +5,12 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot go on says so, and shows its seed")]
 
+mod api;
 mod delivery;
 mod faults;
 mod kill9;
+mod peers;
 mod sources;
+mod space;
 mod stage;
+mod stopping;

@@ -43,9 +43,21 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) async fn start(store: Store, contacts: usize) -> Self {
+        Self::start_with(store, contacts, |options| options).await
+    }
+
+    /// The same with more settings.
+    pub(crate) async fn start_with(
+        store: Store,
+        contacts: usize,
+        settings: impl FnOnce(NodeOptions) -> NodeOptions,
+    ) -> Self {
         let smtp = SmtpSink::start(SmtpOptions::default()).await.unwrap();
         let sms = SmsSink::start(1_000_000).await.unwrap();
         let mut options = NodeOptions::new(env!("CARGO_BIN_EXE_sendwheel"))
+            // A minute between attempts is kind to providers and long for a test.
+            .set("email.retry_base", "2s")
+            .set("sms.retry_base", "2s")
             .set("email.transport", "smtp")
             .set("email.smtp.url", smtp.url())
             .set("sms.transport", "twilio")
@@ -59,7 +71,7 @@ impl Stage {
             options = options.store(format!("redis://{}", proxy.address()));
             (redis, path) = (Some(server), Some(proxy));
         }
-        let node = Node::start(options).await.unwrap_or_else(|error| panic!("{error:#}"));
+        let node = Node::start(settings(options)).await.unwrap_or_else(|error| panic!("{error:#}"));
         let cast = workload::cast(&node.client(), contacts).await.unwrap_or_else(|error| panic!("{error:#}"));
         let driver = Driver::new(node.client(), PATIENCE);
         let run = format!("{:x}", wall::now_ms());

@@ -14,7 +14,7 @@ use crate::domain::ids::{AccountNo, ContactId, Partition};
 use crate::protocol::api::{EngineError, EngineResult};
 use crate::protocol::events::Subscription;
 use crate::protocol::operations::Readiness;
-use crate::shard::{Fullness, Node};
+use crate::shard::{Fullness, Node, StoreCondition};
 
 /// The engine.
 #[derive(Clone, Debug)]
@@ -62,6 +62,10 @@ impl Engine {
     pub(super) fn check_growth(&self) -> EngineResult<()> {
         if self.node.health.is_stopping() {
             return Err(EngineError::Stopping);
+        }
+        // Partitions that met the full disk are closed until it has room: their callers wait for room, too.
+        if self.node.health.store() == StoreCondition::OutOfSpace {
+            return Err(EngineError::OutOfSpace);
         }
         match self.node.health.fullness() {
             Fullness::Normal => Ok(()),

@@ -1,0 +1,168 @@
+//! A store without room: schedules are refused in words, what was acknowledged stays, and all goes on by
+//! itself when there is room again.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use sendwheel_loadtest::client::{Answered, CancelOutcome, ClientError, MessageView};
+use sendwheel_loadtest::{wait, wall, workload};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::stage::{PATIENCE, Stage, Store};
+
+/// A file system of its own in memory; it goes with this value.
+struct SmallDisk(TempDir);
+
+impl SmallDisk {
+    /// Nothing where this user may not mount.
+    fn mount(megabytes: u32) -> Option<Self> {
+        let folder = TempDir::new().unwrap();
+        let size = format!("size={megabytes}m");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(folder.path()).output();
+        mounted.is_ok_and(|output| output.status.success()).then(|| Self(folder))
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.path().join("filler")
+    }
+
+    /// Takes all the room that there is.
+    fn fill(&self) {
+        let mut file = fs::OpenOptions::new().create(true).append(true).open(self.filler()).unwrap();
+        let block = [7_u8; 4096];
+        while std::io::Write::write_all(&mut file, &block).is_ok() {}
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily: the node may still be ending.
+        let _ended = Command::new("umount").arg("-l").arg(self.path()).output();
+    }
+}
+
+/// An email of a hundred kilobytes, due at this time.
+fn large(token: &str, due_at_ms: i64) -> Value {
+    let mut message = workload::mail(token, due_at_ms);
+    message["html"] = format!("<p>{}</p>", "random enough ".repeat(7_000)).into();
+    message
+}
+
+fn is_out_of_space(answer: &Answered<MessageView>) -> bool {
+    match answer {
+        Err(ClientError::Refused { status: 507, code, retry_after, .. }) => {
+            assert_eq!((&**code, retry_after.is_some()), ("out_of_space", true));
+            true
+        }
+        Ok(_) => false,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// Schedules large mails until one is refused for lack of room.
+async fn schedule_until_refused(stage: &Stage, from: usize) -> usize {
+    let due = wall::now_ms() + 86_400_000;
+    for n in from.. {
+        let message = large(&stage.token(n), due);
+        let answer = stage.driver.client().schedule(stage.cast.contact(n), &message, None).await;
+        if is_out_of_space(&answer) {
+            return n;
+        }
+        assert!(n < from + 20_000, "it never fills");
+    }
+    unreachable!()
+}
+
+#[tokio::test]
+async fn a_store_over_its_budget_refuses_schedules_and_does_everything_else() {
+    let mut stage =
+        Stage::start_with(Store::Embedded, 4, |options| options.set("store.max_bytes", "100MiB")).await;
+    let canceled = stage.sms(100_000, 600_000).await;
+    let moved = stage.sms(100_001, 600_000).await;
+    let sent = stage.sms(100_002, 600_000).await;
+    let count = schedule_until_refused(&stage, 0).await;
+    assert!(count > 10, "refused after {count}");
+    let client = stage.driver.client();
+    let outcome = stage.driver.cancel(&stage.token(100_000), &canceled.id).await.unwrap();
+    assert_eq!(outcome, CancelOutcome::Canceled);
+    assert_eq!(client.message(&moved.id).await.unwrap().state, "scheduled");
+    client.post(&format!("/v1/messages/{}/send-now", sent.id), &serde_json::json!({})).await.unwrap();
+    stage.until_state(&sent.id, "submitted", PATIENCE).await;
+    assert!(!client.is_ready().await, "nobody should send schedules here");
+    // What was acknowledged is still there after a crash.
+    stage.node.kill_9().await.unwrap();
+    stage.node.restart_unready().await.unwrap();
+    let listed = wait::until("the list", PATIENCE, || async {
+        stage.driver.client().get(&format!("/v1/messages?contact_id={}&limit=500", stage.cast.contact(1))).await.ok()
+    });
+    let listed = listed.await.unwrap();
+    assert!(listed["data"].as_array().unwrap().len() >= (count / 4).min(500), "{count} were acknowledged");
+}
+
+#[tokio::test]
+async fn a_full_disk_loses_nothing_and_the_node_goes_on_by_itself_when_there_is_room() {
+    let Some(disk) = SmallDisk::mount(320) else {
+        // The budget of the other test is what can be tried here.
+        println!("this user may not mount: not tried");
+        return;
+    };
+    let url = format!("embedded:{}", disk.path().join("store").display());
+    let stage =
+        Stage::start_with(Store::Embedded, 20, |options| options.store(url).set("store.memtable", "4MiB")).await;
+    let mut before = Vec::new();
+    for n in 0..40 {
+        // Some fall due while the disk is full.
+        before.push(stage.sms(n, 4_000 + 200 * i64::try_from(n).unwrap()).await);
+    }
+    disk.fill();
+    // A cancel needs no room of its own, but the journal it is written to does.
+    let (stage, client) = (&stage, stage.driver.client());
+    let (mut acknowledged, mut refused) = (Vec::new(), Vec::new());
+    for (n, message) in before.iter().enumerate().filter(|(n, _)| n % 2 == 0) {
+        match client.cancel(&message.id).await {
+            Ok(CancelOutcome::Canceled) => acknowledged.push((n, message)),
+            Err(ClientError::Refused { status: 507 | 503, retry_after: Some(_), .. }) => refused.push((n, message)),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(!refused.is_empty(), "the disk was not full");
+    // Answers until the first refusal are acknowledgements like all others.
+    let mut n = 1_000;
+    let until_refused = wait::until("a refusal", PATIENCE, || {
+        n += 1;
+        let token = stage.token(n);
+        async move {
+            let due = wall::now_ms() + 10_000;
+            let answer = stage.driver.schedule(&token, stage.cast.contact(n), &workload::sms(&token, due), due).await;
+            is_out_of_space(&answer).then_some(())
+        }
+    });
+    until_refused.await.unwrap();
+    wait::until("readiness to go", PATIENCE, || async { (!client.is_ready().await).then_some(()) }).await.unwrap();
+    fs::remove_file(disk.filler()).unwrap();
+    wait::until("readiness to come back", Duration::from_secs(60), || async {
+        client.is_ready().await.then_some(())
+    })
+    .await
+    .unwrap();
+    for (n, message) in acknowledged {
+        let outcome = stage.driver.cancel(&stage.token(n), &message.id).await.unwrap();
+        assert_eq!(outcome, CancelOutcome::Canceled, "what was acknowledged holds");
+    }
+    // Each of these was carried out or not: asking again tells, and settles it.
+    for (n, message) in refused {
+        stage.driver.cancel(&stage.token(n), &message.id).await.unwrap();
+    }
+    let after = stage.sms(500_000, 500).await;
+    stage.until_state(&after.id, "submitted", PATIENCE).await;
+    let report = stage.judge().await;
+    println!("{report}");
+    assert!(report.handed_over > before.len() / 2, "{report}");
+}
