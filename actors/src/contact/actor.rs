@@ -184,7 +184,7 @@ impl ContactActor {
         if mutations.is_empty() && hints_to_add.is_empty() && hints_to_remove.is_empty() {
             match self.open.back_mut() {
                 Some(last) => last.performances.push((effects, reply)),
-                None => self.run(effects, reply, ctx),
+                None => self.run(effects, reply),
             }
             return;
         }
@@ -234,7 +234,7 @@ impl ContactActor {
         }
     }
 
-    fn run(&mut self, effects: Vec<Effect>, mut reply: ReplyTo, ctx: &mut Context<Self>) {
+    fn run(&mut self, effects: Vec<Effect>, mut reply: ReplyTo) {
         let node = Arc::clone(&self.node);
         let routes = node.routes();
         let wheel = &node.shard(self.partition).wheel;
@@ -267,7 +267,8 @@ impl ContactActor {
                 Effect::Count(channel, state) => {
                     metrics::counter!("sendwheel_messages_total", "channel" => channel.name(), "outcome" => state.as_str()).increment(1);
                 }
-                Effect::Continue(command) => ctx.notify(Tell { command: *command, reply: None }),
+                // Behind what waits, and here: a contact with something left to do is not put to sleep.
+                Effect::Continue(command) => self.inbox.push_back((*command, None)),
             }
         }
     }
@@ -334,8 +335,9 @@ impl Handler<Committed> for ContactActor {
             }
         }
         for (effects, reply) in performances {
-            self.run(effects, reply, ctx);
+            self.run(effects, reply);
         }
+        self.pump(ctx);
     }
 }
 

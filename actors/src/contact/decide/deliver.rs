@@ -56,6 +56,15 @@ pub(super) fn permit(known: &Known<'_>, granted: &PermitGranted, around: &Surrou
         return unused(Decision::default());
     };
     match message.state {
+        State::Scheduled | State::Sending(_) if message.due_at == ticket.due_at && !is_in_its_place(message, ticket) => {
+            // Moved to another lane or class while this ticket was on its way: the one there stands for it, and
+            // may be under way by now. It is armed once more, in case it met this one in the wheel and gave way.
+            let mut decision = stale();
+            if message.state == State::Scheduled {
+                decision.effects.push(Effect::Arm(Ticket::of_message(message)));
+            }
+            decision
+        }
         State::Scheduled if message.due_at == ticket.due_at => {
             claim_or_stop(known, contact, message, granted, Vec::new(), around)
         }
@@ -295,7 +304,8 @@ pub(super) fn finished(known: &Known<'_>, finished: AttemptFinished, around: &Su
     let mut decision = Decision::default();
     let message = known.records.messages.get(&ticket.message).and_then(Option::as_deref);
     let claimed = message.filter(|message| {
-        matches!(message.state, State::Sending(claim) if claim.attempt == attempt && claim.boot == around.boot)
+        is_in_its_place(message, &ticket)
+            && matches!(message.state, State::Sending(claim) if claim.attempt == attempt && claim.boot == around.boot)
     });
     let Some(message) = claimed else {
         // Settled already, or its contact is gone with it: the pool need not keep the outcome. One that was not
