@@ -116,7 +116,8 @@ impl Three {
 #[tokio::test]
 async fn a_mail_reaches_a_real_server_encrypted_and_signed_in_and_a_canceled_one_never_does() {
     let folder = TempDir::new().unwrap();
-    let (cert, key, inbox) = (folder.path().join("cert.pem"), folder.path().join("key.pem"), folder.path().join("inbox"));
+    let (cert, key, inbox) =
+        (folder.path().join("cert.pem"), folder.path().join("key.pem"), folder.path().join("inbox"));
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     std::fs::write(&cert, made.cert.pem()).unwrap();
     std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
@@ -149,7 +150,10 @@ async fn a_mail_reaches_a_real_server_encrypted_and_signed_in_and_a_canceled_one
     assert_eq!(mails.len(), 2, "the canceled one never arrives");
     for (number, (mail, message)) in (1..).zip(mails.iter().zip([&kept, &last])) {
         assert_eq!((&mail["tls"], &mail["authenticated"], &mail["defects"]), (&json!(true), &json!(true), &json!([])));
-        assert_eq!((&mail["mail_from"], &mail["rcpt_tos"]), (&json!("harness@example.com"), &json!([workload::email(0)])));
+        assert_eq!(
+            (&mail["mail_from"], &mail["rcpt_tos"]),
+            (&json!("harness@example.com"), &json!([workload::email(0)]))
+        );
         let raw = std::fs::read(inbox.join(format!("{number:04}.eml"))).unwrap();
         let parsed = MessageParser::default().parse(&raw).unwrap();
         assert_eq!(parsed.subject(), Some("Grüße Person 0 🎉"));

@@ -82,8 +82,7 @@ async fn schedule_until_refused(stage: &Stage, from: usize) -> usize {
 
 #[tokio::test]
 async fn a_store_over_its_budget_refuses_schedules_and_does_everything_else() {
-    let mut stage =
-        Stage::start_with(Store::Embedded, 4, |options| options.set("store.max_bytes", "100MiB")).await;
+    let mut stage = Stage::start_with(Store::Embedded, 4, |options| options.set("store.max_bytes", "100MiB")).await;
     let canceled = stage.sms(100_000, 600_000).await;
     let moved = stage.sms(100_001, 600_000).await;
     let sent = stage.sms(100_002, 600_000).await;
@@ -147,11 +146,9 @@ async fn a_full_disk_loses_nothing_and_the_node_goes_on_by_itself_when_there_is_
     until_refused.await.unwrap();
     wait::until("readiness to go", PATIENCE, || async { (!client.is_ready().await).then_some(()) }).await.unwrap();
     fs::remove_file(disk.filler()).unwrap();
-    wait::until("readiness to come back", Duration::from_secs(60), || async {
-        client.is_ready().await.then_some(())
-    })
-    .await
-    .unwrap();
+    wait::until("readiness to come back", Duration::from_secs(60), || async { client.is_ready().await.then_some(()) })
+        .await
+        .unwrap();
     for (n, message) in acknowledged {
         let outcome = stage.driver.cancel(&stage.token(n), &message.id).await.unwrap();
         assert_eq!(outcome, CancelOutcome::Canceled, "what was acknowledged holds");

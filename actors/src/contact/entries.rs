@@ -111,6 +111,13 @@ pub fn drop_stale_entry(out: &mut Vec<Mutation>, ticket: &Ticket) {
     unindex_due(out, ticket, DueEntry::Somewhere);
 }
 
+/// Gives a due entry another member where it stands: in `due`, or in `waiting` among those of its lane and class.
+pub fn rename_due_entry(out: &mut Vec<Mutation>, old: &Ticket, new: &Ticket, at: DueEntry) {
+    unindex_due(out, old, at);
+    let index = if at == DueEntry::InWaiting { Index::Waiting(new.lane, new.class()) } else { Index::Due };
+    out.push(Mutation::Index(index, new.due_at, Member::from_slice(&new.member())));
+}
+
 /// The mutations that take a contact from one version to the next.
 pub fn change_contact(out: &mut Vec<Mutation>, old: Option<&Contact>, new: Option<&Contact>) {
     match (old, new) {

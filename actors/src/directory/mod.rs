@@ -131,10 +131,7 @@ impl Directory {
                     state.head = head;
                     state.last_lane += u32::from(takes_lane);
                     state.snapshot = snapshot.clone();
-                    node.directory.store(snapshot.into());
-                    for pool in node.routes().pools.all() {
-                        pool.do_send(SendersChanged);
-                    }
+                    publish(node, snapshot);
                     return Ok(answer);
                 }
                 Err(error) => {
@@ -143,7 +140,8 @@ impl Directory {
                     *state =
                         load(&self.store, self.node, self.lease_ttl).await.map_err(|_| EngineError::Unavailable)?;
                     state.snapshot.generation = generation + 1;
-                    node.directory.store(state.snapshot.clone().into());
+                    // The change may have been applied all the same: whoever asks again finds it done.
+                    publish(node, state.snapshot.clone());
                     match error {
                         CommitError::Fenced { .. } if !is_last => {}
                         CommitError::OutOfSpace => return Err(EngineError::OutOfSpace),
@@ -153,6 +151,14 @@ impl Directory {
             }
         }
         Err(EngineError::Unavailable)
+    }
+}
+
+/// Everybody sees this directory from now on; the pools are told of its senders.
+fn publish(node: &Node, snapshot: Snapshot) {
+    node.directory.store(snapshot.into());
+    for pool in node.routes().pools.all() {
+        pool.do_send(SendersChanged);
     }
 }
 

@@ -180,17 +180,30 @@ impl PartitionActor {
         self.phase = Phase::Acquiring;
     }
 
-    fn renew(&self, ctx: &Context<Self>) {
+    fn renew(&self, ctx: &mut Context<Self>) {
         let Phase::Serving(lease) = &self.phase else { return };
         if lease.ttl.is_none() {
             return;
         }
+        let left = self.node.trust(self.partition).until().since(self.node.clock.boot());
+        ctx.run_later(left, Self::give_up_without_trust);
         let (node, lease, epoch, actor) = (Arc::clone(&self.node), lease.clone(), self.epoch, ctx.address());
         actix::spawn(async move {
             let sent_at = node.clock.boot();
             let result = node.store.renew(&lease).await;
             actor.do_send(RenewDone { epoch, sent_at, result });
         });
+    }
+
+    /// Nothing may be handed over any more, so nothing is claimed: the partition is opened anew when the store
+    /// grants it. Otherwise claims would be made and undone as fast as the store takes them.
+    fn give_up_without_trust(&mut self, ctx: &mut Context<Self>) {
+        let until = self.node.trust(self.partition).until();
+        if matches!(self.phase, Phase::Serving(_)) && until <= self.node.clock.boot() {
+            tracing::warn!(partition = %self.partition, "the lease was not renewed in time: the partition is given up");
+            self.stop_serving(&EngineError::Unavailable);
+            self.acquire_later(RETRY, ctx);
+        }
     }
 
     fn sweep(&mut self, ctx: &Context<Self>) {
@@ -328,7 +341,7 @@ impl Handler<RenewDone> for PartitionActor {
                 self.stop_serving(&EngineError::Unavailable);
                 self.acquire_later(RETRY, ctx);
             }
-            // Trust runs out by itself.
+            // Its trust runs out if no later renewal works.
             Err(error) => {
                 tracing::warn!(partition = %self.partition, %error, "the lease could not be renewed, trying again");
             }

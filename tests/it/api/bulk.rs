@@ -97,7 +97,8 @@ async fn an_import_takes_good_rows_and_tells_what_is_wrong_with_the_others() {
     let got = import_csv(&desk, csv).await;
     assert_eq!(got.status, 200, "{}", got.text);
     let rows = got.lines();
-    let outcomes: Vec<_> = rows.iter().map(|row| (row["row"].as_u64().unwrap(), row["outcome"].as_str().unwrap())).collect();
+    let outcomes: Vec<_> =
+        rows.iter().map(|row| (row["row"].as_u64().unwrap(), row["outcome"].as_str().unwrap())).collect();
     let wanted = ["created", "refused", "refused", "refused", "refused", "updated", "refused"];
     assert_eq!(outcomes, (1_u64..).zip(wanted).collect::<Vec<_>>(), "{}", got.text);
     let pointers = |row: &Value| -> Vec<String> {
@@ -137,7 +138,11 @@ async fn an_import_can_be_repeated_and_a_wrong_one_is_refused_whole() {
     let request = desk.client.request(Method::POST, "/v1/contacts:import").json(&json!({"name": "Ada"}));
     assert_eq!(Got::of(request).await.refused(415), "unsupported_media_type");
     let repeated = import_csv(&desk, "name,name\nAda,Bob\n").await;
-    assert!(repeated.status == 422 || repeated.lines().iter().all(|row| row["outcome"] == "refused"), "{}", repeated.text);
+    assert!(
+        repeated.status == 422 || repeated.lines().iter().all(|row| row["outcome"] == "refused"),
+        "{}",
+        repeated.text
+    );
 }
 
 #[tokio::test]

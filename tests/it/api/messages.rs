@@ -54,9 +54,8 @@ async fn the_same_request_makes_one_message_and_another_under_its_key_is_refused
 async fn requests_that_race_under_one_key_make_one_message() {
     let desk = Desk::start(1).await;
     let (path, message) = (format!("/v1/contacts/{}/messages", desk.contact(0)), sms_in(1));
-    let requests = (0..16).map(|_| {
-        Got::of(desk.client.request(Method::POST, &path).header("Idempotency-Key", "race").json(&message))
-    });
+    let requests = (0..16)
+        .map(|_| Got::of(desk.client.request(Method::POST, &path).header("Idempotency-Key", "race").json(&message)));
     let got = futures_util::future::join_all(requests).await;
     assert_eq!(got.iter().filter(|got| got.status == 201).count(), 1);
     assert!(got.iter().all(|got| matches!(got.status, 200 | 201)));
@@ -203,10 +202,8 @@ async fn a_dead_letter_is_revived_once_as_a_new_message() {
     let mut wanted = failed.each_ref().map(|message| message.id.as_str());
     wanted.sort_unstable();
     assert_eq!(found, wanted);
-    let paths = [
-        format!("/v1/messages/{}/requeue", failed[0].id),
-        format!("/admin/v1/dead-letters/{}/requeue", failed[1].id),
-    ];
+    let paths =
+        [format!("/v1/messages/{}/requeue", failed[0].id), format!("/admin/v1/dead-letters/{}/requeue", failed[1].id)];
     for (path, dead) in paths.iter().zip(&failed) {
         let revived = Got::of(client.request(Method::POST, path)).await.expect(201);
         assert_eq!(revived["requeue_of"], dead.id.as_str());

@@ -144,7 +144,9 @@ async fn bodies_that_cannot_be_read_are_refused_for_what_they_are() {
         assert_eq!(got.refused(422), "invalid_request", "{text}");
     }
     let whole = sms_in(1).to_string();
-    for kind in [None, Some("text/plain"), Some("application/x-www-form-urlencoded"), Some("application/json; charset=latin1")] {
+    for kind in
+        [None, Some("text/plain"), Some("application/x-www-form-urlencoded"), Some("application/json; charset=latin1")]
+    {
         assert_eq!(send(path.clone(), kind, whole.clone()).await.refused(415), "unsupported_media_type", "{kind:?}");
     }
     let large = |bytes: usize| json!({"name": "x".repeat(bytes)}).to_string();

@@ -51,10 +51,16 @@ pub(super) fn permit(known: &Known<'_>, granted: &PermitGranted, around: &Surrou
         unused(decision)
     };
     let message = known.records.messages.get(&ticket.message).and_then(Option::as_deref);
-    let Some(message) = message.filter(|message| message.contact == known.id && is_in_its_place(message, ticket))
-    else {
-        return stale();
-    };
+    let Some(message) = message.filter(|message| message.contact == known.id) else { return stale() };
+    if !is_in_its_place(message, ticket) {
+        // Moved to another lane or class while this ticket was on its way: the one there stands for it, and may be
+        // under way by now. It is armed once more, in case it met this one in the wheel and gave way.
+        let mut decision = stale();
+        if message.state == State::Scheduled && message.due_at == ticket.due_at {
+            decision.effects.push(Effect::Arm(Ticket::of_message(message)));
+        }
+        return decision;
+    }
     let Some(contact) = known.contact.filter(|contact| !contact.is_deleted()) else {
         let mut decision = Decision::default();
         // The clean-up waits for a claim of this boot, and this permit says that it was never handed over.
@@ -302,7 +308,8 @@ pub(super) fn finished(known: &Known<'_>, finished: AttemptFinished, around: &Su
     let mut decision = Decision::default();
     let message = known.records.messages.get(&ticket.message).and_then(Option::as_deref);
     let claimed = message.filter(|message| {
-        matches!(message.state, State::Sending(claim) if claim.attempt == attempt && claim.boot == around.boot)
+        is_in_its_place(message, &ticket)
+            && matches!(message.state, State::Sending(claim) if claim.attempt == attempt && claim.boot == around.boot)
     });
     let Some(message) = claimed else {
         // Settled already, or its contact is gone with it: the pool need not keep the outcome. One that was not
