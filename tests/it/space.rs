@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use sendwheel_loadtest::client::{Answered, CancelOutcome, ClientError, MessageView};
+use sendwheel_loadtest::redis::Redis;
 use sendwheel_loadtest::{wait, wall, workload};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -162,4 +163,54 @@ async fn a_full_disk_loses_nothing_and_the_node_goes_on_by_itself_when_there_is_
     let report = stage.judge().await;
     println!("{report}");
     assert!(report.handed_over > before.len() / 2, "{report}");
+}
+
+/// Sets Redis' limit to so many percent of what it uses now.
+async fn limit_memory(redis: &Redis, percent: u64) {
+    let info = redis.ask("INFO memory").await.unwrap();
+    let used = info.lines().find_map(|line| line.trim().strip_prefix("used_memory:")?.parse::<u64>().ok()).unwrap();
+    let answer = redis.ask(&format!("CONFIG SET maxmemory {}", used * percent / 100)).await.unwrap();
+    assert!(answer.starts_with("+OK"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_redis_without_memory_takes_cancels_and_outcomes_but_no_schedules() {
+    let stage = Stage::start(Store::Redis, 4).await;
+    let (client, redis) = (stage.driver.client(), stage.redis.as_ref().unwrap());
+    let [sent, waits] = [stage.sms(0, 600_000).await, stage.sms(1, 600_000).await];
+    let [first, second] = [stage.sms(2, 600_000).await, stage.sms(3, 600_000).await];
+    let refused = async || {
+        wait::until("a refusal", PATIENCE, || async {
+            let message = workload::sms("t-x-1", wall::now_ms() + 60_000);
+            is_out_of_space(&client.schedule(stage.cast.contact(0), &message, None).await).then_some(())
+        })
+        .await
+    };
+    let send_now =
+        async |id: &str| client.post(&format!("/v1/messages/{id}/send-now"), &serde_json::Value::Null).await;
+    // Nine tenths full: nothing new, everything else.
+    limit_memory(redis, 111).await;
+    refused().await.unwrap();
+    assert_eq!(stage.driver.cancel(&stage.token(2), &first.id).await.unwrap(), CancelOutcome::Canceled);
+    send_now(&sent.id).await.unwrap();
+    stage.until_state(&sent.id, "submitted", PATIENCE).await;
+    // Over full, so that Redis itself refuses what is not marked as needed: hand-overs wait, cancels go on.
+    limit_memory(redis, 50).await;
+    wait::until("hand-overs to stop", PATIENCE, || async {
+        let metrics = client.metrics().await.ok()?;
+        (metrics.sum("sendwheel_store_usage_ratio", &[]) > 1.0).then_some(())
+    })
+    .await
+    .unwrap();
+    refused().await.unwrap();
+    assert_eq!(stage.driver.cancel(&stage.token(3), &second.id).await.unwrap(), CancelOutcome::Canceled);
+    send_now(&waits.id).await.unwrap();
+    let has_reason = |view: &MessageView| view.rest.get("reason").is_some_and(|reason| reason["code"] == "draining");
+    stage.until(&waits.id, "the reason why it waits", PATIENCE, has_reason).await;
+    assert_eq!(stage.sms.requests().count(), 1);
+    assert!(redis.ask("CONFIG SET maxmemory 0").await.unwrap().starts_with("+OK"));
+    stage.until_state(&waits.id, "submitted", PATIENCE).await;
+    wait::until("readiness to come back", PATIENCE, || async { client.is_ready().await.then_some(()) }).await.unwrap();
+    stage.sms(5, 100).await;
+    stage.sms.requests().wait_for_count(3, PATIENCE).await.unwrap();
 }

@@ -64,8 +64,9 @@ async fn what_a_node_did_not_finish_goes_out_after_its_next_start(store: Store) 
                 .set("email.smtp.attempt_timeout", "5s")
         }
     };
-    // Once the deadline ends it, once a person who does not want to wait.
-    for insists in [false, true] {
+    // Once a person who does not want to wait ends it, once the deadline: that is the same for every store.
+    let ways = if store == Store::Embedded { &[true, false][..] } else { &[true] };
+    for &insists in ways {
         let mut stage = Stage::start_with(store, 1, settings(if insists { "60s" } else { "500ms" })).await;
         stage.smtp.add(Rule::at(Step::Message).times(1).act(Act::Hang));
         let message = stage.mail(0, 100).await;
