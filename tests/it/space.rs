@@ -186,8 +186,7 @@ async fn a_redis_without_memory_takes_cancels_and_outcomes_but_no_schedules() {
         })
         .await
     };
-    let send_now =
-        async |id: &str| client.post(&format!("/v1/messages/{id}/send-now"), &serde_json::Value::Null).await;
+    let send_now = async |id: &str| client.post(&format!("/v1/messages/{id}/send-now"), &serde_json::Value::Null).await;
     // Nine tenths full: nothing new, everything else.
     limit_memory(redis, 111).await;
     refused().await.unwrap();

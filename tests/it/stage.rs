@@ -58,6 +58,10 @@ impl Stage {
             // A minute between attempts is kind to providers and long for a test.
             .set("email.retry_base", "2s")
             .set("sms.retry_base", "2s")
+            // What a dead process had in its hands is taken up when its attempt must be over.
+            .set("email.smtp.command_timeout", "8s")
+            .set("email.smtp.attempt_timeout", "10s")
+            .set("sms.twilio.attempt_timeout", "10s")
             .set("email.transport", "smtp")
             .set("email.smtp.url", smtp.url())
             .set("sms.transport", "twilio")

@@ -57,12 +57,7 @@ async fn a_node_that_is_asked_to_end_finishes_what_is_in_flight_and_takes_nothin
 
 async fn what_a_node_did_not_finish_goes_out_after_its_next_start(store: Store) {
     let settings = |deadline: &'static str| {
-        move |options: sendwheel_loadtest::node::NodeOptions| {
-            options
-                .set("shutdown.deadline", deadline)
-                .set("email.smtp.command_timeout", "4s")
-                .set("email.smtp.attempt_timeout", "5s")
-        }
+        move |options: sendwheel_loadtest::node::NodeOptions| options.set("shutdown.deadline", deadline)
     };
     // Once a person who does not want to wait ends it, once the deadline: that is the same for every store.
     let ways = if store == Store::Embedded { &[true, false][..] } else { &[true] };
