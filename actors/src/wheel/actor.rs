@@ -15,6 +15,7 @@ use std::time::Duration;
 use actix::{Actor, AsyncContext, Context, Handler, Message as ActixMessage};
 use tokio::sync::Notify;
 
+use super::parking::BacklogOut;
 use super::wheel::TimingWheel;
 use super::window::{Armed, Load, Window};
 use crate::contact::command::ContactCommand;
@@ -24,7 +25,6 @@ use crate::domain::clock::{SharedClock, UnixMs};
 use crate::domain::ids::Partition;
 use crate::domain::ticket::{Ticket, TicketKind};
 use crate::sender::pool::Admit;
-use super::parking::BacklogOut;
 use crate::shard::Node;
 use crate::store::{Index, RangeQuery, StoreError};
 

@@ -164,7 +164,11 @@ impl Parking {
         }
         for (scope, first) in &touched {
             let readers = lot.scopes.get_mut(scope).map(|known| &mut known.readers);
-            readers.into_iter().flatten().filter(|reader| reader.is_reading).for_each(|reader| reader.lower_floor(first));
+            readers
+                .into_iter()
+                .flatten()
+                .filter(|reader| reader.is_reading)
+                .for_each(|reader| reader.lower_floor(first));
         }
         self.open.entry(partition).or_default().push_back(touched);
         let requester = Requester::Parking(partition, ctx.address());
