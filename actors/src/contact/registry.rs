@@ -249,6 +249,8 @@ impl ContactRegistry {
             return;
         }
         active.select_nth_unstable(count);
+        // A map's order is arbitrary; a replay must see the same one.
+        active[..count].sort_unstable();
         for (_, id) in &active[..count] {
             self.passivate(*id);
         }
@@ -257,12 +259,13 @@ impl ContactRegistry {
     /// Asks those to sleep that nobody has spoken to for a while.
     fn passivate_idle(&mut self) {
         let now = self.node.clock.boot();
-        let idle: Vec<ContactId> = self
+        let mut idle: Vec<ContactId> = self
             .slots
             .iter()
             .filter(|(_, slot)| matches!(slot, Slot::Active { used, .. } if now.since(*used) > IDLE))
             .map(|(id, _)| *id)
             .collect();
+        idle.sort_unstable();
         for id in idle {
             self.passivate(id);
         }
@@ -407,8 +410,9 @@ impl Handler<CloseContacts> for ContactRegistry {
     fn handle(&mut self, CloseContacts { partition, error }: CloseContacts, _: &mut Self::Context) {
         self.gates.insert(partition, Gate::Closed(error.clone()));
         let partitions = self.node.partitions;
-        let gone: Vec<ContactId> =
+        let mut gone: Vec<ContactId> =
             self.slots.keys().filter(|contact| partitions.of_contact(**contact) == partition).copied().collect();
+        gone.sort_unstable();
         for contact in gone {
             match self.slots.remove(&contact) {
                 Some(Slot::Active { addr, .. }) => addr.do_send(Abandon(error.clone())),

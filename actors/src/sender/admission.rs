@@ -33,16 +33,17 @@ impl Lanes {
     /// what belongs before the last one here is still taken in. A lane that is not known is created.
     pub fn admit(&mut self, tickets: &[Ticket], overflow: &mut Vec<Ticket>) {
         for ticket in tickets {
-            if !self.admit_one(ticket, false) {
-                let class = ticket.class();
-                self.note_parked(ticket.lane, class);
+            if !self.admit_one(ticket, false, overflow) {
                 overflow.push(*ticket);
             }
+        }
+        for ticket in overflow.iter() {
+            self.note_parked(ticket.lane, ticket.class());
         }
     }
 
     /// Whether it is here now.
-    fn admit_one(&mut self, ticket: &Ticket, is_refill: bool) -> bool {
+    fn admit_one(&mut self, ticket: &Ticket, is_refill: bool, overflow: &mut Vec<Ticket>) -> bool {
         let (no, class) = (ticket.lane, ticket.class());
         let total_room = self.settings.total_bound.saturating_sub(self.waiting);
         let lane = self.lanes.entry(no).or_insert_with(|| Lane::new(ticket.account));
@@ -56,6 +57,7 @@ impl Lanes {
             // The page was read before the cancel.
             return true;
         }
+        let account = lane.account;
         let line = lane.line_mut(class);
         match line.find_and_replace(&queued) {
             Found::UnderPermit(permit) => {
@@ -72,8 +74,16 @@ impl Lanes {
         let bound = bound(&self.settings, line.len(), total_room);
         let is_behind_parked = !is_refill && line.parked.in_store && !line.is_before_last(&queued);
         // A refill was read for the room there is; a little more is taken, since its cursor moves on.
-        if (!is_refill && line.len() >= bound) || is_behind_parked {
+        if is_behind_parked {
             return false;
+        }
+        if !is_refill && line.len() >= bound {
+            // The last one gives way, or an earlier one would lie behind later ones.
+            let Some(last) = line.make_room(&queued) else { return false };
+            self.waiting -= 1;
+            if !self.cancelled.drop_if_dead(&last, place) {
+                overflow.push(last.ticket(no, account, class));
+            }
         }
         let was_empty = line.len() == 0;
         let inserted = line.insert(queued);
@@ -92,7 +102,7 @@ impl Lanes {
         let is_stale = self.lanes.get(&lane).is_some_and(|state| state.line(class).parked.is_stale);
         if !is_stale {
             for ticket in tickets {
-                let is_here = self.admit_one(ticket, true);
+                let is_here = self.admit_one(ticket, true, &mut Vec::new());
                 debug_assert!(is_here, "a refill is always taken in");
             }
         }

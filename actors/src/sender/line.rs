@@ -102,6 +102,11 @@ impl Line {
         self.queue.back().is_some_and(|last| order(ticket) < order(last))
     }
 
+    /// Takes out the last ticket that waits in the queue, if this one belongs before it: it makes room.
+    pub(super) fn make_room(&mut self, ticket: &QueuedTicket) -> Option<QueuedTicket> {
+        if self.is_before_last(ticket) { self.queue.pop_back() } else { None }
+    }
+
     /// The ticket that may go next. Drops dead ones on the way, and lets those step aside whose contact
     /// has a permit.
     pub(super) fn head(&mut self, mut is_dead: impl FnMut(&QueuedTicket) -> bool) -> Option<QueuedTicket> {

@@ -24,7 +24,7 @@ use super::worker::{SenderWorker, Work, WorkDone};
 use crate::contact::command::{AttemptEnd, AttemptFinished, ContactCommand, PermitGranted};
 use crate::contact::registry::DeliverMany;
 use crate::domain::address::Channel;
-use crate::domain::clock::BootUs;
+use crate::domain::clock::{BootUs, UnixMs};
 use crate::domain::ids::ContactId;
 use crate::domain::reason::LaneReason;
 use crate::domain::ticket::Ticket;
@@ -64,7 +64,8 @@ struct Question {
     number: u64,
     answers_due: usize,
     is_exhausted: bool,
-    parks_before: u64,
+    /// The first of those that were sent to be parked since: it may not have seen them.
+    parked_since: Option<(UnixMs, u64)>,
     tickets: Vec<Ticket>,
 }
 
@@ -86,7 +87,6 @@ pub struct SenderPool {
     alarm: Option<(BootUs, SpawnHandle)>,
     questions: HashMap<WaitingScope, Question>,
     questions_asked: u64,
-    parks_sent: HashMap<WaitingScope, u64>,
     /// Scopes whose next refill begins at the start.
     read_again: HashSet<WaitingScope>,
     tell: Vec<Vec<(ContactId, ContactCommand)>>,
@@ -122,7 +122,6 @@ impl SenderPool {
             alarm: None,
             questions: HashMap::new(),
             questions_asked: 0,
-            parks_sent: HashMap::new(),
             read_again: HashSet::new(),
             tell: (0..shards).map(|_| Vec::new()).collect(),
             is_telling: false,
@@ -192,7 +191,7 @@ impl SenderPool {
                     number: self.questions_asked,
                     answers_due: shards.len(),
                     is_exhausted: true,
-                    parks_before: self.parks_sent.get(&scope).copied().unwrap_or(0),
+                    parked_since: None,
                     tickets: Vec::new(),
                 },
             );
@@ -266,6 +265,8 @@ impl SenderPool {
                 again.push(finished.clone());
             }
         }
+        // A map's order is arbitrary; a replay must see the same one.
+        again.sort_unstable_by_key(|finished| finished.permit);
         for finished in again {
             self.tell(finished.ticket.contact, ContactCommand::Finished(finished), ctx);
         }
@@ -349,7 +350,11 @@ impl Handler<Admit> for SenderPool {
         if !overflow.is_empty() {
             let mut by_shard: Vec<Vec<Ticket>> = vec![Vec::new(); self.node.settings.shards];
             for ticket in overflow {
-                *self.parks_sent.entry(WaitingScope { lane: ticket.lane, class: ticket.class() }).or_default() += 1;
+                let scope = WaitingScope { lane: ticket.lane, class: ticket.class() };
+                if let Some(asked) = self.questions.get_mut(&scope) {
+                    let first = asked.parked_since.map_or(ticket.order(), |first| first.min(ticket.order()));
+                    asked.parked_since = Some(first);
+                }
                 by_shard[self.node.shard_of(self.node.partitions.of_contact(ticket.contact))].push(ticket);
             }
             for (shard, tickets) in by_shard.into_iter().enumerate().filter(|(_, tickets)| !tickets.is_empty()) {
@@ -449,16 +454,18 @@ impl Handler<Refilled> for SenderPool {
         if asked.answers_due > 0 {
             return;
         }
-        let Some(Question { is_exhausted, parks_before, mut tickets, .. }) = self.questions.remove(&scope) else {
+        let Some(Question { is_exhausted, parked_since, mut tickets, .. }) = self.questions.remove(&scope) else {
             return;
         };
-        // What was parked since the question may not have been seen.
-        let parks_now = self.parks_sent.get(&scope).copied().unwrap_or(0);
-        let is_exhausted = is_exhausted && parks_before == parks_now;
-        if is_exhausted {
-            self.parks_sent.remove(&scope);
-        }
+        // What was parked since the question may not have been seen: nothing behind it is taken.
+        let is_exhausted = is_exhausted && parked_since.is_none();
         tickets.sort_unstable_by_key(Ticket::order);
+        if let Some(first) = parked_since
+            && tickets.last().is_some_and(|last| last.order() >= first)
+        {
+            tickets.retain(|ticket| ticket.order() < first);
+            self.read_again.insert(scope);
+        }
         if self.lanes.admit_refill(scope.lane, scope.class, &tickets, is_exhausted) == AfterRefill::ReadAgain {
             self.read_again.insert(scope);
         }
@@ -473,7 +480,7 @@ impl Handler<DropTickets> for SenderPool {
         let partitions = self.node.partitions;
         self.lanes.drop_partition(|ticket| partitions.of_contact(ticket.contact) != partition);
         // Asked permits die with their contacts; a claim that was made all the same is met again.
-        let dead: Vec<u64> = self
+        let mut dead: Vec<u64> = self
             .permits
             .iter()
             .filter(|(_, state)| {
@@ -481,6 +488,7 @@ impl Handler<DropTickets> for SenderPool {
             })
             .map(|(permit, _)| *permit)
             .collect();
+        dead.sort_unstable();
         for permit in dead {
             self.forget(permit, Release::Unused, ctx);
         }

@@ -69,6 +69,20 @@ impl Queue {
         Some(ticket)
     }
 
+    /// Takes the last one out.
+    pub(super) fn pop_back(&mut self) -> Option<QueuedTicket> {
+        if self.len <= 1 {
+            return self.pop_front();
+        }
+        let chunk = self.chunks.back_mut()?;
+        let ticket = chunk.pop();
+        if chunk.is_empty() {
+            self.chunks.pop_back();
+        }
+        self.len -= 1;
+        ticket
+    }
+
     /// Puts a ticket in its place.
     pub(super) fn insert(&mut self, ticket: QueuedTicket) -> Inserted {
         match self.back().map(|last| order(last).cmp(&order(&ticket))) {

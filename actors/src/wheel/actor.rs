@@ -7,7 +7,7 @@
 
 use std::cell::Cell;
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BinaryHeap};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use std::time::Duration;
 use actix::{Actor, AsyncContext, Context, Handler, Message as ActixMessage};
 use tokio::sync::Notify;
 
+use super::parking::BacklogOut;
 use super::wheel::TimingWheel;
 use super::window::{Armed, Load, Window};
 use crate::contact::command::ContactCommand;
@@ -98,6 +99,8 @@ struct Loaded {
     window: Window,
     /// After a failed load: not again before.
     retry_at: UnixMs,
+    /// What was due when it was opened has been let go, and the parking knows.
+    is_backlog_out: bool,
 }
 
 /// Tickets that leave in one turn at most; then others have theirs.
@@ -108,7 +111,7 @@ const RETRY: Duration = Duration::from_millis(250);
 pub struct WheelActor {
     node: Arc<Node>,
     wheel: TimingWheel,
-    windows: HashMap<Partition, Loaded>,
+    windows: BTreeMap<Partition, Loaded>,
     rewakes: BinaryHeap<Reverse<(UnixMs, u64, TicketByOrder)>>,
     rewake_count: u64,
     due: Vec<Ticket>,
@@ -188,7 +191,7 @@ impl WheelActor {
         Self {
             node,
             wheel: TimingWheel::new(now),
-            windows: HashMap::new(),
+            windows: BTreeMap::new(),
             rewakes: BinaryHeap::new(),
             rewake_count: 0,
             due: Vec::new(),
@@ -250,6 +253,17 @@ impl WheelActor {
             }
             wheel.do_send(PagesLoaded(pages));
         });
+    }
+
+    /// Lets parked tickets be read again where nothing that is due is still to come.
+    fn tell_backlogs_out(&mut self, now: UnixMs) {
+        for (partition, loaded) in &mut self.windows {
+            if !loaded.is_backlog_out && loaded.window.end() >= now {
+                loaded.is_backlog_out = true;
+                let (partition, epoch) = (*partition, loaded.epoch);
+                self.node.shard(partition).parking.do_send(BacklogOut { partition, epoch });
+            }
+        }
     }
 
     /// Sends due tickets where they belong.
@@ -329,7 +343,7 @@ impl Handler<OpenWindow> for WheelActor {
 
     fn handle(&mut self, OpenWindow { partition, epoch }: OpenWindow, _: &mut Self::Context) {
         let window = Window::new(self.node.settings.wheel_page);
-        self.windows.insert(partition, Loaded { epoch, window, retry_at: UnixMs(0) });
+        self.windows.insert(partition, Loaded { epoch, window, retry_at: UnixMs(0), is_backlog_out: false });
         self.alarm.want(self.node.clock.now());
     }
 }
@@ -379,7 +393,11 @@ impl Handler<Turn> for WheelActor {
                 self.rewakes.pop();
             }
             self.wheel.advance(now, TURN, &mut self.due);
+            let is_all_out = self.due.len() < TURN;
             self.let_go();
+            if is_all_out {
+                self.tell_backlogs_out(now);
+            }
             let rewake = self.rewakes.peek().map(|Reverse((at, ..))| *at);
             next = [self.wheel.next_due(), rewake].into_iter().flatten().fold(next, UnixMs::min);
         }
@@ -402,7 +420,7 @@ impl Handler<PagesLoaded> for WheelActor {
                 Ok(tickets) => {
                     let was_full = tickets.len() >= limit;
                     loaded.window.finish_load(&tickets, was_full, &mut fresh);
-                    if was_full {
+                    if was_full || !loaded.is_backlog_out {
                         self.alarm.want(now);
                     }
                 }

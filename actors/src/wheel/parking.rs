@@ -58,6 +58,16 @@ pub struct OpenParking {
     pub scopes: Vec<WaitingScope>,
 }
 
+/// All that was due when a partition was opened has been loaded and let go.
+#[derive(Debug, Clone, Copy, ActixMessage)]
+#[rtype(result = "()")]
+pub struct BacklogOut {
+    /// Which.
+    pub partition: Partition,
+    /// Which opening.
+    pub epoch: u32,
+}
+
 /// Forget a partition.
 #[derive(Debug, Clone, Copy, ActixMessage)]
 #[rtype(result = "()")]
@@ -69,11 +79,21 @@ struct Reader {
     cursor: Option<Entry>,
     is_reading: bool,
     is_moved_back: bool,
+    /// The first of those that were being parked during the read, which may not have seen them: what it found
+    /// from there on is left for the next one, so that none of them is overtaken.
+    floor: Option<Entry>,
+}
+
+impl Reader {
+    fn lower_floor(&mut self, first: &Entry) {
+        if self.floor.as_ref().is_none_or(|floor| first < floor) {
+            self.floor = Some(first.clone());
+        }
+    }
 }
 
 #[derive(Debug, Default)]
 struct Scope {
-    open_parks: u32,
     /// By channel. Nobody knows whose the lane of a removed sender was: both pools read it, and what one has
     /// passed over the other has not read.
     readers: [Reader; 2],
@@ -82,6 +102,8 @@ struct Scope {
 #[derive(Debug)]
 struct Lot {
     epoch: u32,
+    /// The wheel has let everything go that is due: until then what lies here may overtake it.
+    is_backlog_out: bool,
     scopes: BTreeMap<WaitingScope, Scope>,
 }
 
@@ -103,16 +125,18 @@ const PARK_CHUNK: usize = Batch::MAX_MUTATIONS / 3;
 #[derive(Debug)]
 pub struct Parking {
     node: Arc<Node>,
-    lots: HashMap<Partition, Lot>,
+    lots: BTreeMap<Partition, Lot>,
     /// In the order in which the journal will confirm them: the first entry of each scope.
     open: HashMap<Partition, VecDeque<BTreeMap<WaitingScope, Entry>>>,
+    /// Questions that wait for a backlog: at most one for each scope and channel.
+    held: Vec<Refill>,
 }
 
 impl Parking {
     /// A parking that serves nothing yet.
     #[must_use]
     pub fn new(node: Arc<Node>) -> Self {
-        Self { node, lots: HashMap::new(), open: HashMap::new() }
+        Self { node, lots: BTreeMap::new(), open: HashMap::new(), held: Vec::new() }
     }
 
     fn park(&mut self, partition: Partition, tickets: &[Ticket], ctx: &Context<Self>) {
@@ -124,13 +148,12 @@ impl Parking {
             let scope = WaitingScope { lane: ticket.lane, class: ticket.class() };
             let member = Member::from_slice(&ticket.member());
             let entry = Entry { score: ticket.due_at, member: member.clone() };
-            let known = lot.scopes.entry(scope).or_insert_with(|| {
+            lot.scopes.entry(scope).or_insert_with(|| {
                 mutations.push(Mutation::Index(Index::WaitingScopes, UnixMs(0), scope.encode()));
                 Scope::default()
             });
             match touched.entry(scope) {
                 btree_map::Entry::Vacant(first) => {
-                    known.open_parks += 1;
                     first.insert(entry);
                 }
                 btree_map::Entry::Occupied(mut first) if entry < *first.get() => _ = first.insert(entry),
@@ -138,6 +161,14 @@ impl Parking {
             }
             mutations.push(Mutation::Unindex(Index::Due, ticket.due_at, member.clone()));
             mutations.push(Mutation::Index(Index::Waiting(scope.lane, scope.class), ticket.due_at, member));
+        }
+        for (scope, first) in &touched {
+            let readers = lot.scopes.get_mut(scope).map(|known| &mut known.readers);
+            readers
+                .into_iter()
+                .flatten()
+                .filter(|reader| reader.is_reading)
+                .for_each(|reader| reader.lower_floor(first));
         }
         self.open.entry(partition).or_default().push_back(touched);
         let requester = Requester::Parking(partition, ctx.address());
@@ -167,16 +198,28 @@ impl Handler<OpenParking> for Parking {
             }
         }
         let scopes = scopes.into_iter().map(|scope| (scope, Scope::default())).collect();
-        self.lots.insert(partition, Lot { epoch, scopes });
+        self.lots.insert(partition, Lot { epoch, is_backlog_out: false, scopes });
     }
 }
 
 impl Handler<CloseParking> for Parking {
     type Result = ();
 
-    fn handle(&mut self, CloseParking(partition): CloseParking, _: &mut Self::Context) {
+    fn handle(&mut self, CloseParking(partition): CloseParking, ctx: &mut Self::Context) {
         self.lots.remove(&partition);
         self.open.remove(&partition);
+        self.refill_held(ctx);
+    }
+}
+
+impl Handler<BacklogOut> for Parking {
+    type Result = ();
+
+    fn handle(&mut self, BacklogOut { partition, epoch }: BacklogOut, ctx: &mut Self::Context) {
+        if let Some(lot) = self.lots.get_mut(&partition).filter(|lot| lot.epoch == epoch) {
+            lot.is_backlog_out = true;
+            self.refill_held(ctx);
+        }
     }
 }
 
@@ -209,10 +252,9 @@ impl Handler<Parked> for Parking {
         if let Some(lot) = self.lots.get_mut(&partition) {
             for (scope, first) in touched {
                 let Some(scope) = lot.scopes.get_mut(&scope) else { continue };
-                scope.open_parks = scope.open_parks.saturating_sub(1);
                 // Only now: a read before this moment did not see them, and may have gone past them.
                 for reader in &mut scope.readers {
-                    if reader.is_reading || reader.cursor.as_ref().is_some_and(|cursor| first <= *cursor) {
+                    if reader.cursor.as_ref().is_some_and(|cursor| first <= *cursor) {
                         reader.cursor = None;
                         reader.is_moved_back = reader.is_reading;
                     }
@@ -226,16 +268,35 @@ impl Handler<Refill> for Parking {
     type Result = ();
 
     fn handle(&mut self, refill: Refill, ctx: &mut Self::Context) {
+        self.refill(refill, ctx);
+    }
+}
+
+impl Parking {
+    fn refill_held(&mut self, ctx: &Context<Self>) {
+        for refill in std::mem::take(&mut self.held) {
+            self.refill(refill, ctx);
+        }
+    }
+
+    fn refill(&mut self, refill: Refill, ctx: &Context<Self>) {
+        let scope = WaitingScope { lane: refill.lane, class: refill.class };
+        if self.lots.values().any(|lot| !lot.is_backlog_out && lot.scopes.contains_key(&scope)) {
+            self.held.push(refill);
+            return;
+        }
         let Refill { lane, class, channel, room, from_start, pool, question } = refill;
-        let scope = WaitingScope { lane, class };
         let mut asked = Vec::new();
         for (partition, lot) in &mut self.lots {
             if let Some(known) = lot.scopes.get_mut(&scope) {
                 let reader = &mut known.readers[channel as usize];
                 reader.is_reading = true;
+                reader.floor = None;
                 if from_start {
                     reader.cursor = None;
                 }
+                let open = self.open.get(partition).into_iter().flatten();
+                open.filter_map(|batch| batch.get(&scope)).for_each(|first| reader.lower_floor(first));
                 asked.push((*partition, lot.epoch, reader.cursor.clone()));
             }
         }
@@ -273,15 +334,19 @@ impl Handler<PageRead> for Parking {
         let PageRead { scope, channel, pages, is_complete, pool, question } = read;
         let mut tickets = Vec::new();
         let mut is_exhausted = is_complete;
-        for (partition, epoch, limit, entries) in pages {
+        for (partition, epoch, limit, mut entries) in pages {
             let Some(lot) = self.lots.get_mut(&partition).filter(|lot| lot.epoch == epoch) else {
                 is_exhausted = false;
                 continue;
             };
             let Some(known) = lot.scopes.get_mut(&scope) else { continue };
-            is_exhausted &= entries.len() < limit && known.open_parks == 0;
+            is_exhausted &= entries.len() < limit;
             let reader = &mut known.readers[channel as usize];
             reader.is_reading = false;
+            if let Some(floor) = reader.floor.take() {
+                is_exhausted = false;
+                entries.truncate(entries.partition_point(|entry| *entry < floor));
+            }
             // A cursor that was moved back meanwhile stays there: what it misses is read again.
             if reader.is_moved_back {
                 reader.is_moved_back = false;

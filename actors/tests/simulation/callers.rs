@@ -36,9 +36,9 @@ impl Callers {
         let consent = Some(if is_denied { Consent::Denied } else { Consent::Granted });
         let mut patch = ProfilePatch::default();
         if channel == 0 {
-            patch.consent_email = consent
+            patch.consent_email = consent;
         } else {
-            patch.consent_sms = consent
+            patch.consent_sms = consent;
         }
         let me = self.clone();
         self.spawn(format!("consent of {contact} on {channel}: denied {is_denied}"), async move {
