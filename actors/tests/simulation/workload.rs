@@ -367,6 +367,8 @@ impl Callers {
             match me.answer(asked).await {
                 Ok(due) => {
                     me.settle(id, Some(vec![due]), None);
+                    // A person who wants it tried again takes an earlier cancel back.
+                    me.world.model().messages.get_mut(&id).unwrap().hands_allowed = None;
                     format!("due {due}")
                 }
                 Err(error) if is_lost(&error) => {
