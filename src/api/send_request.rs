@@ -264,7 +264,7 @@ mod tests {
             (r#"{"at": "2026-12-01T09:00:00Z"}"#, NewIntent::At(UnixMs(1_796_115_600_000))),
             (
                 r#"{"at": "2026-12-01T09:00", "time_zone": "America/New_York"}"#,
-                wall(new_york.clone(), GapPolicy::Forward, FoldPolicy::First),
+                wall(new_york, GapPolicy::Forward, FoldPolicy::First),
             ),
             (
                 r#"{"at": "2026-12-01T09:00", "time_zone": "contact", "gap": "reject", "fold": "last"}"#,
