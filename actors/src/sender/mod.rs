@@ -22,6 +22,8 @@ pub mod lanes;
 #[cfg(test)]
 mod lanes_model_tests;
 #[cfg(test)]
+mod lanes_parking_tests;
+#[cfg(test)]
 mod lanes_tests;
 pub mod limits;
 mod line;

@@ -95,9 +95,7 @@ pub(super) fn step(known: &Known<'_>, ticket: &Ticket, around: &Surroundings<'_>
     if !pending.is_empty() {
         // An attempt is under way: its end removes the message. Past its deadline there is none: its claim's
         // acknowledgement was lost, and nothing was handed over.
-        let is_under_way = |message: &Message| {
-            matches!(message.state, State::Sending(claim) if claim.boot == around.boot && around.now < claim.deadline)
-        };
+        let is_under_way = |message: &Message| matches!(message.state, State::Sending(claim) if claim.boot == around.boot && around.now < claim.deadline);
         let removed = remove(&mut decision, known, Index::Pending(contact.id), pending, is_under_way);
         decision.effects.push(if removed.kept == pending.len() {
             // Nothing left to do but wait; the end of an attempt takes at most its timeout.

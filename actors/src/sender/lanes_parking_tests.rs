@@ -1,0 +1,105 @@
+//! What the lanes do beyond their bounds: overflow, refills, cancels meanwhile.
+
+use super::admission::AfterRefill;
+use super::lanes::{LaneConfig, Lanes, LanesSettings, Next, Release};
+use super::lanes_tests::{admit, config, drain, lanes, ms, permit};
+use crate::domain::ids::LaneNo;
+use crate::domain::message::Class;
+use crate::domain::ticket::fixtures::ticket;
+
+#[test]
+fn beyond_its_bound_a_class_overflows_and_refills_in_order() {
+    let mut lanes = Lanes::new(LanesSettings { lane_bound: 10, ..LanesSettings::default() }, ms(0));
+    let tickets: Vec<_> = (0..20).map(|n| ticket(n, 10)).collect();
+    assert_eq!(admit(&mut lanes, &tickets[1..15]), tickets[11..15]);
+    assert_eq!(admit(&mut lanes, &[tickets[15].with_class(Class::Campaign)]), [], "other classes have their own bound");
+    for _ in 0..4 {
+        let permit = permit(&mut lanes, ms(1));
+        lanes.release(permit.id, Release::Spent { cost: 1 }, ms(1));
+    }
+    assert_eq!(admit(&mut lanes, &[tickets[16]]), [tickets[16]], "others lie before it in the store");
+    assert_eq!(admit(&mut lanes, &[tickets[0]]), [], "it belongs before those that wait here");
+    assert_eq!(lanes.refills(), [], "still half full");
+    assert_eq!(lanes.status(ms(1))[0].parked, [false, true, false]);
+    for _ in 0..4 {
+        let permit = permit(&mut lanes, ms(1));
+        lanes.release(permit.id, Release::Spent { cost: 1 }, ms(1));
+    }
+    let refills = lanes.refills();
+    assert_eq!(refills.len(), 1);
+    let (lane, class, room) = refills[0];
+    assert_eq!((lane, class), (LaneNo(1), Class::Transactional));
+    assert_eq!(lanes.refills(), [], "one at a time");
+    assert_eq!(lanes.admit_refill(lane, class, &tickets[11..14], room > 3), AfterRefill::GoOn);
+    assert_eq!(lanes.status(ms(1))[0].parked, [false; 3]);
+    let mut rest = drain(&mut lanes, ms(1));
+    rest.retain(|n| *n != 15);
+    assert!(rest.is_sorted() && rest.ends_with(&[10, 11, 12, 13]), "{rest:?}");
+}
+
+#[test]
+fn what_is_parked_while_a_refill_is_read_is_not_forgotten() {
+    let mut lanes = Lanes::new(LanesSettings { lane_bound: 4, ..LanesSettings::default() }, ms(0));
+    lanes.set_parked(LaneNo(1), Class::Transactional);
+    let (lane, class, room) = lanes.refills()[0];
+    assert_eq!(room, 4);
+    assert_eq!(admit(&mut lanes, &[ticket(1, 10)]).len(), 1);
+    assert_eq!(lanes.admit_refill(lane, class, &[], true), AfterRefill::GoOn);
+    assert_eq!(lanes.refills().len(), 1, "the read came too early to be the last one");
+    assert_eq!(lanes.admit_refill(lane, class, &[], false), AfterRefill::GoOn);
+    assert_eq!(lanes.refills().len(), 1, "a failed read is repeated");
+    assert_eq!(lanes.admit_refill(lane, class, &[ticket(1, 10)], true), AfterRefill::GoOn);
+    assert!(lanes.refills().is_empty());
+    assert_eq!(drain(&mut lanes, ms(0)), [1]);
+}
+
+#[test]
+fn a_refill_that_was_read_before_a_cancel_brings_nothing_back() {
+    let mut lanes = lanes();
+    lanes.set_parked(LaneNo(1), Class::Transactional);
+    let (lane, class, _) = lanes.refills()[0];
+    admit(&mut lanes, &[ticket(9, 5).in_lane(2, 1)]);
+    lanes.cancel(ticket(1, 10).message, ticket(1, 10).due_at);
+    assert_eq!(lanes.admit_refill(lane, class, &[ticket(1, 10), ticket(2, 10)], true), AfterRefill::GoOn);
+    assert_eq!(drain(&mut lanes, ms(0)), [9, 2]);
+}
+
+#[test]
+fn full_queues_of_standing_lanes_keep_no_other_lane_from_its_tickets() {
+    let mut lanes = Lanes::new(LanesSettings { total_bound: 1_000, ..LanesSettings::default() }, ms(0));
+    lanes.configure(LaneConfig { paused: true, ..config(1, None) }, ms(0));
+    let standing: Vec<_> = (0..2_000).map(|n| ticket(n, 10)).collect();
+    assert_eq!(admit(&mut lanes, &standing).len(), 1_000);
+    let others: Vec<_> = (5_000..6_000).map(|n| ticket(n, 20).in_lane(2, 2)).collect();
+    let overflow = admit(&mut lanes, &others);
+    assert_eq!(overflow.len(), 1_000 - 128);
+    let mut sent = drain(&mut lanes, ms(1));
+    for (lane, class, room) in lanes.refills() {
+        assert_eq!(lane, LaneNo(2));
+        assert_eq!(lanes.admit_refill(lane, class, &overflow[..room], false), AfterRefill::GoOn);
+        sent.extend(drain(&mut lanes, ms(1)));
+    }
+    assert_eq!(sent, (5_000..5_256).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_removed_lane_hands_its_tickets_back_and_ends_with_its_last_permit() {
+    let mut lanes = lanes();
+    lanes.configure(config(1, None), ms(0));
+    let of = |n: u32, contact| ticket(n, 10).with_contact(contact);
+    admit(&mut lanes, &[of(1, 7), of(2, 7), of(3, 8), of(4, 9)]);
+    let first = permit(&mut lanes, ms(1));
+    let second = permit(&mut lanes, ms(1));
+    assert_eq!((first.ticket.created_us, second.ticket.created_us), (1, 3));
+    lanes.cancel(of(4, 9).message, of(4, 9).due_at);
+    assert_eq!(lanes.remove_lane(LaneNo(1)), [of(2, 7)], "not the cancelled one, and not those under a permit");
+    assert_eq!((lanes.backlog(), lanes.status(ms(1)).len()), (0, 1));
+    lanes.release(first.id, Release::Requeue, ms(1));
+    let again = permit(&mut lanes, ms(1));
+    assert_eq!(again.ticket, first.ticket, "its contact finds the sender gone");
+    lanes.release(again.id, Release::Unused, ms(1));
+    lanes.release(second.id, Release::Spent { cost: 1 }, ms(1));
+    assert!(lanes.status(ms(1)).is_empty());
+    assert_eq!(lanes.next(ms(1)), Next::Idle);
+    assert!(lanes.remove_lane(LaneNo(1)).is_empty());
+}
