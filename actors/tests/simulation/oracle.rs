@@ -208,10 +208,10 @@ fn entries(found: &Found, wrongs: &mut Vec<String>) {
                 }
                 *tickets.entry(ticket.message).or_default() += 1;
             }
-            Index::Pending(_) | Index::Timeline(_) | Index::Held(_) | Index::Attention(_) | Index::Contacts(_) => {
-                if !expected.remove(entry) {
-                    wrongs.push(format!("entries: {index:?} in {partition} at {score} stands for nothing"));
-                }
+            Index::Pending(_) | Index::Timeline(_) | Index::Held(_) | Index::Attention(_) | Index::Contacts(_)
+                if !expected.remove(entry) =>
+            {
+                wrongs.push(format!("entries: {index:?} in {partition} at {score} stands for nothing"));
             }
             _ => {}
         }
