@@ -119,6 +119,13 @@ impl Callers {
 
     /// At the end everything may go: no sender is paused.
     pub async fn resume_all(&self) {
+        // A pause that is still under way would be the last word. What is stuck is found later.
+        for _ in 0..60 {
+            if self.world.model().operations_open == 0 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
         let lanes: Vec<_> = self.world.model().lanes.keys().copied().collect();
         for id in lanes {
             for _ in 0..20 {

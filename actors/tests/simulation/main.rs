@@ -30,6 +30,7 @@ fn wish(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
 }
 
+#[expect(clippy::print_stdout, reason = "the log of a run that failed")]
 fn assert_clean(report: &Report, shown: usize) {
     if report.violations.is_empty() {
         return;
