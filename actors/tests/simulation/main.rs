@@ -8,7 +8,6 @@
 
 #![expect(unreachable_pub, reason = "a test binary exports nothing")]
 #![expect(clippy::unwrap_used, reason = "a test fails where it is surprised")]
-#![allow(clippy::print_stdout, reason = "the events of a run that failed are what its reader needs")]
 
 mod callers;
 mod model;
