@@ -31,7 +31,9 @@ impl RootSpanBuilder for RequestSpan {
             Err(error) => error.as_response_error().status_code(),
         };
         span.record("status", status.as_u16());
-        if status.is_server_error() {
+        // A node that is not ready says so to every probe; its log says why once.
+        let is_probe = outcome.as_ref().is_ok_and(|response| response.request().path() == "/readyz");
+        if status.is_server_error() && !is_probe {
             let _entered = span.enter();
             tracing::warn!("the request could not be served");
         }

@@ -208,6 +208,7 @@ impl Handler<BatchDone> for Journal {
             Ok(()) => {
                 line.head = done.head;
                 line.is_in_flight = false;
+                self.node.committed(partition).store(done.head.seq, Ordering::Relaxed);
                 self.node.pending_of(partition).fetch_add(done.pending, Ordering::Relaxed);
                 for requester in done.requesters {
                     match requester {

@@ -59,7 +59,7 @@ pub struct DescribePartition;
 pub struct PartitionBrief {
     /// `acquiring`, `serving` or `released`.
     pub phase: &'static str,
-    /// Commits when it was opened.
+    /// Commits so far.
     pub seq: u64,
 }
 
@@ -100,7 +100,6 @@ pub struct PartitionActor {
     partition: Partition,
     phase: Phase,
     epoch: u32,
-    last_seq: u64,
     is_sweeping: bool,
 }
 
@@ -117,7 +116,7 @@ impl PartitionActor {
     /// A partition that is to be served.
     #[must_use]
     pub fn new(node: Arc<Node>, partition: Partition) -> Self {
-        Self { node, partition, phase: Phase::Acquiring, epoch: 0, last_seq: 0, is_sweeping: false }
+        Self { node, partition, phase: Phase::Acquiring, epoch: 0, is_sweeping: false }
     }
 
     fn acquire_later(&self, after: Duration, ctx: &mut Context<Self>) {
@@ -138,14 +137,15 @@ impl PartitionActor {
     fn serve(&mut self, opened: Opened) {
         let Opened { lease, asked_at, pending, scopes } = opened;
         let head = lease.head;
-        if head.seq < self.last_seq {
+        let expected = self.node.committed(self.partition).load(Ordering::Relaxed);
+        if head.seq < expected {
             metrics::counter!("sendwheel_store_lost_writes_total").increment(1);
             tracing::error!(
-                partition = %self.partition, expected = self.last_seq, found = head.seq,
+                partition = %self.partition, expected, found = head.seq,
                 "the store lost writes that it had acknowledged: what it has now counts"
             );
         }
-        self.last_seq = head.seq;
+        self.node.committed(self.partition).store(head.seq, Ordering::Relaxed);
         self.epoch += 1;
         let (partition, epoch) = (self.partition, self.epoch);
         self.node.pending_of(partition).store(pending, Ordering::Relaxed);
@@ -387,6 +387,6 @@ impl Handler<DescribePartition> for PartitionActor {
             Phase::Serving(_) => "serving",
             Phase::Released => "released",
         };
-        PartitionBrief { phase, seq: self.last_seq }
+        PartitionBrief { phase, seq: self.node.committed(self.partition).load(Ordering::Relaxed) }
     }
 }

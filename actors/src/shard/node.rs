@@ -124,6 +124,7 @@ pub struct Node {
     pub health: Health,
     trust: Vec<Arc<Trust>>,
     pending: Vec<AtomicI64>,
+    committed: Vec<AtomicU64>,
     routes: OnceLock<Routes>,
 }
 
@@ -150,6 +151,7 @@ impl Node {
             health: Health::default(),
             trust: partitions.iter().map(|_| Arc::default()).collect(),
             pending: partitions.iter().map(|_| AtomicI64::new(0)).collect(),
+            committed: partitions.iter().map(|_| AtomicU64::new(0)).collect(),
             routes: OnceLock::new(),
             settings,
             clock,
@@ -199,6 +201,13 @@ impl Node {
     #[must_use]
     pub fn trust(&self, partition: Partition) -> &Arc<Trust> {
         &self.trust[usize::from(partition.0)]
+    }
+
+    /// The last sequence number that this process knows to be durable, per partition: a store that comes back with
+    /// a lower one has lost writes.
+    #[must_use]
+    pub fn committed(&self, partition: Partition) -> &AtomicU64 {
+        &self.committed[usize::from(partition.0)]
     }
 
     /// Pending messages of a partition, to set or to move.

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque, btree_map};
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message as ActixMessage};
 
@@ -91,6 +92,9 @@ impl Reader {
         }
     }
 }
+
+/// Between attempts to read from a store that does not answer.
+const RETRY: Duration = Duration::from_millis(250);
 
 #[derive(Debug, Default)]
 struct Scope {
@@ -318,6 +322,8 @@ impl Parking {
             let is_complete = found.is_ok();
             if let Err(error) = &found {
                 tracing::warn!(%lane, %error, "parked tickets could not be read, trying again");
+                // The lane asks again as soon as it is answered.
+                tokio::time::sleep(RETRY).await;
             }
             let found = found.unwrap_or_else(|_| vec![Vec::new(); asked.len()]);
             let pages = asked.into_iter().zip(found);
