@@ -66,8 +66,6 @@ pub enum Index {
     Search(AccountNo),
     /// Every directory record. Score 0. Member: kind byte and id, as in `Table::Directory`'s keys.
     Directory,
-    /// Blobs that were put before their message. Score: when to look. Member: message id and blob number.
-    LooseBlobs,
 }
 
 /// An index entry's score: milliseconds, or 0. Exact in Redis's doubles (below 2^53).

@@ -7,7 +7,7 @@ use super::*;
 use crate::domain::ids::LaneNo;
 use crate::domain::message::Class;
 
-const INDEXES: [Index; 3] = [Index::Due, Index::Waiting(LaneNo(1), Class::Campaign), Index::LooseBlobs];
+const INDEXES: [Index; 3] = [Index::Due, Index::Waiting(LaneNo(1), Class::Campaign), Index::WaitingScopes];
 
 fn mutation() -> impl Strategy<Value = Mutation> {
     let index = prop::sample::select(&INDEXES[..]);

@@ -138,7 +138,6 @@ pub(super) async fn indexes_and_scopes_stand_apart<B: Backend>() {
         Index::Contacts(AccountNo(2)),
         Index::Inbox(AccountNo(1)),
         Index::Search(AccountNo(1)),
-        Index::LooseBlobs,
         Index::Directory,
     ];
     for partition in [1, Partition::DIRECTORY.0] {

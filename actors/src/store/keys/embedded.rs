@@ -92,7 +92,6 @@ pub(super) fn push_index<A: smallvec::Array<Item = u8>>(buf: &mut SmallVec<A>, i
         Index::Contacts(account) => push_account(buf, b'c', account.0),
         Index::Inbox(account) => push_account(buf, b'i', account.0),
         Index::Search(account) => push_account(buf, b's', account.0),
-        Index::LooseBlobs => buf.push(b'b'),
         Index::Directory => buf.push(b'D'),
     }
 }
@@ -211,7 +210,6 @@ mod tests {
             Index::Contacts(account),
             Index::Inbox(account),
             Index::Search(account),
-            Index::LooseBlobs,
             Index::Directory,
         ];
         for a in indexes {

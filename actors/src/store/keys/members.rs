@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use super::super::contract::{Entry, Member};
 use crate::domain::clock::UnixMs;
 use crate::domain::ids::{ContactId, LaneNo, MessageId};
-use crate::domain::message::{BlobKey, Class, StateName};
+use crate::domain::message::{Class, StateName};
 
 /// An index member that this version cannot read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -53,27 +53,6 @@ pub fn contact_member(id: ContactId) -> Member {
 /// Not sixteen bytes.
 pub fn contact_of_member(bytes: &[u8]) -> Result<ContactId, KeyError> {
     bytes.try_into().map(ContactId::from_bytes).map_err(|_| KeyError::new("contacts or inbox", bytes))
-}
-
-/// The member of a blob in `LooseBlobs`.
-#[must_use]
-pub fn loose_blob_member(blob: BlobKey) -> Member {
-    let mut member = Member::from_slice(blob.message.as_bytes());
-    member.push(blob.number);
-    member
-}
-
-/// The blob that a member of `LooseBlobs` names.
-///
-/// # Errors
-/// Not seventeen bytes.
-pub fn loose_blob_of_member(bytes: &[u8]) -> Result<BlobKey, KeyError> {
-    match (id_at(bytes, 0), bytes) {
-        (Some(id), [_, .., number]) if bytes.len() == 17 => {
-            Ok(BlobKey { message: MessageId::from_bytes(id), number: *number })
-        }
-        _ => Err(KeyError::new("loose blobs", bytes)),
-    }
 }
 
 /// A member of `Held`.
@@ -238,8 +217,6 @@ mod tests {
     fn members_are_read_back_and_others_refused() {
         assert_eq!(message_of_member(&message_member(MESSAGE)), Ok(MESSAGE));
         assert_eq!(contact_of_member(&contact_member(CONTACT)), Ok(CONTACT));
-        let blob = BlobKey { message: MESSAGE, number: 4 };
-        assert_eq!(loose_blob_of_member(&loose_blob_member(blob)), Ok(blob));
         let held = HeldMember { message: MESSAGE, contact: CONTACT };
         assert_eq!(HeldMember::decode(&held.encode()), Ok(held));
         let scope = WaitingScope { lane: LaneNo(70_000), class: Class::Campaign };
@@ -247,7 +224,6 @@ mod tests {
         for short in [&[][..], &[1; 15], &[1; 18], &[1; 33]] {
             assert!(message_of_member(short).is_err());
             assert!(contact_of_member(short).is_err());
-            assert!(loose_blob_of_member(short).is_err());
             assert!(HeldMember::decode(short).is_err());
             assert!(WaitingScope::decode(short).is_err());
         }

@@ -16,7 +16,7 @@ use crate::domain::message::BlobKey;
 
 pub use members::{
     AttentionMember, HeldMember, KeyError, SearchMember, WaitingScope, contact_member, contact_of_member,
-    loose_blob_member, loose_blob_of_member, message_member, message_of_member, search_start,
+    message_member, message_of_member, search_start,
 };
 
 /// The key of a contact's record, in `Table::Contact`.
