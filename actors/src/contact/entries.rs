@@ -28,10 +28,11 @@ pub enum DueEntry {
 
 impl DueEntry {
     /// Where a message's entry stands, as far as its ticket tells. A ticket that is not quite the message's
-    /// any more (its cost was trued up since) tells nothing.
+    /// any more (its cost was trued up since) tells nothing, nor does one that was made from the record.
     #[must_use]
     pub fn behind(ticket: &Ticket, message: &Message) -> Self {
-        match (ticket.member() == Ticket::of_message(message).member(), ticket.is_parked()) {
+        let tells = !ticket.is_of_unknown_place() && ticket.member() == Ticket::of_message(message).member();
+        match (tells, ticket.is_parked()) {
             (false, _) => Self::Somewhere,
             (true, true) => Self::InWaiting,
             (true, false) => Self::InDue,

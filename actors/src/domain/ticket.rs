@@ -52,6 +52,8 @@ impl std::fmt::Debug for Ticket {
 
 /// Set in memory only: where the entry stands is no part of it.
 const PARKED: u8 = 0x08;
+/// Set in memory only: the entry may stand in `due` or in `waiting`.
+const PLACE_UNKNOWN: u8 = 0x80;
 const CHANNEL_BITS: u8 = 0x07;
 
 /// Bytes of a due member.
@@ -107,6 +109,19 @@ impl Ticket {
         self
     }
 
+    /// The same ticket, marked as made from its message's record, which does not tell where its entry stands.
+    #[must_use]
+    pub const fn of_unknown_place(mut self) -> Self {
+        self.kind_and_channel |= PLACE_UNKNOWN;
+        self
+    }
+
+    /// Whether its entry may stand in either index.
+    #[must_use]
+    pub const fn is_of_unknown_place(&self) -> bool {
+        self.kind_and_channel & PLACE_UNKNOWN != 0
+    }
+
     /// Whether its entry stands in index `waiting`.
     #[must_use]
     pub const fn is_parked(&self) -> bool {
@@ -116,7 +131,7 @@ impl Ticket {
     /// What it is about.
     #[must_use]
     pub const fn kind(&self) -> TicketKind {
-        match self.kind_and_channel >> 4 {
+        match (self.kind_and_channel & !PLACE_UNKNOWN) >> 4 {
             1 => TicketKind::Cleanup,
             2 => TicketKind::Replan,
             _ => TicketKind::Message,
@@ -154,7 +169,7 @@ impl Ticket {
             at += bytes.len();
         };
         put(&self.created_us.to_be_bytes());
-        put(&[self.kind_and_channel & !PARKED]);
+        put(&[self.kind_and_channel & !(PARKED | PLACE_UNKNOWN)]);
         put(self.message.as_bytes());
         put(self.contact.as_bytes());
         put(&self.lane.0.to_be_bytes());
@@ -336,6 +351,8 @@ mod tests {
     fn where_a_ticket_stands_is_no_part_of_its_member() {
         assert!(ticket().parked().is_parked());
         assert_eq!(ticket().parked().member(), ticket().member());
+        assert_eq!(ticket().of_unknown_place().member(), ticket().member());
+        assert_eq!(ticket().of_unknown_place().kind(), TicketKind::Message);
         assert_eq!(ticket().parked().channel(), Channel::Sms);
         assert!(!Ticket::from_entry(UnixMs(1), &ticket().parked().member()).unwrap().is_parked());
     }

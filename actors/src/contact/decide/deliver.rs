@@ -57,7 +57,7 @@ pub(super) fn permit(known: &Known<'_>, granted: &PermitGranted, around: &Surrou
         // under way by now. It is armed once more, in case it met this one in the wheel and gave way.
         let mut decision = stale();
         if message.state == State::Scheduled && message.due_at == ticket.due_at {
-            decision.effects.push(Effect::Arm(Ticket::of_message(message)));
+            decision.effects.push(Effect::Arm(Ticket::of_message(message).of_unknown_place()));
         }
         return decision;
     }
