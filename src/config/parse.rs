@@ -54,7 +54,7 @@ pub(crate) fn bytes(text: &str) -> Result<u64, &'static str> {
     number.checked_mul(unit).ok_or(EXPECTED)
 }
 
-/// As [`bytes`], within bounds.
+/// As [`bytes()`], within bounds.
 pub(crate) fn bytes_within(least: u64, most: u64) -> impl FnOnce(&str) -> Result<u64, String> {
     move |text| match bytes(text)? {
         size if (least..=most).contains(&size) => Ok(size),

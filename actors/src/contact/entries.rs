@@ -20,23 +20,18 @@ type EntryOf = (Index, Score, Member);
 pub enum DueEntry {
     /// In `due`: the ticket came from there.
     InDue,
-    /// In `waiting`: the ticket came from there.
-    InWaiting,
     /// In one of the two; removing what is not there does nothing.
     Somewhere,
 }
 
 impl DueEntry {
     /// Where a message's entry stands, as far as its ticket tells. A ticket that is not quite the message's
-    /// any more (its cost was trued up since) tells nothing, nor does one that was made from the record.
+    /// any more (its cost was trued up since) tells nothing, nor does one that was made from the record, nor a parked
+    /// one: its message may have moved away and back since.
     #[must_use]
     pub fn behind(ticket: &Ticket, message: &Message) -> Self {
-        let tells = !ticket.is_of_unknown_place() && ticket.member() == Ticket::of_message(message).member();
-        match (tells, ticket.is_parked()) {
-            (false, _) => Self::Somewhere,
-            (true, true) => Self::InWaiting,
-            (true, false) => Self::InDue,
-        }
+        let is_plain = !ticket.is_parked() && !ticket.is_of_unknown_place();
+        if is_plain && ticket.member() == Ticket::of_message(message).member() { Self::InDue } else { Self::Somewhere }
     }
 }
 
@@ -67,9 +62,7 @@ fn due_ticket(message: &Message) -> Option<Ticket> {
 
 fn unindex_due(out: &mut Vec<Mutation>, ticket: &Ticket, at: DueEntry) {
     let member = Member::from_slice(&ticket.member());
-    if at != DueEntry::InWaiting {
-        out.push(Mutation::Unindex(Index::Due, ticket.due_at, member.clone()));
-    }
+    out.push(Mutation::Unindex(Index::Due, ticket.due_at, member.clone()));
     if at != DueEntry::InDue {
         out.push(Mutation::Unindex(Index::Waiting(ticket.lane, ticket.class()), ticket.due_at, member));
     }
@@ -112,11 +105,10 @@ pub fn drop_stale_entry(out: &mut Vec<Mutation>, ticket: &Ticket) {
     unindex_due(out, ticket, DueEntry::Somewhere);
 }
 
-/// Gives a due entry another member where it stands: in `due`, or in `waiting` among those of its lane and class.
+/// Gives a due entry another member; it stands in `due` from then on.
 pub fn rename_due_entry(out: &mut Vec<Mutation>, old: &Ticket, new: &Ticket, at: DueEntry) {
     unindex_due(out, old, at);
-    let index = if at == DueEntry::InWaiting { Index::Waiting(new.lane, new.class()) } else { Index::Due };
-    out.push(Mutation::Index(index, new.due_at, Member::from_slice(&new.member())));
+    out.push(Mutation::Index(Index::Due, new.due_at, Member::from_slice(&new.member())));
 }
 
 /// The mutations that take a contact from one version to the next.

@@ -1,6 +1,6 @@
 //! The one place where time is read: instants as integer milliseconds, and the clocks that give them.
 //!
-//! Wall time ([`UnixMs`]) decides when a message is due. Monotonic time ([`BootMs`], running through
+//! Wall time ([`UnixMs`]) decides when a message is due. Monotonic time ([`BootUs`], running through
 //! suspension) decides about trust, breakers and permits, which must not follow a clock that is set.
 //! Everything else takes its `now` as an argument.
 

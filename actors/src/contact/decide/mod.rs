@@ -7,7 +7,7 @@
 //! | the end of an attempt ([`deliver`]) | `sending → submitted`, `scheduled` (retry), `uncertain`, `failed`, `canceled` |
 //! | a deletion ([`cleanup`]) | out of being |
 //!
-//! Nothing here does I/O: what a command needs to know is asked for with [`needs`] and read first.
+//! Nothing here does I/O: what a command needs to know is asked for with [`needs()`] and read first.
 
 mod change;
 mod cleanup;
@@ -29,7 +29,7 @@ use super::decision::{Decision, Known, Surroundings};
 pub use needs::{Needs, needs};
 pub use schedule::{message_id_for, stored};
 
-/// Decides a command. Everything that [`needs`] asks for is in `known.records`.
+/// Decides a command. Everything that [`needs()`] asks for is in `known.records`.
 pub fn decide(known: &Known<'_>, command: ContactCommand, around: &Surroundings<'_>) -> Decision {
     use ContactCommand as C;
     match command {

@@ -2,7 +2,7 @@
 //!
 //! Every change of a partition is one Lua script that touches keys of one slot only: the
 //! commit with its fence, and the lease's scripts. Records are strings, indexes sorted sets; see
-//! [`keys`](super::keys). Commits have a connection of their own, so that `WAIT` delays no read.
+//! [`super::keys`]. Commits have a connection of their own, so that `WAIT` delays no read.
 //!
 //! What happens when the server dies: with `appendonly yes` it comes back with at most the last second
 //! missing, which the owners of partitions notice by a head that went back. A commit whose answer did not
