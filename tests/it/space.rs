@@ -90,10 +90,16 @@ async fn a_store_over_its_budget_refuses_schedules_and_does_everything_else() {
     let count = schedule_until_refused(&stage, 0).await;
     assert!(count > 10, "refused after {count}");
     let client = stage.driver.client();
-    let outcome = stage.driver.cancel(&stage.token(100_000), &canceled.id).await.unwrap();
-    assert_eq!(outcome, CancelOutcome::Canceled);
+    // A commit that was refused makes its partition be read anew: what comes at that moment is asked to come again.
+    let token = stage.token(100_000);
+    let outcome =
+        wait::until("the cancel", PATIENCE, || async { stage.driver.cancel(&token, &canceled.id).await.ok() });
+    assert_eq!(outcome.await.unwrap(), CancelOutcome::Canceled);
     assert_eq!(client.message(&moved.id).await.unwrap().state, "scheduled");
-    client.post(&format!("/v1/messages/{}/send-now", sent.id), &serde_json::json!({})).await.unwrap();
+    let path = format!("/v1/messages/{}/send-now", sent.id);
+    let asked =
+        wait::until("to be sent now", PATIENCE, || async { client.post(&path, &serde_json::json!({})).await.ok() });
+    asked.await.unwrap();
     stage.until_state(&sent.id, "submitted", PATIENCE).await;
     assert!(!client.is_ready().await, "nobody should send schedules here");
     // What was acknowledged is still there after a crash.
