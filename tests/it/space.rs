@@ -9,7 +9,6 @@ use std::time::Duration;
 use sendwheel_loadtest::client::{Answered, CancelOutcome, ClientError, MessageView};
 use sendwheel_loadtest::redis::Redis;
 use sendwheel_loadtest::{wait, wall, workload};
-use serde_json::Value;
 use tempfile::TempDir;
 
 use super::stage::{PATIENCE, Stage, Store};
@@ -49,13 +48,6 @@ impl Drop for SmallDisk {
     }
 }
 
-/// An email of a hundred kilobytes, due at this time.
-fn large(token: &str, due_at_ms: i64) -> Value {
-    let mut message = workload::mail(token, due_at_ms);
-    message["html"] = format!("<p>{}</p>", "random enough ".repeat(7_000)).into();
-    message
-}
-
 fn is_out_of_space(answer: &Answered<MessageView>) -> bool {
     match answer {
         Err(ClientError::Refused { status: 507, code, retry_after, .. }) => {
@@ -67,55 +59,9 @@ fn is_out_of_space(answer: &Answered<MessageView>) -> bool {
     }
 }
 
-/// Schedules large mails until one is refused for lack of room.
-async fn schedule_until_refused(stage: &Stage, from: usize) -> usize {
-    let due = wall::now_ms() + 86_400_000;
-    for n in from.. {
-        let message = large(&stage.token(n), due);
-        let answer = stage.driver.client().schedule(stage.cast.contact(n), &message, None).await;
-        if is_out_of_space(&answer) {
-            return n;
-        }
-        assert!(n < from + 20_000, "it never fills");
-    }
-    unreachable!()
-}
-
-#[tokio::test]
-async fn a_store_over_its_budget_refuses_schedules_and_does_everything_else() {
-    let mut stage = Stage::start_with(Store::Embedded, 4, |options| options.set("store.max_bytes", "100MiB")).await;
-    let canceled = stage.sms(100_000, 600_000).await;
-    let moved = stage.sms(100_001, 600_000).await;
-    let sent = stage.sms(100_002, 600_000).await;
-    let count = schedule_until_refused(&stage, 0).await;
-    assert!(count > 10, "refused after {count}");
-    let client = stage.driver.client();
-    // A commit that was refused makes its partition be read anew: what comes at that moment is asked to come again.
-    let token = stage.token(100_000);
-    let outcome =
-        wait::until("the cancel", PATIENCE, || async { stage.driver.cancel(&token, &canceled.id).await.ok() });
-    assert_eq!(outcome.await.unwrap(), CancelOutcome::Canceled);
-    assert_eq!(client.message(&moved.id).await.unwrap().state, "scheduled");
-    let path = format!("/v1/messages/{}/send-now", sent.id);
-    let asked =
-        wait::until("to be sent now", PATIENCE, || async { client.post(&path, &serde_json::json!({})).await.ok() });
-    asked.await.unwrap();
-    stage.until_state(&sent.id, "submitted", PATIENCE).await;
-    assert!(!client.is_ready().await, "nobody should send schedules here");
-    // What was acknowledged is still there after a crash.
-    stage.node.kill_9().await.unwrap();
-    stage.node.restart_unready().await.unwrap();
-    let listed = wait::until("the list", PATIENCE, || async {
-        stage.driver.client().get(&format!("/v1/messages?contact_id={}&limit=500", stage.cast.contact(1))).await.ok()
-    });
-    let listed = listed.await.unwrap();
-    assert!(listed["data"].as_array().unwrap().len() >= (count / 4).min(500), "{count} were acknowledged");
-}
-
 #[tokio::test]
 async fn a_full_disk_loses_nothing_and_the_node_goes_on_by_itself_when_there_is_room() {
     let Some(disk) = SmallDisk::mount(320) else {
-        // The budget of the other test is what can be tried here.
         println!("this user may not mount: not tried");
         return;
     };
