@@ -59,7 +59,7 @@ pub fn needs(command: &ContactCommand, known: &Known<'_>) -> Needs {
             new.requeue_of.into_iter().for_each(message);
         }
         C::Cancel(_, id) | C::SendNow(_, id) | C::Resolve(_, id, _) | C::Restore(_, id) | C::Receipt(id, _) => {
-            message(*id)
+            message(*id);
         }
         C::Edit(_, id, ..) => {
             message(*id);
