@@ -94,8 +94,12 @@ impl ThreadHead {
         if mail.id.as_ref().is_some_and(|id| self.references.contains(id)) {
             return;
         }
-        if !mail.ancestors.is_empty() {
-            self.references = mail.ancestors.clone();
+        if let Some(oldest) = mail.ancestors.as_slice().first() {
+            // Many programs name only the last few: what stood before those is known here. Of a branch that is not,
+            // it is the first mail, which names the conversation.
+            let known = self.references.as_slice();
+            let before = known.iter().position(|id| id == oldest).unwrap_or(known.len().min(1));
+            self.references = known[..before].iter().chain(mail.ancestors.as_slice()).cloned().collect();
         }
         if let Some(id) = &mail.id {
             self.references.push(id.clone());

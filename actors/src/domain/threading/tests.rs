@@ -121,6 +121,18 @@ fn a_conversation_moves_forward_with_every_mail() {
 }
 
 #[test]
+fn a_mail_that_names_only_its_parent_keeps_what_was_before_it() {
+    let mut head = ThreadHead::begin(&mail("<1@us>", "", "", "Hi"));
+    head.advance(&mail("<2@them>", "<1@us>", "<1@us>", "Re: Hi"));
+    head.advance(&mail("<3@us>", "<2@them>", "<1@us> <2@them>", "Re: Hi"));
+    head.advance(&mail("<4@them>", "<2@them>", "", "Re: Hi"));
+    assert_eq!(ids(&head.reply().references), ["1@us", "2@them", "4@them"]);
+    // Of a branch that it has not seen, only the first mail is sure.
+    head.advance(&mail("<6@them>", "<5@them>", "", "Re: Hi"));
+    assert_eq!(ids(&head.reply().references), ["1@us", "5@them", "6@them"]);
+}
+
+#[test]
 fn a_mail_that_comes_twice_does_not_move_a_conversation_back() {
     let mut head = ThreadHead::begin(&mail("<1@us>", "", "", "Hi"));
     let second = mail("<2@them>", "<1@us>", "<1@us>", "Re: Hi");
