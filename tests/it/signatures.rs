@@ -1,10 +1,10 @@
 //! Twilio's signatures, checked by us and by Twilio's own library. `scripts/peers` installs it.
 
 use std::io::Write as _;
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, TestRunner};
 use sendwheel::inbound::twilio_signature::{Signed, TwilioVerifier};
 use serde_json::{Value, json};
