@@ -2,12 +2,14 @@
 //!
 //! [`config`] reads the settings, [`startup`] puts a node together from them, [`shutdown`] takes it apart
 //! again in order, [`telemetry`] is its log and its metrics, [`cli`] the commands; [`api`] is the JSON API
-//! with health, metrics and the OpenAPI document, [`admin`] what operators see and do.
+//! with health, metrics and the OpenAPI document, [`inbound`] what providers call, [`admin`] what operators see
+//! and do.
 
 pub mod admin;
 pub mod api;
 pub mod cli;
 pub mod config;
+pub mod inbound;
 pub mod shutdown;
 pub mod startup;
 pub mod telemetry;

@@ -10,6 +10,7 @@ mod delivery;
 mod faults;
 mod kill9;
 mod peers;
+mod signatures;
 mod sources;
 mod space;
 mod stage;

@@ -20,7 +20,7 @@ use super::stage::PATIENCE;
 const SID: &str = "AC00000000000000000000000000000001";
 
 /// A file that `scripts/peers` made.
-fn peer_file(path: &str) -> PathBuf {
+pub(crate) fn peer_file(path: &str) -> PathBuf {
     let root = std::env::var_os("SENDWHEEL_PEERS")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers"), PathBuf::from);
     let file = root.join(path);
@@ -28,7 +28,7 @@ fn peer_file(path: &str) -> PathBuf {
     file
 }
 
-fn source_file(name: &str) -> PathBuf {
+pub(crate) fn source_file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers").join(name)
 }
 

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 /// The engine's layers, lowest first. A module may use its own layer and those below it.
 const LAYERS: [&[&str]; 5] = [
-    &["domain"],
+    // Pure: the domain, and the readers of what comes in.
+    &["domain", "inbound"],
     &["store"],
     &["protocol"],
     // The actors, and the context that they share: they name each other's messages.

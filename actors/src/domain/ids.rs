@@ -22,7 +22,8 @@ pub struct IdError {
     pub expected: &'static str,
 }
 
-const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+/// Crockford's, in lowercase: without letters that are read as digits or make words.
+pub(super) const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 fn encode_base32(value: u128) -> [u8; 26] {
     let mut out = [b'0'; 26];

@@ -1,23 +1,21 @@
 //! The token in a `List-Unsubscribe` URL (RFC 8058): it names a contact and a channel, and only we can make it.
 //!
-//! HMAC-SHA256 over account, contact and channel with the installation's own key. Nothing is stored and a token
-//! does not expire: a mail may be opened years later, and its recipient must still get out. Whoever holds the mail
-//! may unsubscribe its recipient, and can do nothing else with the token. Another key makes every older token
-//! invalid, so that the key is kept with the store.
+//! Account, contact and channel, tagged with the installation's own key. Nothing is stored and a token does not
+//! expire: a mail may be opened years later, and its recipient must still get out. Whoever holds the mail may
+//! unsubscribe its recipient, and can do nothing else with the token. Another key makes every older token invalid,
+//! so that the key is kept with the store.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ring::hmac;
 
 use super::address::Channel;
 use super::ids::{AccountNo, ContactId};
+use super::signatures::InstallationKey;
+use super::signatures::installation::{Purpose, TAG_LEN};
 
 /// Format version, account number, contact id, channel.
 const PAYLOAD_LEN: usize = 1 + 4 + 16 + 1;
-const TAG_LEN: usize = 32;
 const VERSION: u8 = 1;
-/// Keeps these tags apart from whatever else may be signed with the same key.
-const PURPOSE: &[u8] = b"sendwheel unsubscribe\0";
 
 /// Characters of a token: base64url without padding.
 pub const TOKEN_LEN: usize = (PAYLOAD_LEN + TAG_LEN) * 4 / 3;
@@ -39,20 +37,14 @@ pub struct Unsubscribe {
 pub struct TokenError;
 
 /// The key that signs tokens.
-#[derive(Clone)]
-pub struct UnsubscribeKey(hmac::Key);
-
-impl std::fmt::Debug for UnsubscribeKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("UnsubscribeKey(redacted)")
-    }
-}
+#[derive(Debug, Clone)]
+pub struct UnsubscribeKey(InstallationKey);
 
 impl UnsubscribeKey {
     /// The key of 32 random bytes.
     #[must_use]
     pub fn new(secret: &[u8; 32]) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
+        Self(InstallationKey::new(secret))
     }
 
     /// Makes the token.
@@ -63,8 +55,8 @@ impl UnsubscribeKey {
         token.extend_from_slice(&what.account.0.to_be_bytes());
         token.extend_from_slice(what.contact.as_bytes());
         token.push(what.channel as u8);
-        let tag = hmac::sign(&self.0, &[PURPOSE, &token].concat());
-        token.extend_from_slice(tag.as_ref());
+        let tag = self.0.tag(Purpose::Unsubscribe, &token);
+        token.extend_from_slice(&tag);
         URL_SAFE_NO_PAD.encode(token)
     }
 
@@ -78,7 +70,9 @@ impl UnsubscribeKey {
         }
         let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| TokenError)?;
         let (payload, tag) = bytes.split_at_checked(PAYLOAD_LEN).ok_or(TokenError)?;
-        hmac::verify(&self.0, &[PURPOSE, payload].concat(), tag).map_err(|_| TokenError)?;
+        if tag.len() != TAG_LEN || !self.0.has_tagged(Purpose::Unsubscribe, payload, tag) {
+            return Err(TokenError);
+        }
         let (version, rest) = payload.split_first().ok_or(TokenError)?;
         let (account, rest) = rest.split_first_chunk::<4>().ok_or(TokenError)?;
         let (contact, channel) = rest.split_first_chunk::<16>().ok_or(TokenError)?;
@@ -142,24 +136,24 @@ mod tests {
 
     #[test]
     fn a_signed_payload_of_another_kind_is_refused() {
-        let signed = |payload: &[u8], purpose: &[u8]| {
-            let tag = hmac::sign(&key().0, &[purpose, payload].concat());
-            URL_SAFE_NO_PAD.encode([payload, tag.as_ref()].concat())
+        let signed = |payload: &[u8], purpose| {
+            let tag = key().0.tag(purpose, payload);
+            URL_SAFE_NO_PAD.encode([payload, &tag].concat())
         };
         let payload = |version: u8, channel: u8| {
             let mut payload = [0; PAYLOAD_LEN];
             (payload[0], payload[PAYLOAD_LEN - 1]) = (version, channel);
             payload
         };
-        assert!(key().verify(&signed(&payload(1, 0), PURPOSE)).is_ok());
-        assert_eq!(key().verify(&signed(&payload(2, 0), PURPOSE)), Err(TokenError));
-        assert_eq!(key().verify(&signed(&payload(1, 9), PURPOSE)), Err(TokenError));
-        assert_eq!(key().verify(&signed(&payload(1, 0), b"")), Err(TokenError));
+        assert!(key().verify(&signed(&payload(1, 0), Purpose::Unsubscribe)).is_ok());
+        assert_eq!(key().verify(&signed(&payload(2, 0), Purpose::Unsubscribe)), Err(TokenError));
+        assert_eq!(key().verify(&signed(&payload(1, 9), Purpose::Unsubscribe)), Err(TokenError));
+        assert_eq!(key().verify(&signed(&payload(1, 0), Purpose::Reply)), Err(TokenError));
     }
 
     #[test]
     fn the_key_is_never_shown() {
-        assert_eq!(format!("{:?}", key()), "UnsubscribeKey(redacted)");
+        assert_eq!(format!("{:?}", key()), "UnsubscribeKey(InstallationKey(redacted))");
     }
 
     proptest! {

@@ -19,10 +19,9 @@ use super::transport::Envelope;
 use crate::domain::address::{Address, EmailAddress};
 use crate::domain::clock::UnixMs;
 use crate::domain::directory::SenderAddress;
+use crate::domain::threading::{self, MailId};
 
-/// Thread ids kept in `References`: the first, and the newest of the rest (RFC 5322 §3.6.4 has no bound).
-const MAX_REFERENCES: usize = 20;
-/// Longest id that is repeated in a thread header, and longest unsubscribe address (a line has 998 octets).
+/// Longest unsubscribe address (a line has 998 octets).
 const MAX_LINE: usize = 900;
 
 /// An email, ready for SMTP.
@@ -77,12 +76,12 @@ pub fn build(envelope: &Envelope) -> Result<Mail, MimeError> {
         .subject(one_line(envelope.content.subject.as_deref().unwrap_or_default()))
         .message_id(Some(id))
         .date(system_time(envelope.date));
-    if let Some(parent) = envelope.in_reply_to.as_deref().filter(|id| is_message_id(id)) {
-        builder = builder.header(InReplyTo::from(parent.to_owned()));
+    if let Some(parent) = envelope.in_reply_to.as_deref().and_then(|id| MailId::parse(id).ok()) {
+        builder = builder.header(InReplyTo::from(parent.to_string()));
     }
-    let thread = thread_ids(&envelope.references);
+    let thread = threading::References::read(envelope.references.iter().map(String::as_str));
     if !thread.is_empty() {
-        builder = builder.header(References::from(thread));
+        builder = builder.header(References::from(thread.to_string()));
     }
     if let Some(url) = &envelope.list_unsubscribe {
         builder = builder.raw_header(raw_header("List-Unsubscribe", angle_bracketed(url)?));
@@ -175,19 +174,6 @@ fn angle_bracketed(url: &Url) -> Result<String, MimeError> {
     }
     text.push('>');
     if text.len() > MAX_LINE { Err(MimeError::UnsubscribeTooLong) } else { Ok(text) }
-}
-
-fn is_message_id(id: &str) -> bool {
-    id.len() <= MAX_LINE
-        && id.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')).is_some_and(|inner| {
-            inner.contains('@') && inner.bytes().all(|b| b.is_ascii_graphic() && b != b'<' && b != b'>')
-        })
-}
-
-fn thread_ids(references: &[String]) -> String {
-    let ids: Vec<_> = references.iter().map(String::as_str).filter(|id| is_message_id(id)).collect();
-    let skipped = ids.len().saturating_sub(MAX_REFERENCES);
-    ids.iter().enumerate().filter(|(at, _)| *at == 0 || *at > skipped).map(|(_, id)| *id).collect::<Vec<_>>().join(" ")
 }
 
 /// Free text for a header: control characters become spaces.

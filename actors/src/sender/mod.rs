@@ -8,6 +8,7 @@
 //! - `lane`, `line`, `queue`, `fair`, `cancelled`, `permits`: the parts that the lanes are made of.
 //! - [`transport`]: what every way out promises; [`smtp`], [`sms`], [`outbox`] and [`discard`]: the ways;
 //!   [`routed`]: keeps test messages at home.
+//! - [`egress`]: HTTP clients for URLs that users set, which reach public addresses only.
 //! - [`mime`] builds emails, [`dkim`] signs them, [`scrub`] keeps addresses out of what servers say.
 
 mod admission;
@@ -16,6 +17,7 @@ pub mod breaker;
 mod cancelled;
 pub mod discard;
 pub mod dkim;
+pub mod egress;
 mod fair;
 mod lane;
 pub mod lanes;

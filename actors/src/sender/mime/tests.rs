@@ -6,6 +6,7 @@ use super::*;
 use crate::domain::address::Mailbox as SenderMailbox;
 use crate::domain::ids::{AccountNo, ContactId, MessageId};
 use crate::domain::message::{Attachment, Class, Content};
+use crate::domain::threading::MAX_REFERENCES;
 
 fn envelope() -> Envelope {
     Envelope {
