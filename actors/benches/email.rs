@@ -37,6 +37,7 @@ fn envelope() -> Envelope {
         list_unsubscribe: Some("https://send.example/u/token".parse().unwrap()),
         in_reply_to: None,
         references: Vec::new(),
+        reply_to: None,
         test: false,
         first_attempt: true,
         withdrawal: Default::default(),

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use sendwheel_actors::domain::address::{Address, Channel};
 use sendwheel_actors::domain::directory::Role;
 use sendwheel_actors::domain::ids::SenderId;
-use sendwheel_actors::domain::message::Content;
+use sendwheel_actors::domain::message::{Content, ReplyChoice};
 use sendwheel_actors::domain::schedule::QuietHoursPolicy;
 use sendwheel_actors::engine::api::{MessageEdit, NewIntent, NewMessage};
 
@@ -82,8 +82,10 @@ request_object! {
         metadata: Members<'a, Label<'a>>,
         #[schema(ignore)]
         recurrence: Anything,
-        #[schema(ignore)]
-        reply_to_message: Anything,
+        /// Email only: the message or received mail of this thread that it answers. Left out: the last one, as that
+        /// is at hand-over; `null`: none, it begins a conversation.
+        #[schema(value_type = Option<String>)]
+        reply_to_message: Text<'a>,
     }
 }
 
@@ -168,7 +170,6 @@ impl<'a> MessageRequest<'a> {
             }
         }
         refuse_unsupported(&self.recurrence, &here.member("recurrence"), faults);
-        refuse_unsupported(&self.reply_to_message, &here.member("reply_to_message"), faults);
         std::mem::take(&mut self.stray).refuse(here, Self::NAMES, faults);
         let at = here.member("from");
         let from = taken(&mut self.from, &at, faults, take).and_then(|text| id(&text, "unknown_sender", &at, faults));
@@ -202,6 +203,7 @@ impl<'a> MessageRequest<'a> {
                 ("subject", self.subject.is_named()),
                 ("html", self.html.is_named()),
                 ("attachments", self.attachments.is_named()),
+                ("reply_to_message", self.reply_to_message.is_named()),
             ];
             for (name, _) in email_only.iter().filter(|(_, is_named)| *is_named) {
                 faults_ref.refuse(&here.member(name), "not_applicable", "an SMS has no such field: leave it out");
@@ -231,6 +233,14 @@ impl<'a> MessageRequest<'a> {
         let attachments = self.attachments.optional(&at, faults_ref).filter(|_| !is_sms);
         let attachments = attachments.map_or_else(Vec::new, |list| attachments::read(list, &at, faults_ref));
         let render = self.render.optional(&here.member("render"), faults_ref).unwrap_or(true);
+        let at = here.member("reply_to_message");
+        let reply = match self.reply_to_message.clearable(&at, faults_ref) {
+            None => ReplyChoice::Last,
+            Some(None) => ReplyChoice::None,
+            Some(Some(text)) => {
+                id(&text, "unknown_message", &at, faults_ref).map_or(ReplyChoice::Last, ReplyChoice::To)
+            }
+        };
 
         let new = channel.map(|channel| NewMessage {
             channel,
@@ -243,6 +253,7 @@ impl<'a> MessageRequest<'a> {
             if_late: common.if_late.unwrap_or_default(),
             quiet_hours: common.quiet_hours.unwrap_or_default(),
             cancel_on_reply: common.cancel_on_reply.unwrap_or(false),
+            reply,
             metadata: common.metadata.unwrap_or_default(),
             idempotency: None,
         });

@@ -7,7 +7,7 @@ use sendwheel_actors::domain::address::Channel;
 use sendwheel_actors::domain::clock::UnixMs;
 use sendwheel_actors::domain::directory::Snapshot;
 use sendwheel_actors::domain::ids::{ContactId, MessageId, SenderId};
-use sendwheel_actors::domain::message::{Attachment, Attempt, AttemptOutcome, Author, HistoryEntry};
+use sendwheel_actors::domain::message::{Attachment, Attempt, AttemptOutcome, Author, HistoryEntry, ReplyChoice};
 use sendwheel_actors::domain::reason::{LaneReason, Reason};
 use sendwheel_actors::domain::schedule::{FoldPolicy, GapPolicy, IfLate, Intent, QuietHoursPolicy, Resolution};
 use sendwheel_actors::engine::api::MessageView as Seen;
@@ -97,6 +97,10 @@ pub(crate) struct MessageView<'a> {
     #[serde(serialize_with = "as_text")]
     #[schema(value_type = String)]
     who: Who,
+    /// Email: the message or received mail that it answers; known from its hand-over on, or as it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text_or_null")]
+    #[schema(value_type = Option<String>)]
+    in_reply_to: Option<MessageId>,
     /// The dead letter that it revives.
     #[serde(serialize_with = "as_text_or_null")]
     #[schema(value_type = Option<String>)]
@@ -355,6 +359,11 @@ impl<'a> MessageView<'a> {
             attempts: message.attempts.iter().map(attempt).collect(),
             metadata: &message.metadata,
             who: Who(message.author),
+            in_reply_to: match (&message.thread, message.reply) {
+                (Some(thread), _) => thread.entry,
+                (None, ReplyChoice::To(id)) => Some(id),
+                (None, ReplyChoice::Last | ReplyChoice::None) => None,
+            },
             requeue_of: message.requeue_of,
             test: message.test,
             explain: None,

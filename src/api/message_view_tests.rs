@@ -55,6 +55,8 @@ fn seen() -> Seen {
             request_hash: None,
             metadata: BTreeMap::new(),
             requeue_of: None,
+            reply: Default::default(),
+            thread: None,
             receipt: None,
             test: false,
         },

@@ -23,6 +23,7 @@ pub(crate) mod checks;
 mod contact_request;
 pub(crate) mod contact_view;
 mod contacts;
+mod conversations;
 mod csv_contact;
 pub(crate) mod error;
 mod events;
@@ -48,6 +49,7 @@ mod sender_request;
 pub(crate) mod sender_view;
 mod senders;
 mod state;
+mod suppressions;
 mod thread;
 mod times;
 mod unsubscribe;
@@ -55,6 +57,7 @@ mod unsubscribe;
 pub use error::{ApiError, Problem, ProblemField};
 pub use request_span::RequestSpan;
 pub use routes::Api;
+pub(crate) use routes::Shared;
 pub use state::{ApiSettings, ApiState};
 
 #[cfg(test)]

@@ -12,10 +12,11 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::routes::Shared;
 use super::{
-    account, api_keys, batch, contacts, error, events, health, import, message_actions, messages, sender_choices,
-    senders, thread, unsubscribe,
+    account, api_keys, batch, contacts, conversations, error, events, health, import, message_actions, messages,
+    sender_choices, senders, suppressions, thread, unsubscribe,
 };
 use crate::admin::{dead_letters, drain, lanes, nodes, partitions};
+use crate::inbound::twilio;
 
 /// Every endpoint of the API.
 #[derive(OpenApi)]
@@ -31,6 +32,10 @@ use crate::admin::{dead_letters, drain, lanes, nodes, partitions};
     ),
     paths(
         contacts::create_contact, contacts::list_contacts, contacts::get_contact, contacts::patch_contact, contacts::delete_contact, import::import_contacts,
+        conversations::list_conversations, conversations::patch_conversation, conversations::create_note, conversations::undo,
+        suppressions::list_suppressions, suppressions::create_suppression, suppressions::delete_suppression,
+        suppressions::import_suppressions, suppressions::export_suppressions,
+        twilio::receive_message, twilio::receive_status,
         thread::get_thread, sender_choices::list_sender_choices,
         messages::schedule_message, messages::get_message, messages::list_messages, messages::edit_message, messages::cancel_message,
         batch::schedule_batch, message_actions::cancel_messages, message_actions::send_message_now, message_actions::resolve_message,
@@ -47,6 +52,9 @@ use crate::admin::{dead_letters, drain, lanes, nodes, partitions};
     tags(
         (name = "contacts", description = "People and companies that messages go to"),
         (name = "messages", description = "Scheduled and sent messages"),
+        (name = "conversations", description = "People at work on what contacts write"),
+        (name = "suppressions", description = "Addresses that nothing is sent to"),
+        (name = "callbacks", description = "What providers call; signed"),
         (name = "senders", description = "Phone numbers and email identities that messages are sent from"),
         (name = "api-keys", description = "Keys to this API"),
         (name = "account", description = "The caller's account"),

@@ -13,10 +13,11 @@ use super::body::{self, LargeBodies};
 use super::error::ApiError;
 use super::state::ApiState;
 use super::{
-    account, api_keys, batch, contacts, events, health, import, message_actions, messages, openapi, sender_choices,
-    senders, thread, unsubscribe,
+    account, api_keys, batch, contacts, conversations, events, health, import, message_actions, messages, openapi,
+    sender_choices, senders, suppressions, thread, unsubscribe,
 };
 use crate::admin::{dead_letters, drain, lanes, nodes, partitions};
+use crate::inbound::twilio;
 
 /// What the handlers of one server share.
 #[derive(Debug)]
@@ -156,13 +157,23 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             .patch(contacts::patch_contact)
             .delete(contacts::delete_contact),
         at("/v1/contacts/{id}/thread").get(thread::get_thread),
+        at("/v1/contacts/{id}/undo").post(conversations::undo),
+        at("/v1/contacts/{id}/conversation").patch(conversations::patch_conversation),
+        at("/v1/contacts/{id}/notes").post(conversations::create_note),
+        at("/v1/conversations").get(conversations::list_conversations),
         at("/v1/contacts/{id}/senders").get(sender_choices::list_sender_choices),
         at("/v1/senders").get(senders::list_senders).post(senders::create_sender),
         at("/v1/senders/{id}").get(senders::get_sender).patch(senders::patch_sender).delete(senders::delete_sender),
         at("/v1/api-keys").get(api_keys::list_api_keys).post(api_keys::create_api_key),
         at("/v1/api-keys/{id}").get(api_keys::get_api_key).delete(api_keys::revoke_api_key),
+        at("/v1/suppressions").get(suppressions::list_suppressions).post(suppressions::create_suppression),
+        at("/v1/suppressions:import").post(suppressions::import_suppressions),
+        at("/v1/suppressions:export").get(suppressions::export_suppressions),
+        at("/v1/suppressions/{address}").delete(suppressions::delete_suppression),
         at("/v1/account").get(account::get_account).patch(account::patch_account),
         at("/v1/events").get(events::listen_to_events),
+        at("/inbound/twilio/message").post(twilio::receive_message),
+        at("/inbound/twilio/status").post(twilio::receive_status),
         at("/u/{token}").get(unsubscribe::unsubscribe_page).post(unsubscribe::unsubscribe),
         at("/healthz").get(health::healthz),
         at("/readyz").get(health::readyz),

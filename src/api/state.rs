@@ -5,11 +5,13 @@ use std::time::Duration;
 use metrics_exporter_prometheus::PrometheusHandle;
 use sendwheel_actors::engine::Engine;
 
+use crate::inbound::twilio_signature::TwilioVerifier;
+
 /// Every bound and knob of the HTTP edge.
 ///
 /// The server around it bounds what comes before a handler: `client_request_timeout` (10 s) for the
 /// request head, `keep_alive` (75 s), `client_disconnect_timeout` (5 s), `max_connections`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct ApiSettings {
     /// Base of links to this installation: `https://host`, without a trailing slash.
     pub public_url: String,
@@ -33,6 +35,8 @@ pub struct ApiSettings {
     pub import_results_bytes: usize,
     /// Listeners to events at once; more are refused with 429.
     pub event_listeners: usize,
+    /// Checks what Twilio signs; none: its callbacks are refused.
+    pub twilio: Option<TwilioVerifier>,
 }
 
 impl Default for ApiSettings {
@@ -49,6 +53,7 @@ impl Default for ApiSettings {
             import_rows: 1_000_000,
             import_results_bytes: 32 * 1024 * 1024,
             event_listeners: 1_000,
+            twilio: None,
         }
     }
 }

@@ -17,9 +17,11 @@ use sendwheel_actors::sender::smtp::{SmtpSettings, SmtpTransport};
 use sendwheel_actors::sender::transport::Transport;
 use sendwheel_actors::store::redis::WaitReplicas;
 use sendwheel_actors::store::{self, SharedStore, StoreError, StoreSettings, StoreUrl};
+use url::Url;
 
 use crate::api::ApiSettings;
 use crate::config::{EmailSettings, EmailTransport, HttpSmsSection, Settings, SmsSettings, SmsTransport};
+use crate::inbound::twilio_signature::TwilioVerifier;
 
 /// Messages that `discard` takes at once.
 const DISCARD_CONNECTIONS: usize = 64;
@@ -79,7 +81,9 @@ pub fn transports(settings: &Settings, clock: &SharedClock) -> anyhow::Result<Tr
         SmsTransport::Outbox => outbox,
         SmsTransport::Discard => beside(Arc::new(DiscardTransport::new(DISCARD_CONNECTIONS))),
         SmsTransport::Twilio => {
-            let twilio = TwilioTransport::new(twilio_settings(&settings.sms)?, Arc::clone(clock));
+            let mut twilio = twilio_settings(&settings.sms)?;
+            twilio.status_callback = twilio_callback(settings.server.public_url.as_deref())?;
+            let twilio = TwilioTransport::new(twilio, Arc::clone(clock));
             beside(Arc::new(twilio.context("cannot use [sms.twilio]")?))
         }
         SmsTransport::Http => {
@@ -134,6 +138,12 @@ fn twilio_settings(section: &SmsSettings) -> anyhow::Result<TwilioSettings> {
     Ok(settings)
 }
 
+/// Where Twilio reports to: only an address that was set is one that it can reach.
+fn twilio_callback(public_url: Option<&str>) -> anyhow::Result<Option<Url>> {
+    let callback = public_url.map(|base| Url::parse(&format!("{base}/inbound/twilio/status")));
+    callback.transpose().context("cannot use server.public_url for Twilio's status callbacks")
+}
+
 fn http_sms_settings(section: &HttpSmsSection) -> anyhow::Result<HttpSmsSettings> {
     let url = section.url.as_ref().context("sms.http.url is missing")?;
     // The parser's own error does not quote the URL, which may carry a token.
@@ -157,6 +167,8 @@ pub(crate) fn api_settings(settings: &Settings, public_url: String) -> ApiSettin
         large_bytes: size(server.max_large),
         import_rows: server.max_import_rows,
         event_listeners: server.event_listeners,
+        // An empty token is none: anyone could sign with it.
+        twilio: settings.sms.twilio.auth_token.as_ref().and_then(|token| TwilioVerifier::new(token).ok()),
         ..ApiSettings::default()
     }
 }

@@ -193,6 +193,7 @@ impl ContactActor {
             directory: &directory,
             settings: &node.settings,
             unsubscribe: &node.unsubscribe,
+            reply: &node.reply,
         };
         let Decision {
             mutations,

@@ -10,6 +10,7 @@ use crate::domain::conversation::ThreadItem;
 use crate::domain::directory::Snapshot;
 use crate::domain::ids::{BootId, ContactId, MessageId, Partition};
 use crate::domain::message::{BlobKey, Content, Message, State, StateName};
+use crate::domain::reply_address::ReplyKey;
 use crate::domain::source::IdSource;
 use crate::domain::suppression::Suppression;
 use crate::domain::ticket::Ticket;
@@ -41,6 +42,8 @@ pub struct Surroundings<'a> {
     pub settings: &'a EngineSettings,
     /// Signs unsubscribe links.
     pub unsubscribe: &'a UnsubscribeKey,
+    /// Signs reply addresses.
+    pub reply: &'a ReplyKey,
 }
 
 /// What is known of a contact when a command is decided.

@@ -14,6 +14,7 @@ use tokio::sync::Mutex;
 use crate::domain::clock::UnixMs;
 use crate::domain::directory::{Account, ApiKey, Sender, Snapshot, User};
 use crate::domain::ids::{LaneNo, Partition};
+use crate::domain::reply_address::ReplyKey;
 use crate::domain::source::IdSource;
 use crate::domain::unsubscribe::UnsubscribeKey;
 use crate::protocol::api::{EngineError, EngineResult};
@@ -72,7 +73,8 @@ fn remove(mutations: &mut Vec<Mutation>, key: DirectoryKey) {
 }
 
 impl Directory {
-    /// Acquires the directory and reads it. The key that signs unsubscribe links is made on a new store.
+    /// Acquires the directory and reads it. The secret behind unsubscribe links and reply addresses is made on a new
+    /// store.
     ///
     /// # Errors
     /// The store cannot be read, or another node has the directory.
@@ -81,7 +83,7 @@ impl Directory {
         node: NodeId,
         lease_ttl: Duration,
         ids: &IdSource,
-    ) -> Result<(Self, Snapshot, UnsubscribeKey), StoreError> {
+    ) -> Result<(Self, Snapshot, (UnsubscribeKey, ReplyKey)), StoreError> {
         let mut state = load(&store, node, lease_ttl).await?;
         let key = RecordKey { partition: DIRECTORY, table: Table::Directory, key: keys::installation_secret() };
         let secret = match store.get(std::slice::from_ref(&key)).await?.into_iter().next().flatten() {
@@ -101,7 +103,7 @@ impl Directory {
         };
         let snapshot = state.snapshot.clone();
         let directory = Self { store, node, lease_ttl, state: Mutex::new(state) };
-        Ok((directory, snapshot, UnsubscribeKey::new(&secret)))
+        Ok((directory, snapshot, (UnsubscribeKey::new(&secret), ReplyKey::new(&secret))))
     }
 
     /// Whether there is no account yet.

@@ -11,6 +11,7 @@ use super::address::{Address, Channel};
 use super::clock::UnixMs;
 use super::ids::{AccountNo, ContactId, MessageId, SenderId, UserId};
 use super::message::{Attachment, Author, StoredContent};
+use super::threading::{MailId, References, ThreadHead, ThreadedMail};
 
 /// Bytes of a note.
 pub const MAX_NOTE_BYTES: usize = 10_000;
@@ -60,8 +61,10 @@ pub struct Inbound {
     pub attachments: Vec<Attachment>,
     /// What it answers: a message or an item of this thread.
     pub in_reply_to: Option<MessageId>,
-    /// Email: its `Message-ID`, with angle brackets.
-    pub message_id: Option<String>,
+    /// Email: its `Message-ID`.
+    pub message_id: Option<MailId>,
+    /// Email: what it refers to, oldest first.
+    pub references: References,
     /// SMS: the provider's id for it.
     pub provider_id: Option<String>,
     /// A machine wrote it: an out-of-office note, a list, a loop.
@@ -173,6 +176,28 @@ impl OptVia {
     }
 }
 
+/// An email conversation: its headers, and its newest entry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EmailThread {
+    /// What the next mail's headers are made from.
+    pub head: ThreadHead,
+    /// The newest mail: a message or an item.
+    pub newest: MessageId,
+}
+
+impl EmailThread {
+    /// Goes on with the next mail, or begins with it, if it does not belong to what there is.
+    pub fn advance(thread: &mut Option<Self>, mail: &ThreadedMail, entry: MessageId, is_new: bool) {
+        match thread {
+            Some(thread) if !is_new => {
+                thread.head.advance(mail);
+                thread.newest = entry;
+            }
+            _ => *thread = Some(Self { head: ThreadHead::begin(mail), newest: entry }),
+        }
+    }
+}
+
 /// What is known of a contact's conversation as a whole; part of the contact's record.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Conversation {
@@ -182,6 +207,8 @@ pub struct Conversation {
     pub last_inbound_at: BTreeMap<Channel, UnixMs>,
     /// The channel of the last message either way.
     pub last_channel: Option<Channel>,
+    /// The email conversation that the next mail goes on with.
+    pub email: Option<EmailThread>,
     /// Received messages that nobody has read.
     pub unread: u32,
     /// The person who looks after it.

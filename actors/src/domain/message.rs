@@ -11,6 +11,7 @@ use super::ids::{AccountNo, ApiKeyId, BootId, CampaignNo, ContactId, LaneNo, Mes
 use super::reason::Reason;
 use super::receipt::Receipt;
 use super::schedule::{IfLate, Intent, QuietHoursPolicy};
+use super::threading::{MailId, References};
 use super::verdict::Failure;
 
 /// How urgent a message is within its lane.
@@ -335,6 +336,31 @@ impl State {
     }
 }
 
+/// Which mail an email answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum ReplyChoice {
+    /// The last one of the contact's conversation, as that is at hand-over; a campaign's mail answers none.
+    #[default]
+    Last,
+    /// None: it begins a conversation.
+    None,
+    /// This message, or received mail.
+    To(MessageId),
+}
+
+/// An email's thread headers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageThread {
+    /// `Message-ID`: its own.
+    pub id: Option<MailId>,
+    /// `In-Reply-To`.
+    pub in_reply_to: Option<MailId>,
+    /// `References`, oldest first.
+    pub references: References,
+    /// The entry of the contact's thread that it answers; none: it begins a conversation.
+    pub entry: Option<MessageId>,
+}
+
 /// One try to hand a message over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
@@ -445,6 +471,10 @@ pub struct Message {
     pub metadata: BTreeMap<String, String>,
     /// The dead letter that this message revives.
     pub requeue_of: Option<MessageId>,
+    /// Email: which mail it answers.
+    pub reply: ReplyChoice,
+    /// Email: its thread headers, fixed by its first claim so that every attempt says the same.
+    pub thread: Option<MessageThread>,
     /// The last word of its provider, also before its attempt is settled.
     pub receipt: Option<Receipt>,
     /// Goes to the outbox, whatever the transport: made with a test key.

@@ -313,6 +313,7 @@ impl Engine {
             if_late: message.if_late,
             quiet_hours: message.quiet_hours,
             cancel_on_reply: message.cancel_on_reply,
+            reply: message.reply,
             metadata: message.metadata.clone(),
             idempotency: None,
         };

@@ -12,6 +12,7 @@ use crate::domain::directory::SenderAddress;
 use crate::domain::ids::{AccountNo, ContactId, MessageId, SenderId};
 use crate::domain::message::{Attachment, BlobKey, Content, StateName};
 use crate::domain::receipt::Receipt;
+use crate::domain::threading::MailId;
 use crate::protocol::api::{EngineError, EngineResult, Incoming, ReceivedAs};
 use crate::store::{codec, keys};
 
@@ -49,7 +50,11 @@ impl Engine {
     }
 
     /// The message of ours that a `Message-ID` names, if it is one of this account.
-    async fn own_message(&self, account: AccountNo, message_id: &str) -> EngineResult<Option<(MessageId, ContactId)>> {
+    async fn own_message(
+        &self,
+        account: AccountNo,
+        message_id: &MailId,
+    ) -> EngineResult<Option<(MessageId, ContactId)>> {
         let Some(id) = own_message_id(message_id) else { return Ok(None) };
         match self.record_of(Some(account), id).await {
             Ok(message) => Ok(Some((id, message.contact))),
@@ -66,7 +71,9 @@ impl Engine {
     /// Its contact is being deleted, the store.
     pub async fn receive(&self, incoming: Incoming) -> EngineResult<ReceivedAs> {
         let account = incoming.account;
-        let (from, references) = (&incoming.from, &incoming.references);
+        let from = &incoming.from;
+        let references: Vec<MailId> =
+            incoming.mail.iter().flat_map(|mail| mail.ancestors.as_slice()).rev().cloned().collect();
         let mut own = Vec::new();
         let mut contact = None;
         for reference in references.iter().take(MAX_CANDIDATES) {
@@ -92,10 +99,11 @@ impl Engine {
             .take(MAX_CANDIDATES)
             .map(|reference| {
                 let known = own.iter().find(|(known, _)| known == reference).map(|(_, id)| *id);
-                known.unwrap_or_else(|| MessageId::received(contact, reference, partition))
+                known.unwrap_or_else(|| MessageId::received(contact, &mail_own_id(reference), partition))
             })
             .collect();
-        let item = MessageId::received(contact, &incoming.own_id, partition);
+        let own_id = incoming.mail.as_ref().and_then(|mail| mail.id.as_ref()).map(mail_own_id);
+        let item = MessageId::received(contact, own_id.as_ref().unwrap_or(&incoming.own_id), partition);
         let (content, blobs, attachments) = parts(&incoming);
         let channel = from.channel();
         let inbound = Inbound {
@@ -106,7 +114,8 @@ impl Engine {
             content,
             attachments,
             in_reply_to: None,
-            message_id: incoming.message_id,
+            message_id: incoming.mail.as_ref().and_then(|mail| mail.id.clone()),
+            references: incoming.mail.map(|mail| mail.ancestors).unwrap_or_default(),
             provider_id: incoming.provider_id,
             is_automatic: incoming.is_automatic,
             has_raw: incoming.raw.is_some(),
@@ -149,12 +158,16 @@ impl Engine {
     }
 }
 
-/// The id in a `Message-ID` of ours: `<msg_…@domain>`.
+/// The id in a `Message-ID` of ours: `msg_…@domain`.
 #[must_use]
-pub fn own_message_id(message_id: &str) -> Option<MessageId> {
-    let inner = message_id.trim().strip_prefix('<')?.strip_suffix('>')?;
+pub fn own_message_id(message_id: &MailId) -> Option<MessageId> {
     // Some servers change the case of what they do not understand.
-    inner.split_once('@')?.0.to_ascii_lowercase().parse().ok()
+    message_id.as_str().split_once('@')?.0.to_ascii_lowercase().parse().ok()
+}
+
+/// What tells a mail from all others.
+fn mail_own_id(id: &MailId) -> String {
+    format!("mail:{}", id.as_str())
 }
 
 type Parts = (crate::domain::message::StoredContent, Vec<(u8, Bytes)>, Vec<Attachment>);
@@ -184,10 +197,11 @@ mod tests {
     #[test]
     fn a_message_id_of_ours_names_its_message_and_others_do_not() {
         let id = MessageId::from_bytes([1; 16]);
-        assert_eq!(own_message_id(&format!("<{id}@acme.example>")), Some(id));
-        assert_eq!(own_message_id(&format!(" <{}@ACME.example> ", id.to_string().to_uppercase())), Some(id));
-        for other in ["", "<>", "<a@b>", &format!("{id}@acme.example"), &format!("<{id}>")] {
-            assert_eq!(own_message_id(other), None, "{other}");
+        let own = |text: &str| MailId::parse(text).ok().as_ref().and_then(own_message_id);
+        assert_eq!(own(&format!("<{id}@acme.example>")), Some(id));
+        assert_eq!(own(&format!("<{}@ACME.example>", id.to_string().to_uppercase())), Some(id));
+        for other in ["<a@b>", "<a>", &format!("<{id}>")] {
+            assert_eq!(own(other), None, "{other}");
         }
     }
 }

@@ -109,10 +109,10 @@ impl Engine {
             clock.follow(store.now().await?);
         }
         let clock = followed.clone().map_or(clock, |clock| clock as SharedClock);
-        let (directory, snapshot, unsubscribe) =
+        let (directory, snapshot, keys) =
             Directory::open(Arc::clone(&store), settings.node, settings.lease_ttl, &ids).await?;
         let directory = Arc::new(directory);
-        let node = Arc::new(Node::new(settings, clock, ids, store, snapshot, unsubscribe));
+        let node = Arc::new(Node::new(settings, clock, ids, store, snapshot, keys));
         node.health.want_partitions(usize::from(node.partitions.get()));
 
         let mut arbiters = Arbiters::default();

@@ -11,9 +11,10 @@ use crate::domain::contact::{Contact, Profile};
 use crate::domain::conversation::ThreadItem;
 use crate::domain::directory::Role;
 use crate::domain::ids::{AccountNo, ContactId, MessageId, SenderId, UserId};
-use crate::domain::message::{Author, Class, Content, Message, State, StateName};
+use crate::domain::message::{Author, Class, Content, Message, ReplyChoice, State, StateName};
 use crate::domain::reason::LaneReason;
 use crate::domain::schedule::{FoldPolicy, GapPolicy, IfLate, QuietHoursPolicy};
+use crate::domain::threading::ThreadedMail;
 
 /// Who asks: an authenticated caller within one account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -211,6 +212,8 @@ pub struct NewMessage {
     pub quiet_hours: QuietHoursPolicy,
     /// Whether a reply takes it back.
     pub cancel_on_reply: bool,
+    /// Email: which mail it answers.
+    pub reply: ReplyChoice,
     /// The caller's labels: at most 20, names up to 40 bytes, values up to 500.
     pub metadata: BTreeMap<String, String>,
     /// The caller's key for this request.
@@ -473,10 +476,8 @@ pub struct Incoming {
     pub content: Content,
     /// Files that came with it; at most 100.
     pub attachments: Vec<NewAttachment>,
-    /// Email: its `Message-ID`, with angle brackets.
-    pub message_id: Option<String>,
-    /// Email: what it refers to, nearest first.
-    pub references: Vec<String>,
+    /// Email: its thread headers.
+    pub mail: Option<ThreadedMail>,
     /// SMS: the provider's id.
     pub provider_id: Option<String>,
     /// A machine wrote it.

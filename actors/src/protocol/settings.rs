@@ -65,6 +65,9 @@ pub struct EngineSettings {
     pub sms: DeliverySettings,
     /// Base of links in mails (unsubscribe): `https://host`, without a trailing slash.
     pub public_url: String,
+    /// The domain of signed reply addresses (`reply+…@domain`), whose mail comes in here. None: answers go to the
+    /// sender's own address.
+    pub reply_domain: Option<String>,
     /// Share of the store's budget from which new schedules are refused.
     pub refuse_schedules_at: f64,
     /// Share of the store's budget from which nothing is claimed any more.
@@ -104,6 +107,7 @@ impl EngineSettings {
                 channel_limit: None,
             },
             public_url: "http://127.0.0.1:8080".into(),
+            reply_domain: None,
             refuse_schedules_at: 0.80,
             refuse_claims_at: 0.95,
         }

@@ -79,6 +79,9 @@ pub fn build(envelope: &Envelope) -> Result<Mail, MimeError> {
     if let Some(parent) = envelope.in_reply_to.as_deref().and_then(|id| MailId::parse(id).ok()) {
         builder = builder.header(InReplyTo::from(parent.to_string()));
     }
+    if let Some(reply_to) = &envelope.reply_to {
+        builder = builder.reply_to(Mailbox::new(None, smtp_address(reply_to)?));
+    }
     let thread = threading::References::read(envelope.references.iter().map(String::as_str));
     if !thread.is_empty() {
         builder = builder.header(References::from(thread.to_string()));

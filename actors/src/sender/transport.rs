@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use url::Url;
 
-use crate::domain::address::{Address, Channel};
+use crate::domain::address::{Address, Channel, EmailAddress};
 use crate::domain::clock::UnixMs;
 use crate::domain::directory::SenderAddress;
 use crate::domain::ids::{AccountNo, ContactId, MessageId};
@@ -53,6 +53,8 @@ pub struct Envelope {
     pub in_reply_to: Option<String>,
     /// The `Message-ID`s of the thread, oldest first.
     pub references: Vec<String>,
+    /// Where answers go, if not to the sender's address.
+    pub reply_to: Option<EmailAddress>,
     /// Made with a test key: goes to the outbox, whatever the transport.
     pub test: bool,
     /// Whether no attempt was made before.

@@ -13,6 +13,7 @@ use crate::domain::address::Channel;
 use crate::domain::clock::{BootUs, SharedClock, UnixMs};
 use crate::domain::directory::Snapshot;
 use crate::domain::ids::{BootId, ContactId, Partition, PartitionCount};
+use crate::domain::reply_address::ReplyKey;
 use crate::domain::source::IdSource;
 use crate::domain::unsubscribe::UnsubscribeKey;
 use crate::journal::Journal;
@@ -122,6 +123,8 @@ pub struct Node {
     pub events: Arc<EventHub>,
     /// Signs unsubscribe links.
     pub unsubscribe: UnsubscribeKey,
+    /// Signs reply addresses.
+    pub reply: ReplyKey,
     /// Which addresses may be suppressed.
     pub suppressions: SuppressionSet,
     /// Everybody's last step.
@@ -143,7 +146,7 @@ impl Node {
         ids: IdSource,
         store: SharedStore,
         directory: Snapshot,
-        unsubscribe: UnsubscribeKey,
+        (unsubscribe, reply): (UnsubscribeKey, ReplyKey),
     ) -> Self {
         let partitions = store.partitions();
         let boot = BootId(ids.random_u64());
@@ -154,6 +157,7 @@ impl Node {
             partitions,
             directory: ArcSwap::from_pointee(directory),
             unsubscribe,
+            reply,
             suppressions: SuppressionSet::default(),
             undo: UndoLog::default(),
             health: Health::default(),

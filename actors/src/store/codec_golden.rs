@@ -8,18 +8,20 @@ use super::*;
 use crate::domain::address::{Address, Channel, EmailAddress, Mailbox, PhoneNumber};
 use crate::domain::clock::UnixMs;
 use crate::domain::contact::{Consent, ConsentByChannel, ContactEmail, ContactPhone, LastUsed, Life, Profile};
-use crate::domain::conversation::{Conversation, Inbound, ItemKind};
+use crate::domain::conversation::{Conversation, EmailThread, Inbound, ItemKind};
 use crate::domain::directory::{Limit, Role, SenderAddress};
 use crate::domain::ids::{
     AccountId, AccountNo, ApiKeyId, BootId, CampaignNo, ContactId, LaneNo, MessageId, SenderId, UserId,
 };
 use crate::domain::message::{
-    Attachment, Attempt, AttemptOutcome, Author, Claim, Class, HistoryEntry, State, StateName, StoredContent,
+    Attachment, Attempt, AttemptOutcome, Author, Claim, Class, HistoryEntry, MessageThread, ReplyChoice, State,
+    StateName, StoredContent,
 };
 use crate::domain::reason::Reason;
 use crate::domain::receipt::{Receipt, ReceiptStatus};
 use crate::domain::schedule::{FoldPolicy, GapPolicy, IfLate, Intent, QuietHoursPolicy, Resolution, WallClock};
 use crate::domain::suppression::SuppressionReason;
+use crate::domain::threading::{MailId, References, ThreadHead, ThreadedMail};
 use crate::domain::verdict::{Failure, FailureScope};
 
 fn email() -> EmailAddress {
@@ -56,6 +58,10 @@ fn contact() -> Contact {
             last_activity_at: Some(UnixMs(1_700_000_000_002)),
             last_inbound_at: BTreeMap::from([(Channel::Sms, UnixMs(1_700_000_000_002))]),
             last_channel: Some(Channel::Sms),
+            email: Some(EmailThread {
+                head: ThreadHead::begin(&ThreadedMail::read(Some("<1@example.com>"), [], [], Some("Hi"))),
+                newest: MessageId::from_bytes([9; 16]),
+            }),
             unread: 2,
             assigned_to: Some(UserId::from_bytes([7; 16])),
             is_unknown: true,
@@ -127,6 +133,13 @@ fn message() -> Message {
         request_hash: None,
         metadata: BTreeMap::from([("order".into(), "17".into())]),
         requeue_of: Some(MessageId::from_bytes([8; 16])),
+        reply: ReplyChoice::To(MessageId::from_bytes([9; 16])),
+        thread: Some(MessageThread {
+            id: Some(MailId::parse("<2@example.com>").unwrap()),
+            in_reply_to: Some(MailId::parse("<1@example.com>").unwrap()),
+            references: References::read(["<1@example.com>"]),
+            entry: Some(MessageId::from_bytes([9; 16])),
+        }),
         receipt: Some(Receipt { status: ReceiptStatus::Delayed, at: UnixMs(4), code: Some("4.4.1".into()) }),
         test: false,
     }
@@ -147,7 +160,8 @@ fn item() -> ThreadItem {
             content: StoredContent::Blob { subject: Some("Re: Hi".into()) },
             attachments: vec![],
             in_reply_to: Some(MessageId::from_bytes([1; 16])),
-            message_id: Some("<1@example.com>".into()),
+            message_id: Some(MailId::parse("<1@example.com>").unwrap()),
+            references: References::read(["<0@example.com>"]),
             provider_id: None,
             is_automatic: false,
             has_raw: true,

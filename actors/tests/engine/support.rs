@@ -210,6 +210,7 @@ pub(crate) fn sms(text: &str, intent: NewIntent) -> NewMessage {
         class: None,
         if_late: IfLate::Send,
         quiet_hours: QuietHoursPolicy::Defer,
+        reply: Default::default(),
         cancel_on_reply: false,
         metadata: Default::default(),
         idempotency: None,

@@ -169,6 +169,7 @@ fn envelope(number: u128, from: SenderAddress, to: Address, content: Content) ->
         list_unsubscribe: None,
         in_reply_to: None,
         references: Vec::new(),
+        reply_to: None,
         test: false,
         first_attempt: true,
         withdrawal: Default::default(),

@@ -221,6 +221,7 @@ impl Callers {
             class: Some(Self::some_class(rng)),
             if_late: if rng.random_bool(0.1) { IfLate::SkipAfter(Duration::from_secs(2)) } else { IfLate::Send },
             quiet_hours: QuietHoursPolicy::Defer,
+            reply: Default::default(),
             cancel_on_reply: false,
             metadata: Default::default(),
             idempotency: key.clone().and_then(keyed),

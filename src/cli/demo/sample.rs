@@ -139,6 +139,7 @@ fn message(channel: Channel, text: &str, subject: Option<&str>, intent: NewInten
         class: None,
         if_late: IfLate::Send,
         quiet_hours: QuietHoursPolicy::Defer,
+        reply: Default::default(),
         cancel_on_reply: false,
         metadata: std::collections::BTreeMap::new(),
         idempotency: None,

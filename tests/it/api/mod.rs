@@ -2,6 +2,7 @@
 //! a refusal leaves nothing behind. Each test has its own node, whose transports accept and forget.
 
 mod bulk;
+mod conversations;
 mod lists;
 mod messages;
 mod operations;

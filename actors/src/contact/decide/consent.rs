@@ -1,7 +1,7 @@
 //! What a contact wants: opting out and in, and the suppression of an address.
 //!
 //! An opt-out is answered when it is durable in the contact's record: from then on the last check sees it, and no
-//! attempt that has not begun yet begins ([`Effect::RevokeClaims`]). What is pending is taken back afterwards.
+//! attempt that has not begun yet begins ([`made`] sees to that for every change of consent).
 //!
 //! A suppression belongs to an account's address, not to a contact: it is decided by the actor of an id that is
 //! derived from that address, so that two callers cannot meet in it.
@@ -50,11 +50,6 @@ pub(super) fn opt(known: &Known<'_>, change: &OptChange, around: &Surroundings<'
     };
     change_item(&mut decision.mutations, None, Some(&item));
     decision.items.push((item.id, Some(item.into())));
-    if is_out {
-        decision.effects.push(Effect::RevokeClaims(Some(channel)));
-        let sweep = ContactCommand::CancelPending(Sweep::OptedOut(channel), None);
-        decision.effects.push(Effect::Continue(Box::new(sweep)));
-    }
     decision.reply(Ok(Answer::Opted { was_changed: true }));
     decision
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::change::{content_of, replace_content};
 use super::receipt::refine;
 use super::schedule::rendered;
+use super::threads;
 use super::{Decision, Known, Surroundings, enter, next_version};
 use crate::contact::command::{AttemptEnd, AttemptFinished, PermitGranted};
 use crate::contact::decision::Effect;
@@ -134,7 +135,8 @@ fn claim_or_stop(
             decision.put_message(Some(stored), next, due, around.now);
             decision.effects.push(Effect::Release(message.channel, granted.permit, Release::Unused));
         }
-        Check::Send(sender, content) => {
+        Check::Send(sender, mut content) => {
+            let is_completed = threads::join(known, contact, &mut next, &sender.address, &mut content);
             let number = message.attempts.last().map_or(1, |attempt| attempt.number.saturating_add(1));
             let deadline = around.now.plus(granted.attempt_timeout).plus(CLAIM_MARGIN);
             next.state = State::Sending(Claim { attempt: number, boot: around.boot, deadline });
@@ -155,7 +157,7 @@ fn claim_or_stop(
                 next.cost = segments::segments(content.text.as_deref().unwrap_or_default()).count;
             }
             // What was sent is what is kept: a retry says the same, whatever changes in the profile meanwhile.
-            if content_of(known, message).is_some_and(|source| source.render) {
+            if is_completed || content_of(known, message).is_some_and(|source| source.render) {
                 replace_content(&mut decision, &mut next, content.clone());
             }
             let envelope = envelope(contact, &next, sender, content, number, around);
@@ -264,8 +266,14 @@ fn envelope(
         attachments: message.attachments.iter().map(|attachment| (attachment.clone(), bytes::Bytes::new())).collect(),
         date: message.attempts.first().map_or(around.now, |first| first.started_at),
         list_unsubscribe: unsubscribe,
-        in_reply_to: None,
-        references: Vec::new(),
+        in_reply_to: message.thread.as_ref().and_then(|thread| thread.in_reply_to.as_ref()).map(ToString::to_string),
+        references: message
+            .thread
+            .iter()
+            .flat_map(|thread| thread.references.as_slice())
+            .map(ToString::to_string)
+            .collect(),
+        reply_to: threads::reply_to(contact, message, around),
         test: message.test,
         first_attempt: attempt == 1,
         withdrawal: Withdrawal::default(),
@@ -420,6 +428,7 @@ const fn activity_pause(class: Class) -> Option<Duration> {
 fn note_sent(decision: &mut Decision, contact: &Contact, message: &Message, around: &Surroundings<'_>) {
     let mut next = contact.clone();
     *next.last_used_mut(message.channel) = LastUsed { address: Some(message.to.clone()), sender: Some(message.sender) };
+    threads::note_sent(&mut next, message);
     let is_old = |pause| next.conversation.last_activity_at.is_none_or(|at| around.now.since(at) > pause);
     if activity_pause(message.class).is_some_and(is_old) {
         next.conversation.touch(message.channel, around.now);

@@ -22,6 +22,7 @@ mod receipt;
 mod receive;
 mod schedule;
 mod sweep;
+mod threads;
 
 use crate::domain::clock::UnixMs;
 use crate::domain::contact::Contact;

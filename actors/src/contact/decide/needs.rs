@@ -5,7 +5,7 @@ use crate::contact::decision::Known;
 use crate::domain::address::{Address, Channel};
 use crate::domain::clock::UnixMs;
 use crate::domain::ids::{AccountNo, MessageId};
-use crate::domain::message::{State, StoredContent};
+use crate::domain::message::{ReplyChoice, State, StoredContent};
 use crate::store::keys::{AddressDigest, TimelineMember};
 use crate::store::{Entry, keys};
 
@@ -48,6 +48,11 @@ pub(super) const CHUNK: usize = 32;
 pub fn needs(command: &ContactCommand, known: &Known<'_>) -> Needs {
     use ContactCommand as C;
     let mut out = Needs::default();
+    if let C::Schedule(_, new) = command
+        && let ReplyChoice::To(id) = new.new.reply
+    {
+        entry(&mut out, known, id);
+    }
     let mut message = |id: MessageId| {
         if !known.records.messages.contains_key(&id) {
             out.messages.push(id);
@@ -70,6 +75,7 @@ pub fn needs(command: &ContactCommand, known: &Known<'_>) -> Needs {
             if known.contact.is_some_and(|contact| !contact.is_deleted()) {
                 content_of(&mut out, known, permit.ticket.message);
                 suppression_of(&mut out, known, permit.ticket.message);
+                answered_of(&mut out, known, permit.ticket.message);
             }
         }
         C::Finished(finished) => message(finished.ticket.message),
@@ -87,10 +93,7 @@ pub fn needs(command: &ContactCommand, known: &Known<'_>) -> Needs {
             item(&mut out, known, received.item);
             match received.inbound.channel {
                 Channel::Email => {
-                    for id in &received.candidates {
-                        thread_record(&mut out, known, TimelineMember::Message(*id));
-                        item(&mut out, known, *id);
-                    }
+                    received.candidates.iter().for_each(|id| entry(&mut out, known, *id));
                 }
                 Channel::Sms => entries_with_records(&mut out, known, known.records.recent.as_ref(), |out| {
                     out.recent = Some(CHUNK);
@@ -149,6 +152,20 @@ fn thread_record(out: &mut Needs, known: &Known<'_>, member: TimelineMember) {
         TimelineMember::Item(id) => item(out, known, id),
         TimelineMember::Message(_) => {}
     }
+}
+
+/// The mail that an email is to answer, until that is settled by its first claim.
+fn answered_of(out: &mut Needs, known: &Known<'_>, id: MessageId) {
+    let Some(Some(message)) = known.records.messages.get(&id) else { return };
+    if let (ReplyChoice::To(id), None) = (message.reply, &message.thread) {
+        entry(out, known, id);
+    }
+}
+
+/// An entry of the thread, whichever kind it is.
+fn entry(out: &mut Needs, known: &Known<'_>, id: MessageId) {
+    thread_record(out, known, TimelineMember::Message(id));
+    item(out, known, id);
 }
 
 fn item(out: &mut Needs, known: &Known<'_>, id: MessageId) {

@@ -2,11 +2,13 @@
 
 use smallvec::SmallVec;
 
+use super::sweep::Sweep;
 use super::{Decision, Known, Surroundings, live, or_refuse};
-use crate::contact::command::Answer;
+use crate::contact::command::{Answer, ContactCommand};
 use crate::contact::decision::Effect;
 use crate::contact::entries::change_contact;
-use crate::domain::contact::{Contact, LastUsed, Life, Profile};
+use crate::domain::address::Channel;
+use crate::domain::contact::{Consent, Contact, LastUsed, Life, Profile};
 use crate::domain::conversation::Conversation;
 use crate::domain::ids::{AccountNo, ContactId};
 use crate::protocol::api::{Caller, Created, EngineError, Idempotency, NewContact, ProfilePatch, Upserted};
@@ -95,7 +97,6 @@ pub(super) fn upsert(known: &Known<'_>, caller: &Caller, new: NewContact, around
 
 /// Given fields replace, tags and attributes are added, others stay.
 fn merge(profile: &mut Profile, given: Profile) {
-    use crate::domain::contact::Consent;
     if given.name.is_some() {
         profile.name = given.name;
     }
@@ -237,6 +238,15 @@ pub(super) fn made(old: Option<&Contact>, new: Contact, kind: EventKind) -> Deci
     decision.hints_to_add = has.iter().filter(|hint| !had.contains(hint)).cloned().collect();
     decision.hints_to_remove = had.into_iter().filter(|hint| !has.contains(hint)).collect();
     change_contact(&mut decision.mutations, old, Some(&new));
+    let is_denied = |contact: &Contact, channel| contact.profile.consent.on(channel) == Consent::Denied;
+    let newly_denied =
+        |channel: &Channel| is_denied(&new, *channel) && old.is_some_and(|old| !is_denied(old, *channel));
+    for channel in Channel::ALL.into_iter().filter(newly_denied) {
+        // Before any answer: what has not begun yet does not begin. What is pending is taken back afterwards.
+        decision.effects.push(Effect::RevokeClaims(Some(channel)));
+        let sweep = ContactCommand::CancelPending(Sweep::OptedOut(channel), None);
+        decision.effects.push(Effect::Continue(Box::new(sweep)));
+    }
     decision.effects.push(Effect::Publish(Happened {
         at: new.updated_at,
         kind,

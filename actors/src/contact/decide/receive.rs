@@ -5,7 +5,7 @@
 
 use super::profile::made;
 use super::sweep::Sweep;
-use super::{Decision, Known, Surroundings};
+use super::{Decision, Known, Surroundings, threads};
 use crate::contact::command::{Answer, ContactCommand, Received};
 use crate::contact::decision::Effect;
 use crate::contact::entries::change_item;
@@ -14,6 +14,7 @@ use crate::domain::contact::{Contact, ContactEmail, ContactPhone, LastUsed, Life
 use crate::domain::conversation::{Conversation, Inbound, ItemKind, ThreadEvent, ThreadItem};
 use crate::domain::ids::{AccountNo, ContactId, MessageId};
 use crate::domain::message::{BlobKey, Message, StateName};
+use crate::domain::threading::ThreadedMail;
 use crate::protocol::api::EngineError;
 use crate::protocol::events::{EventKind, Happened};
 use crate::store::keys::{self, TimelineMember};
@@ -43,6 +44,15 @@ pub(super) fn receive(known: &Known<'_>, received: Received, around: &Surroundin
     }
     let last = contact.last_used_mut(inbound.channel);
     *last = LastUsed { address: Some(inbound.from.clone()), sender: inbound.sender.or(last.sender) };
+
+    if inbound.channel == Channel::Email && !inbound.is_automatic {
+        let mail = ThreadedMail {
+            id: inbound.message_id.clone(),
+            ancestors: inbound.references.clone(),
+            subject: inbound.content.subject().unwrap_or_default().to_owned(),
+        };
+        threads::note_received(&mut contact, &mail, id);
+    }
 
     let is_automatic = inbound.is_automatic;
     let item = ThreadItem { id, account, contact: known.id, version: 1, at: now, kind: ItemKind::Inbound(inbound) };

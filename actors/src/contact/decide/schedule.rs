@@ -8,7 +8,9 @@ use crate::domain::clock::UnixMs;
 use crate::domain::contact::{Consent, Contact};
 use crate::domain::directory::Sender;
 use crate::domain::ids::{CampaignNo, ContactId, MessageId, Partition, SenderId};
-use crate::domain::message::{Author, BlobKey, Class, Content, HistoryEntry, Message, State, StateName, StoredContent};
+use crate::domain::message::{
+    Author, BlobKey, Class, Content, HistoryEntry, Message, ReplyChoice, State, StateName, StoredContent,
+};
 use crate::domain::plan;
 use crate::domain::reason::Reason;
 use crate::domain::schedule::Intent;
@@ -59,6 +61,16 @@ pub(super) fn schedule(
         sender.map_or(1, |sender| check_content(contact, sender, new.channel, &new.content, around, &mut errors));
     let planned = plan_intent(new.intent, contact, around, &mut errors);
 
+    if let ReplyChoice::To(id) = new.reply
+        && !super::threads::is_mail(known, id)
+    {
+        errors.push(FieldError::new(
+            "/reply_to_message",
+            "unknown_message",
+            "no email of this contact's thread: name one of those, or leave it out to answer the last one",
+        ));
+    }
+
     let (Some(sender), Some(to), Some((intent, due_at))) = (sender, to, planned) else {
         return Decision::answer(Err(EngineError::Invalid(errors)));
     };
@@ -98,6 +110,8 @@ pub(super) fn schedule(
         request_hash: new.idempotency.map(|idempotency| idempotency.request_hash),
         metadata: new.metadata,
         requeue_of,
+        reply: new.reply,
+        thread: None,
         receipt: None,
         // Made for the outbox, revived for the outbox, whoever revives it.
         test: caller.test || revived.is_some_and(|revived| revived.test),

@@ -28,6 +28,7 @@ fn envelope() -> Envelope {
         list_unsubscribe: None,
         in_reply_to: None,
         references: Vec::new(),
+        reply_to: None,
         test: false,
         first_attempt: true,
         withdrawal: Default::default(),

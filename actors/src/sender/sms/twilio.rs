@@ -29,7 +29,7 @@ pub struct TwilioSettings {
     pub account_sid: String,
     /// The account's secret.
     pub auth_token: SecretString,
-    /// Where Twilio reports deliveries to, if anywhere.
+    /// Where Twilio reports deliveries to, if anywhere: `?message=` and the message's id are added.
     pub status_callback: Option<Url>,
     /// Requests in flight.
     pub connections: usize,
@@ -124,7 +124,11 @@ impl Connection for TwilioConnection {
             Ok(parts) => parts,
             Err(verdict) => return Attempted::Judged(verdict),
         };
-        let body = form(&to, &from, &text, settings.status_callback.as_ref());
+        let callback = settings.status_callback.clone().map(|mut url| {
+            url.query_pairs_mut().append_pair("message", &envelope.message.to_string());
+            url
+        });
+        let body = form(&to, &from, &text, callback.as_ref());
         let request = client
             .post(url.clone())
             .basic_auth(&settings.account_sid, Some(settings.auth_token.expose_secret()))

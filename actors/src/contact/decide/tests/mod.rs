@@ -17,4 +17,5 @@ mod permits;
 mod receipts;
 mod receiving;
 mod scheduling;
+mod threading;
 mod world;

@@ -7,7 +7,8 @@ use crate::contact::command::{AttemptEnd, ContactCommand};
 use crate::contact::decision::{Decision, Effect};
 use crate::domain::address::Channel;
 use crate::domain::clock::UnixMs;
-use crate::domain::message::{AttemptOutcome, Message, StateName};
+use crate::domain::contact::Consent;
+use crate::domain::message::{AttemptOutcome, Class, Message, StateName};
 use crate::domain::reason::Reason;
 use crate::domain::verdict::{Failure, Verdict};
 use crate::protocol::api::{CancelOutcome, NewMessage};
@@ -54,12 +55,23 @@ fn a_settling_is_four_mutations_and_a_counter_and_one_more_for_a_parked_ticket()
 fn what_was_last_used_is_written_once() {
     let mut world = World::new();
     for writes in [true, false, false] {
-        let id = world.email();
+        let id = world.sms();
         assert_eq!(world.attempt(id, submitted()).contact.is_some(), writes);
     }
     let contact = world.contact().unwrap();
-    assert_eq!(contact.last_email.sender, Some(EMAIL));
-    assert_eq!((contact.version, contact.last_sms.sender), (1, None), "the profile did not change");
+    assert_eq!(contact.last_sms.sender, Some(SMS));
+    assert_eq!((contact.version, contact.last_email.sender), (1, None), "the profile did not change");
+    assert_eq!(contact.conversation.last_activity_at, Some(NOW));
+}
+
+#[test]
+fn a_campaign_moves_no_conversation_up() {
+    let mut world = World::new();
+    world.set_consent(Consent::Granted);
+    let new = NewMessage { class: Some(Class::Campaign), ..new_message(Channel::Sms) };
+    let id = world.schedule(new).id;
+    world.attempt(id, submitted());
+    assert_eq!(world.contact().unwrap().conversation.last_activity_at, None);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::domain::contact::{ContactEmail, ContactPhone, Profile};
 use crate::domain::directory::{Account, Role, Sender, SenderAddress, Snapshot, User};
 use crate::domain::ids::{AccountId, AccountNo, ApiKeyId, ContactId, LaneNo, Partition};
 use crate::domain::ids::{SenderId, UserId};
-use crate::domain::message::{Author, Content};
+use crate::domain::message::{Author, Content, ReplyChoice};
 use crate::domain::schedule::{IfLate, QuietHoursPolicy};
 use crate::protocol::api::{Caller, NewIntent, NewMessage};
 
@@ -106,6 +106,7 @@ pub(super) fn new_message(channel: Channel) -> NewMessage {
         if_late: IfLate::Send,
         quiet_hours: QuietHoursPolicy::Ignore,
         cancel_on_reply: false,
+        reply: ReplyChoice::Last,
         metadata: BTreeMap::new(),
         idempotency: None,
     }

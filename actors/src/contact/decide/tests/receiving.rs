@@ -7,11 +7,12 @@ use crate::domain::conversation::{Inbound, ItemKind};
 use crate::domain::ids::MessageId;
 use crate::domain::message::{BlobKey, Content, StateName, StoredContent};
 use crate::domain::reason::Reason;
+use crate::domain::threading::{MailId, References};
 
 const HERS: &str = "+12125550199";
 const OURS: &str = "+12125550101";
 
-fn item_id(n: u8) -> MessageId {
+pub(super) fn item_id(n: u8) -> MessageId {
     MessageId::in_partition(uuid::Uuid::from_bytes([n; 16]), PARTITION)
 }
 
@@ -27,6 +28,7 @@ fn sms(n: u8) -> Received {
         attachments: Vec::new(),
         in_reply_to: None,
         message_id: None,
+        references: References::default(),
         provider_id: Some(format!("SM{n}")),
         is_automatic: false,
         has_raw: false,
@@ -41,7 +43,7 @@ fn sms(n: u8) -> Received {
     }
 }
 
-fn mail(n: u8, candidates: Vec<MessageId>) -> Received {
+pub(super) fn mail(n: u8, candidates: Vec<MessageId>) -> Received {
     let mut received = sms(n);
     let from = Address::Email(EmailAddress::parse("jane@example.com").unwrap());
     let inbound = Inbound {
@@ -49,7 +51,7 @@ fn mail(n: u8, candidates: Vec<MessageId>) -> Received {
         from,
         to: "hi@example.com".into(),
         sender: Some(EMAIL),
-        message_id: Some(format!("<{n}@example.com>")),
+        message_id: MailId::parse(&format!("<{n}@example.com>")).ok(),
         provider_id: None,
         has_raw: true,
         ..*received.inbound
@@ -59,7 +61,7 @@ fn mail(n: u8, candidates: Vec<MessageId>) -> Received {
     Received { candidates, ..received }
 }
 
-fn receive(world: &mut World, received: Received) -> bool {
+pub(super) fn receive(world: &mut World, received: Received) -> bool {
     let decision = world.tell_all(ContactCommand::Receive(Box::new(received)));
     match answer(&decision) {
         Ok(Answer::Received { is_new, .. }) => *is_new,
@@ -67,7 +69,7 @@ fn receive(world: &mut World, received: Received) -> bool {
     }
 }
 
-fn inbound(world: &World, n: u8) -> Inbound {
+pub(super) fn inbound(world: &World, n: u8) -> Inbound {
     match world.item(item_id(n)).expect("the item is there").kind {
         ItemKind::Inbound(inbound) => *inbound,
         other => panic!("{other:?}"),

@@ -18,6 +18,7 @@ use crate::domain::conversation::ThreadItem;
 use crate::domain::directory::Snapshot;
 use crate::domain::ids::{BootId, ContactId, MessageId};
 use crate::domain::message::{BlobKey, Message, State, StateName};
+use crate::domain::reply_address::ReplyKey;
 use crate::domain::source::IdSource;
 use crate::domain::ticket::{Ticket, TicketKind};
 use crate::domain::unsubscribe::UnsubscribeKey;
@@ -37,6 +38,7 @@ pub(super) struct World {
     pub(super) settings: EngineSettings,
     pub(super) suppressions: SuppressionSet,
     pub(super) unsubscribe: UnsubscribeKey,
+    pub(super) reply: ReplyKey,
     pub(super) model: Model,
     /// Blobs that a test took away.
     pub(super) lost_blobs: usize,
@@ -58,6 +60,7 @@ impl World {
             settings: EngineSettings::for_node(NodeId(1)),
             suppressions: SuppressionSet::default(),
             unsubscribe: UnsubscribeKey::new(&[1; 32]),
+            reply: ReplyKey::new(&[1; 32]),
             model: Model::default(),
             lost_blobs: 0,
             permits: 0,
@@ -197,6 +200,7 @@ impl World {
             directory: &self.directory,
             settings: &self.settings,
             unsubscribe: &self.unsubscribe,
+            reply: &self.reply,
         };
         let decision = decide(&known, command, &around);
         assert!(decision.mutations.len() <= crate::store::Batch::MAX_MUTATIONS, "{}", decision.mutations.len());
