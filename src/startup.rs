@@ -22,6 +22,7 @@ use tracing_actix_web::TracingLogger;
 
 use crate::api;
 use crate::config::Settings;
+use crate::inbound::lmtp::Lmtp;
 use crate::shutdown::HTTP_GRACE;
 
 pub use identity::NodeName;
@@ -94,6 +95,10 @@ pub async fn start(settings: &Settings, listener: TcpListener, metrics: Promethe
     let clock: SharedClock = Arc::new(SystemClock);
     let ids = IdSource::from_os();
     let transports = transports(settings, &clock)?;
+    let lmtp = match &settings.inbound.lmtp {
+        Some(address) => Some(Lmtp::bind(address).await.with_context(|| format!("cannot listen at inbound.lmtp ({address:?})"))?),
+        None => None,
+    };
     let store = open_store(settings, &clock, &ids).await?;
     // After the store: a node that is kept out of it takes no name.
     let name = NodeName::of(settings, &ids)?;
@@ -116,6 +121,9 @@ pub async fn start(settings: &Settings, listener: TcpListener, metrics: Promethe
     };
     let state =
         api::ApiState { engine: engine.clone(), settings: wiring::api_settings(settings, public_url.clone()), metrics };
+    if let Some(lmtp) = lmtp {
+        tokio::spawn(lmtp.serve(engine.clone(), usize::try_from(settings.inbound.max_mail).unwrap_or(usize::MAX)));
+    }
     let http = serve(settings, listener, state)?;
     Ok(Node { engine, http, address, public_url, first, _name: name })
 }

@@ -50,6 +50,13 @@ fn caller_of(key: &ApiKey) -> Caller {
     Caller { account: key.account, author: Author::ApiKey(key.id), role: key.role, user: None, test: key.test }
 }
 
+impl Authenticated {
+    /// The caller of a request that may come in another way as well.
+    pub(crate) fn of(request: &HttpRequest) -> Result<Self, ApiError> {
+        authenticate(request)
+    }
+}
+
 fn authenticate(request: &HttpRequest) -> Result<Authenticated, ApiError> {
     let mut values = request.headers().get_all(header::AUTHORIZATION);
     let (Some(value), None) = (values.next(), values.next()) else {

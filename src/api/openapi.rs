@@ -16,7 +16,7 @@ use super::{
     sender_choices, senders, suppressions, thread, unsubscribe,
 };
 use crate::admin::{dead_letters, drain, lanes, nodes, partitions};
-use crate::inbound::twilio;
+use crate::inbound::{email, twilio};
 
 /// Every endpoint of the API.
 #[derive(OpenApi)]
@@ -35,7 +35,7 @@ use crate::inbound::twilio;
         conversations::list_conversations, conversations::patch_conversation, conversations::create_note, conversations::undo,
         suppressions::list_suppressions, suppressions::create_suppression, suppressions::delete_suppression,
         suppressions::import_suppressions, suppressions::export_suppressions,
-        twilio::receive_message, twilio::receive_status,
+        email::receive_email, twilio::receive_message, twilio::receive_status,
         thread::get_thread, sender_choices::list_sender_choices,
         messages::schedule_message, messages::get_message, messages::list_messages, messages::edit_message, messages::cancel_message,
         batch::schedule_batch, message_actions::cancel_messages, message_actions::send_message_now, message_actions::resolve_message,

@@ -17,7 +17,7 @@ use super::{
     sender_choices, senders, suppressions, thread, unsubscribe,
 };
 use crate::admin::{dead_letters, drain, lanes, nodes, partitions};
-use crate::inbound::twilio;
+use crate::inbound::{email, twilio};
 
 /// What the handlers of one server share.
 #[derive(Debug)]
@@ -172,6 +172,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         at("/v1/suppressions/{address}").delete(suppressions::delete_suppression),
         at("/v1/account").get(account::get_account).patch(account::patch_account),
         at("/v1/events").get(events::listen_to_events),
+        at("/inbound/email").post(email::receive_email),
         at("/inbound/twilio/message").post(twilio::receive_message),
         at("/inbound/twilio/status").post(twilio::receive_status),
         at("/u/{token}").get(unsubscribe::unsubscribe_page).post(unsubscribe::unsubscribe),

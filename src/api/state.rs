@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
+use secrecy::SecretString;
 use sendwheel_actors::engine::Engine;
 
 use crate::inbound::twilio_signature::TwilioVerifier;
@@ -35,6 +36,10 @@ pub struct ApiSettings {
     pub import_results_bytes: usize,
     /// Listeners to events at once; more are refused with 429.
     pub event_listeners: usize,
+    /// What a mail server shows to bring mail for every account.
+    pub inbound_token: Option<SecretString>,
+    /// Bytes of a mail that comes in.
+    pub inbound_bytes: usize,
     /// Checks what Twilio signs; none: its callbacks are refused.
     pub twilio: Option<TwilioVerifier>,
 }
@@ -53,6 +58,8 @@ impl Default for ApiSettings {
             import_rows: 1_000_000,
             import_results_bytes: 32 * 1024 * 1024,
             event_listeners: 1_000,
+            inbound_token: None,
+            inbound_bytes: 25 * 1024 * 1024,
             twilio: None,
         }
     }

@@ -25,7 +25,7 @@ pub use layers::Problem;
 use layers::{Layers, Origin};
 pub use parse::SecretUrl;
 pub use sections::{
-    BootstrapSettings, ClusterSettings, EngineSection, Headers, LogFormat, LogSettings, ServerSettings, StoreSection,
+    BootstrapSettings, ClusterSettings, EngineSection, Headers, InboundSettings, LogFormat, LogSettings, ServerSettings, StoreSection,
 };
 
 /// Every setting with its default and what it means.
@@ -49,6 +49,8 @@ pub struct Settings {
     pub email: EmailSettings,
     /// `[sms]`.
     pub sms: SmsSettings,
+    /// `[inbound]`.
+    pub inbound: InboundSettings,
     /// `[cluster]`.
     pub cluster: ClusterSettings,
     /// `[outbox] dir`.
@@ -141,6 +143,7 @@ impl Settings {
             engine: EngineSection::read(layers, store.is_embedded()),
             email: EmailSettings::read(layers, defaults.email),
             sms: SmsSettings::read(layers, defaults.sms),
+            inbound: InboundSettings::read(layers),
             cluster: ClusterSettings::read(layers),
             outbox_dir: outbox_dir.unwrap_or_else(|| store.data_dir.join("outbox")),
             shutdown_deadline: layers.or("shutdown.deadline", Duration::from_secs(20), parse::duration),
@@ -170,6 +173,7 @@ impl Settings {
         settings.email = self.email.delivery;
         settings.sms = self.sms.delivery;
         settings.public_url = public_url;
+        settings.reply_domain.clone_from(&self.inbound.reply_domain);
         settings.refuse_schedules_at = section.refuse_schedules_at;
         settings.refuse_claims_at = section.refuse_claims_at;
         settings

@@ -5,6 +5,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
+use sendwheel_actors::domain::address::EmailAddress;
+
+use crate::inbound::lmtp::LmtpAddress;
 
 /// `"250ms"`, `"10s"`, `"6h"`, `"90d"`.
 pub(crate) fn duration(text: &str) -> Result<Duration, &'static str> {
@@ -82,6 +85,25 @@ pub(crate) fn http_url(text: &str) -> Result<String, &'static str> {
         return Err(EXPECTED);
     }
     Ok(text.trim_end_matches('/').to_owned())
+}
+
+/// A domain name that mail may come to.
+pub(crate) fn mail_domain(text: &str) -> Result<String, &'static str> {
+    match EmailAddress::parse(&format!("x@{text}")) {
+        Ok(address) => Ok(address.domain().to_owned()),
+        Err(_) => Err(r#"expected a domain such as "reply.example.com""#),
+    }
+}
+
+/// Where LMTP is spoken: a Unix socket, or a port that only this machine reaches.
+pub(crate) fn lmtp_address(text: &str) -> Result<LmtpAddress, &'static str> {
+    const EXPECTED: &str = r#"expected "unix:/path/to/socket" or a port of the loopback interface ("127.0.0.1:2424")"#;
+    if let Some(path) = text.strip_prefix("unix:").filter(|path| path.starts_with('/')) {
+        return Ok(LmtpAddress::Unix(path.into()));
+    }
+    let address: SocketAddr = text.parse().map_err(|_| EXPECTED)?;
+    // It has no passwords: whoever reaches it may bring any mail.
+    if address.ip().is_loopback() { Ok(LmtpAddress::Tcp(address)) } else { Err(EXPECTED) }
 }
 
 /// Any text that is not empty.

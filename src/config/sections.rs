@@ -13,6 +13,7 @@ use sendwheel_actors::domain::ids::{MAX_PARTITIONS, PartitionCount};
 use sendwheel_actors::engine::settings::{DeliverySettings, UncertainPolicy};
 
 use super::layers::Layers;
+use crate::inbound::lmtp::LmtpAddress;
 use super::parse::{self, SecretUrl};
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -71,6 +72,34 @@ impl ServerSettings {
             };
             format!("http://{reachable}")
         })
+    }
+}
+
+/// `[inbound]`.
+#[derive(Debug, Clone)]
+pub struct InboundSettings {
+    /// The domain of signed reply addresses.
+    pub reply_domain: Option<String>,
+    /// What a mail server shows at `/inbound/email`.
+    pub token: Option<SecretString>,
+    /// Where mail servers deliver straight in.
+    pub lmtp: Option<LmtpAddress>,
+    /// Bytes of a mail.
+    pub max_mail: u64,
+}
+
+impl InboundSettings {
+    pub(super) fn read(layers: &mut Layers) -> Self {
+        let token = layers.secret("inbound.token");
+        if token.as_ref().is_some_and(|token| token.expose_secret().len() < 32) {
+            layers.refuse("inbound.token", "expected at least 32 characters");
+        }
+        Self {
+            reply_domain: layers.optional("inbound.reply_domain", parse::mail_domain),
+            token,
+            lmtp: layers.optional("inbound.lmtp", parse::lmtp_address),
+            max_mail: layers.or("inbound.max_mail", 25 << 20, parse::bytes_within(1 << 10, 25 << 20)),
+        }
     }
 }
 

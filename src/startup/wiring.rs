@@ -167,6 +167,8 @@ pub(crate) fn api_settings(settings: &Settings, public_url: String) -> ApiSettin
         large_bytes: size(server.max_large),
         import_rows: server.max_import_rows,
         event_listeners: server.event_listeners,
+        inbound_token: settings.inbound.token.clone(),
+        inbound_bytes: size(settings.inbound.max_mail),
         // An empty token is none: anyone could sign with it.
         twilio: settings.sms.twilio.auth_token.as_ref().and_then(|token| TwilioVerifier::new(token).ok()),
         ..ApiSettings::default()

@@ -10,8 +10,9 @@ use crate::domain::contact::Contact;
 use crate::domain::conversation::{Inbound, ThreadEvent};
 use crate::domain::directory::SenderAddress;
 use crate::domain::ids::{AccountNo, ContactId, MessageId, SenderId};
-use crate::domain::message::{Attachment, BlobKey, Content, StateName};
+use crate::domain::message::{Attachment, BlobKey, Content, Message, StateName};
 use crate::domain::receipt::Receipt;
+use crate::domain::reply_address::ReplyTo;
 use crate::domain::threading::MailId;
 use crate::protocol::api::{EngineError, EngineResult, Incoming, ReceivedAs};
 use crate::store::{codec, keys};
@@ -61,6 +62,25 @@ impl Engine {
             Err(EngineError::NotFound) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Which message of ours a `Message-ID` names, of whatever account; its record.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn mail_named(&self, id: &MailId) -> EngineResult<Option<Message>> {
+        let Some(id) = own_message_id(id) else { return Ok(None) };
+        match self.record_of(None, id).await {
+            Ok(message) => Ok(Some(message)),
+            Err(EngineError::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whose signed reply address is among these recipients.
+    #[must_use]
+    pub fn reply_to<'a>(&self, recipients: impl IntoIterator<Item = &'a str>) -> Option<ReplyTo> {
+        self.node.reply.find(recipients)
     }
 
     /// Keeps what somebody wrote to us, in the thread that it belongs to: that of the message it answers, else that
