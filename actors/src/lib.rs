@@ -4,12 +4,13 @@
 //! by a lane, *checked and claimed* by its contact, *sent* by a worker, *settled* by its contact.
 //!
 //! [`domain`] ← [`store`] ← [`protocol`] ← {[`contact`], [`journal`], [`wheel`], [`sender`], [`partition`],
-//! [`directory`], [`shard`]} ← [`engine`].
+//! [`directory`], [`shard`]} ← [`engine`]; and [`domain`] ← [`inbound`]: what comes in, read without I/O.
 
 pub mod contact;
 pub mod directory;
 pub mod domain;
 pub mod engine;
+pub mod inbound;
 pub mod journal;
 pub mod partition;
 pub mod protocol;
