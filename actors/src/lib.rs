@@ -3,8 +3,8 @@
 //! One way round, like a clock: a message is *scheduled* by its contact, *woken* by the wheel, *admitted*
 //! by a lane, *checked and claimed* by its contact, *sent* by a worker, *settled* by its contact.
 //!
-//! [`domain`], [`inbound`] ← [`store`] ← [`protocol`] ← {[`contact`], [`journal`], [`wheel`], [`sender`], [`partition`],
-//! [`directory`], [`shard`]} ← [`engine`].
+//! [`domain`] ← [`store`] ← [`protocol`] ← {[`contact`], [`journal`], [`wheel`], [`sender`], [`partition`],
+//! [`directory`], [`shard`]} ← [`engine`]; and [`domain`] ← [`inbound`]: what comes in, read without I/O.
 
 pub mod contact;
 pub mod directory;
