@@ -96,7 +96,9 @@ pub async fn start(settings: &Settings, listener: TcpListener, metrics: Promethe
     let ids = IdSource::from_os();
     let transports = transports(settings, &clock)?;
     let lmtp = match &settings.inbound.lmtp {
-        Some(address) => Some(Lmtp::bind(address).await.with_context(|| format!("cannot listen at inbound.lmtp ({address:?})"))?),
+        Some(address) => {
+            Some(Lmtp::bind(address).await.with_context(|| format!("cannot listen at inbound.lmtp ({address:?})"))?)
+        }
         None => None,
     };
     let store = open_store(settings, &clock, &ids).await?;

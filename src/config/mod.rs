@@ -25,7 +25,8 @@ pub use layers::Problem;
 use layers::{Layers, Origin};
 pub use parse::SecretUrl;
 pub use sections::{
-    BootstrapSettings, ClusterSettings, EngineSection, Headers, InboundSettings, LogFormat, LogSettings, ServerSettings, StoreSection,
+    BootstrapSettings, ClusterSettings, EngineSection, Headers, InboundSettings, LogFormat, LogSettings,
+    ServerSettings, StoreSection,
 };
 
 /// Every setting with its default and what it means.

@@ -13,8 +13,8 @@ use sendwheel_actors::domain::ids::{MAX_PARTITIONS, PartitionCount};
 use sendwheel_actors::engine::settings::{DeliverySettings, UncertainPolicy};
 
 use super::layers::Layers;
-use crate::inbound::lmtp::LmtpAddress;
 use super::parse::{self, SecretUrl};
+use crate::inbound::lmtp::LmtpAddress;
 
 const DAY: Duration = Duration::from_secs(86_400);
 const UNCERTAIN: &[(&str, UncertainPolicy)] = &[("resend", UncertainPolicy::Resend), ("hold", UncertainPolicy::Hold)];

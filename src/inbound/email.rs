@@ -92,7 +92,8 @@ pub(crate) async fn receive_email(
 ) -> Result<HttpResponse, ApiError> {
     let account = authorized(&shared, &request)?;
     let mut query = Query::of(&request, &["to"]);
-    let to = query.parsed("to", |text| EmailAddress::parse(text).map_err(|error| ("invalid_address", error.to_string())));
+    let to =
+        query.parsed("to", |text| EmailAddress::parse(text).map_err(|error| ("invalid_address", error.to_string())));
     query.finish()?;
     let settings = &shared.state.settings;
     let body = body::read(&request, &mut payload, settings.inbound_bytes, &shared.large, settings).await?;

@@ -183,11 +183,7 @@ async fn named(engine: &Engine, account: Option<AccountNo>, ids: &[String]) -> R
     Ok(None)
 }
 
-async fn report_on(
-    engine: &Engine,
-    account: Option<AccountNo>,
-    report: &DeliveryReport,
-) -> Result<Taken, EngineError> {
+async fn report_on(engine: &Engine, account: Option<AccountNo>, report: &DeliveryReport) -> Result<Taken, EngineError> {
     let Some(message) = named(engine, account, &report.original_ids).await? else { return Ok(Taken::Ignored) };
     // A mail of ours has one recipient: the worst word counts.
     let severity = |recipient: &&sendwheel_actors::inbound::RecipientReport| match recipient.severity() {
@@ -221,11 +217,7 @@ async fn report_on(
     }
 }
 
-async fn complain(
-    engine: &Engine,
-    account: Option<AccountNo>,
-    complaint: &Complaint,
-) -> Result<Taken, EngineError> {
+async fn complain(engine: &Engine, account: Option<AccountNo>, complaint: &Complaint) -> Result<Taken, EngineError> {
     let Some(message) = named(engine, account, &complaint.original_ids).await? else { return Ok(Taken::Ignored) };
     if matches!(complaint.feedback, Feedback::NotSpam | Feedback::AuthFailure) {
         return Ok(Taken::Reported(message.id));

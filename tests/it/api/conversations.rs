@@ -41,15 +41,15 @@ impl Desk {
         assert_eq!((got.status, got.header("content-type")), (200, Some("text/xml; charset=utf-8")), "{}", got.text);
     }
 
-    async fn thread(&self, n: usize) -> Vec<Value> {
+    pub(super) async fn thread(&self, n: usize) -> Vec<Value> {
         self.all_of(&format!("/v1/contacts/{}/thread", self.contact(n)), 50).await
     }
 
-    async fn message(&self, id: &str) -> Value {
+    pub(super) async fn message(&self, id: &str) -> Value {
         self.get(&format!("/v1/messages/{id}")).await.expect(200)
     }
 
-    async fn until_state(&self, id: &str, state: &str) -> Value {
+    pub(super) async fn until_state(&self, id: &str, state: &str) -> Value {
         wait::until(
             state,
             PATIENCE,

@@ -3,6 +3,7 @@
 
 mod bulk;
 mod conversations;
+mod inbound_mail;
 mod lists;
 mod messages;
 mod operations;
