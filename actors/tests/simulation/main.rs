@@ -9,12 +9,22 @@
 #![expect(unreachable_pub, reason = "a test binary exports nothing")]
 #![expect(clippy::unwrap_used, reason = "a test fails where it is surprised")]
 
-mod callers;
+mod changes;
+mod clock;
+mod fate;
+mod handover;
 mod model;
 mod oracle;
+mod people;
+mod plan;
+mod probe;
 mod provider;
+mod records;
+mod rival;
 mod run;
+mod senders;
 mod slow_store;
+mod watch;
 mod workload;
 mod world;
 
