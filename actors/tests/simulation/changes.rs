@@ -112,6 +112,10 @@ impl Callers {
     pub fn resolve(&self, rng: &mut StdRng) {
         let Some(id) = self.some_message(rng) else { return };
         let how = if rng.random_bool(0.7) { Resolve::Retry } else { Resolve::Failed };
+        if how == Resolve::Retry {
+            let now = self.world.elapsed();
+            self.world.model().messages.get_mut(&id).unwrap().retry_asked_at = Some(now);
+        }
         self.move_to_now(id, "resolve", move |me| async move {
             me.engine.resolve(&CALLER, id, how).await.map(|view| view.message.due_at.0)
         });

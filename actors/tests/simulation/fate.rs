@@ -58,6 +58,7 @@ impl World {
                 rng.random_range(8_000..25_000)
             })
         };
+        self.count("suspensions");
         self.log(format!("process {} is suspended for {left:?}", process.number));
         while !left.is_zero() {
             let step = left.min(LOOK);
@@ -77,6 +78,13 @@ impl World {
             rng.random_range(5_000..60_000) * if rng.random_bool(0.5) { 1 } else { -1 }
         };
         self.clock.set_wall(by);
+        self.count("clock set");
+        // A claim's deadline is of the wall clock: no attempt of another node goes on beyond what that shows now.
+        let now = self.elapsed();
+        let mut model = self.model();
+        let hands = model.messages.values_mut().flat_map(|known| &mut known.hands);
+        hands.filter_map(|hand| hand.over_at.as_mut()).for_each(|over_at| *over_at = now.min(*over_at));
+        drop(model);
         self.log(format!("the wall clock is set by {by} ms"));
     }
 
@@ -96,7 +104,8 @@ impl World {
         };
         for Late { node, mut head, batch, .. } in arrived {
             let commit = self.handle(node, no_faults());
-            let outcome = commit.commit(&mut head, batch).now_or_never();
+            let outcome = commit.commit(&mut head, batch).now_or_never().unwrap();
+            self.count(if outcome.is_ok() { "late batches that landed" } else { "late batches fenced off" });
             self.log(format!("a late batch arrives in {}: {outcome:?}", head.partition));
         }
     }

@@ -1,6 +1,7 @@
 //! Each hand-over is checked at the moment at which it begins, with everything that can be said of it then.
 
 use bytes::Bytes;
+use sendwheel_actors::domain::address::Channel;
 use sendwheel_actors::domain::ids::{MessageId, SenderId};
 use sendwheel_actors::domain::message::{Message, State};
 use sendwheel_actors::sender::transport::Envelope;
@@ -51,17 +52,19 @@ impl World {
             wrongs.add("I1", format!("early: it may be due at {:?}, now is {told_at}", known.dues));
         }
         check_content(envelope, known, &mut wrongs);
-        check_repetition(envelope, known, process, &mut wrongs);
+        check_repetition(envelope, known, process, now, &mut wrongs);
         known.hands.push(HandedOver {
             at: now,
             process: process.number,
             attempt: envelope.attempt,
             outcome: Outcome::Pending,
+            over_at: None,
             sender: record.map_or(SenderId::from_bytes([0; 16]), |record| record.sender),
             wrongs: wrongs.found,
         });
         let number = known.hands.len() - 1;
-        model.begun_after_stop += begun_after_stop;
+        *model.tally.entry("begun after a stop").or_default() += begun_after_stop;
+        *model.tally.entry("attachments handed over").or_default() += envelope.attachments.len() as u64;
         number
     }
 
@@ -92,7 +95,7 @@ impl World {
         record: Option<&Message>,
         claimed: Option<i64>,
         wrongs: &mut Wrongs<'_>,
-    ) -> usize {
+    ) -> u64 {
         let envelope = wrongs.envelope;
         match record {
             None => wrongs.add("I2", "handed over without a record"),
@@ -175,7 +178,7 @@ fn check_content(envelope: &Envelope, known: &Promised, wrongs: &mut Wrongs<'_>)
 }
 
 /// I3 for a cancel, and I4: what may go again, and when.
-fn check_repetition(envelope: &Envelope, known: &Promised, process: &Process, wrongs: &mut Wrongs<'_>) {
+fn check_repetition(envelope: &Envelope, known: &Promised, process: &Process, now: i64, wrongs: &mut Wrongs<'_>) {
     if let Some(at) = known.canceled_at {
         wrongs.add("I3", format!("its cancelling was acknowledged at {at}"));
     }
@@ -187,8 +190,12 @@ fn check_repetition(envelope: &Envelope, known: &Promised, process: &Process, wr
         if last.attempt >= envelope.attempt {
             wrongs.add("I4", format!("attempt {} was made before", last.attempt));
         }
-        match last.outcome {
+        match last.outcome_at(now) {
             Outcome::Pending => wrongs.add("I4", "another attempt is under way"),
+            // The policy of this run's SMS: a person decides.
+            Outcome::Unknown if envelope.channel() == Channel::Sms && known.retry_asked_at < Some(last.at) => {
+                wrongs.add("I4", "it may have arrived, and nobody asked to have it tried again");
+            }
             Outcome::Submitted | Outcome::Permanent if last.process == process.number => {
                 wrongs.add("I4", format!("it was {:?} before, and the process did not die", last.outcome));
             }

@@ -25,9 +25,18 @@ pub struct HandedOver {
     pub process: u32,
     pub attempt: u16,
     pub outcome: Outcome,
+    /// Another node makes it, and nobody hears of it; it is over by then.
+    pub over_at: Option<i64>,
     pub sender: SenderId,
     /// What is wrong with it, unless it turns out not to have started.
     pub wrongs: Vec<String>,
+}
+
+impl HandedOver {
+    /// What is known of it at a moment.
+    pub fn outcome_at(&self, now: i64) -> Outcome {
+        if self.over_at.is_some_and(|at| at <= now) { Outcome::Unknown } else { self.outcome }
+    }
 }
 
 /// A message, as its caller knows it.
@@ -51,6 +60,8 @@ pub struct Promised {
     pub canceled_at: Option<i64>,
     /// No more hand-overs than these: a cancel was acknowledged while an attempt was under way.
     pub hands_allowed: Option<usize>,
+    /// When a person last asked to have it tried again though it may have arrived.
+    pub retry_asked_at: Option<i64>,
     /// Settled for good in the store when a process began.
     pub is_settled: bool,
     /// What was asked for under an idempotency key.
@@ -90,9 +101,12 @@ pub struct Model {
     pub lanes: BTreeMap<SenderId, Lane>,
     pub violations: Vec<String>,
     pub operations_open: usize,
-    /// Hand-overs that began after a stop was acknowledged, under a claim that was made before it.
-    pub begun_after_stop: usize,
+    /// How often things happened, by name: what never does is not tested.
+    pub tally: Tally,
 }
+
+/// Counts by name.
+pub type Tally = BTreeMap<&'static str, u64>;
 
 impl Model {
     pub fn message(&mut self, id: MessageId, contact: ContactId) -> &mut Promised {
@@ -130,7 +144,7 @@ impl Model {
     }
 
     /// Hand-overs all told.
-    pub fn hands(&self) -> usize {
-        self.messages.values().map(|known| known.hands.len()).sum()
+    pub fn hands(&self) -> u64 {
+        self.messages.values().map(|known| known.hands.len() as u64).sum()
     }
 }

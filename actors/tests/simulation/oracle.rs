@@ -156,7 +156,10 @@ fn limits(world: &World, wrongs: &mut Vec<String>) {
     let model = world.model();
     for (sender, lane) in &model.lanes {
         let Some(limit) = lane.limit else { continue };
-        let is_of_lane = |hand: &&HandedOver| hand.sender == *sender && hand.outcome != Outcome::NotStarted;
+        // Nodes do not share their limits in this version.
+        let is_of_lane = |hand: &&HandedOver| {
+            hand.sender == *sender && hand.outcome != Outcome::NotStarted && hand.over_at.is_none()
+        };
         let mut times: Vec<i64> =
             model.messages.values().flat_map(|known| &known.hands).filter(is_of_lane).map(|hand| hand.at).collect();
         times.sort_unstable();

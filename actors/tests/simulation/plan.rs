@@ -5,6 +5,13 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
+/// What callers do most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Focus {
+    Messages,
+    Contacts,
+}
+
 /// Drawn from the seed. Rates are per thousand calls, unless they say otherwise.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
@@ -25,6 +32,7 @@ pub struct Plan {
     pub clock_set: u32,
     /// Processes that come back under another name, per thousand.
     pub renamed: u32,
+    pub focus: Focus,
     pub operations: u32,
     pub contacts: usize,
     pub active_contacts: usize,
@@ -64,6 +72,7 @@ impl Plan {
             has_rival: rng.random_bool(0.6),
             clock_set: some(&mut rng, 0.3, 40),
             renamed: if rng.random_bool(0.3) { 400 } else { 0 },
+            focus: if rng.random_bool(0.2) { Focus::Contacts } else { Focus::Messages },
             operations: rng.random_range(60..180),
             contacts: rng.random_range(2..9),
             active_contacts: rng.random_range(1..5),

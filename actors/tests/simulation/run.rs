@@ -17,6 +17,7 @@ use sendwheel_actors::store::keys::DirectoryKey;
 use sendwheel_actors::store::memory::MemoryStore;
 use sendwheel_actors::store::{Acquired, Batch, Index, Mutation, NodeId, Store, Table, codec};
 
+use crate::model::Tally;
 use crate::oracle;
 use crate::probe::probe;
 use crate::provider::Provider;
@@ -50,11 +51,7 @@ pub struct Report {
     pub seed: u64,
     pub violations: Vec<String>,
     pub events: Vec<String>,
-    pub processes: u32,
-    pub hands: usize,
-    pub store_calls: u64,
-    pub begun_after_stop: usize,
-    pub messages: usize,
+    pub tally: Tally,
 }
 
 /// How a process ended.
@@ -225,16 +222,9 @@ pub fn run(seed: u64) -> Report {
         }
     }
     oracle::check(&world);
-    let (events, store_calls) = (world.events(), world.store_calls());
-    let model = world.model();
-    Report {
-        seed,
-        violations: model.violations.clone(),
-        events,
-        processes: number,
-        hands: model.hands(),
-        store_calls,
-        begun_after_stop: model.begun_after_stop,
-        messages: model.messages.len(),
-    }
+    let events = world.events();
+    let mut model = world.model();
+    let hands = model.hands();
+    model.tally.extend([("processes", u64::from(number)), ("hand-overs", hands), ("calls", world.store_calls())]);
+    Report { seed, violations: model.violations.clone(), events, tally: model.tally.clone() }
 }

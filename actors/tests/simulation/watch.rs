@@ -81,6 +81,7 @@ impl Model {
             if known.was_born && !known.is_busy {
                 wrongs.push(format!("I4: {id} came back"));
             }
+            let is_again = known.was_born;
             let was = std::mem::take(known);
             *known = Promised {
                 was_born: true,
@@ -93,6 +94,7 @@ impl Model {
                 request: was.request,
                 ..Promised::default()
             };
+            *self.tally.entry(if is_again { "messages born again" } else { "messages" }).or_default() += 1;
         }
         self.mirror.messages.insert(id, new);
     }
@@ -103,6 +105,7 @@ impl Model {
         };
         let is_its_contact_there = self.mirror.contacts.get(&old.contact).is_some_and(|contact| !contact.is_deleted());
         let is_past = old.state.name().is_final() && forgets_before.is_some_and(|before| old.since.0 <= before);
+        *self.tally.entry(if is_its_contact_there { "forgotten" } else { "deleted" }).or_default() += 1;
         if is_its_contact_there && !is_past {
             wrongs.push(format!("I2: {id} was removed: {} since {}", old.state.name(), old.since));
         }
@@ -125,6 +128,7 @@ impl Model {
             }
             let person = self.people.entry(id).or_default();
             person.births += 1;
+            *self.tally.entry(if person.births > 1 { "contacts born again" } else { "contacts" }).or_default() += 1;
             (person.is_deletion_asked, person.deleted_at, person.denied_at) = (false, None, [None; 2]);
         }
         self.mirror.contacts.insert(id, new);

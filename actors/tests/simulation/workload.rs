@@ -20,6 +20,7 @@ use sendwheel_actors::engine::api::{
     Caller, Created, EngineError, EngineResult, Idempotency, MessageView, NewAttachment, NewIntent, NewMessage,
 };
 
+use crate::plan::Focus;
 use crate::world::{Process, World};
 
 pub const ACCOUNT: AccountNo = AccountNo(1);
@@ -96,6 +97,15 @@ impl Callers {
 
     /// One operation, drawn.
     pub fn operate(&self, rng: &mut StdRng, number: u32) {
+        if self.world.plan.focus == Focus::Contacts && rng.random_bool(0.7) {
+            return match rng.random_range(0..100) {
+                0..40 => self.upsert(rng),
+                40..60 => self.name_contact(rng),
+                60..85 => self.delete_contact(rng),
+                85..95 => self.change_addresses(rng),
+                _ => self.schedule(rng, number),
+            };
+        }
         match rng.random_range(0..100) {
             0..35 => self.schedule(rng, number),
             35..39 => self.ask_again(rng),

@@ -119,6 +119,11 @@ impl World {
         self.log.lock().unwrap().clone()
     }
 
+    /// Something happened that a run is to have seen.
+    pub fn count(&self, what: &'static str) {
+        *self.model().tally.entry(what).or_default() += 1;
+    }
+
     /// A rule was broken.
     pub fn violation(&self, text: impl AsRef<str>) {
         self.log(format!("VIOLATION {}", text.as_ref()));
