@@ -32,7 +32,7 @@ pub fn profile(number: usize) -> Profile {
 
 /// Few, so that they meet.
 fn some_external_id(rng: &mut StdRng) -> String {
-    format!("crm-{}", rng.random_range(0..3))
+    format!("crm-{}", rng.random_range(0..5))
 }
 
 impl Callers {

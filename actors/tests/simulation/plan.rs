@@ -68,7 +68,7 @@ impl Plan {
             renew_fails: if rng.random_bool(0.3) { 900 } else { 30 },
             renew_slow: if rng.random_bool(0.25) { 500 } else { 0 },
             slow: rng.random_range(0..120),
-            suspend: some(&mut rng, 0.5, 400),
+            suspend: some(&mut rng, 0.5, 150),
             has_rival: rng.random_bool(0.6),
             clock_set: some(&mut rng, 0.3, 40),
             renamed: if rng.random_bool(0.3) { 400 } else { 0 },

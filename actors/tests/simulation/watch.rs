@@ -49,6 +49,7 @@ impl World {
                     let id = ContactId::from_bytes(key[..].try_into().unwrap());
                     model.saw_contact_go(id, &mut wrongs);
                 }
+                Mutation::Put(Table::Alias, ..) => *model.tally.entry("aliases").or_default() += 1,
                 _ => {}
             }
         }

@@ -99,8 +99,8 @@ impl Callers {
     pub fn operate(&self, rng: &mut StdRng, number: u32) {
         if self.world.plan.focus == Focus::Contacts && rng.random_bool(0.7) {
             return match rng.random_range(0..100) {
-                0..40 => self.upsert(rng),
-                40..60 => self.name_contact(rng),
+                0..30 => self.upsert(rng),
+                30..60 => self.name_contact(rng),
                 60..85 => self.delete_contact(rng),
                 85..95 => self.change_addresses(rng),
                 _ => self.schedule(rng, number),
