@@ -109,19 +109,31 @@ impl World {
             Some(_) => {}
         }
         let claimed_at = claimed.map_or(i64::MAX, |wall| self.clock.last_shown(wall));
-        let person = model.people.get(&envelope.contact);
-        let removed_at = record.and_then(|record| model.lanes.get(&record.sender)).and_then(|lane| lane.removed_at);
+        let (now, person) = (self.elapsed(), model.people.get(&envelope.contact));
+        let known = model.messages.get(&envelope.message);
+        // Those stop what is claimed, too.
         let stops = [
             ("deletion", person.and_then(|person| person.deleted_at)),
             ("opt-out", person.and_then(|person| person.denied_at[envelope.channel() as usize % 2])),
+            ("suppression of its address", model.stops.get(&envelope.to).and_then(|stop| stop.since)),
+        ];
+        for (what, at) in stops {
+            if at.is_some_and(|at| now > at) {
+                wrongs.add("I3", format!("the {what} was acknowledged at {at:?}, it was claimed at {claimed_at}"));
+            }
+        }
+        let removed_at = record.and_then(|record| model.lanes.get(&record.sender)).and_then(|lane| lane.removed_at);
+        let stops = [
             ("removal of its sender", removed_at),
+            ("reply that takes it back", known.and_then(|known| known.replied_at)),
+            ("receipt that says what became of it", known.and_then(|known| known.arrived_at)),
         ];
         let mut begun_after_stop = 0;
         for (what, at) in stops {
             let Some(at) = at else { continue };
             if claimed_at > at {
                 wrongs.add("I3", format!("claimed at {claimed_at}, after the {what} was acknowledged at {at}"));
-            } else if self.elapsed() > at {
+            } else if now > at {
                 begun_after_stop = 1;
             }
         }

@@ -11,6 +11,7 @@
 
 mod changes;
 mod clock;
+mod conversations;
 mod fate;
 mod handover;
 mod model;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sendwheel_actors::domain::address::Address;
 use sendwheel_actors::domain::directory::Limit;
 use sendwheel_actors::domain::ids::{ContactId, MessageId, SenderId};
 use sendwheel_actors::engine::api::NewMessage;
@@ -60,6 +61,12 @@ pub struct Promised {
     pub canceled_at: Option<i64>,
     /// No more hand-overs than these: a cancel was acknowledged while an attempt was under way.
     pub hands_allowed: Option<usize>,
+    /// Since when its scheduling is acknowledged.
+    pub acknowledged_at: i64,
+    /// Its contact wrote, and it was to be taken back then.
+    pub replied_at: Option<i64>,
+    /// Its provider said for good what became of it.
+    pub arrived_at: Option<i64>,
     /// When a person last asked to have it tried again though it may have arrived.
     pub retry_asked_at: Option<i64>,
     /// Settled for good in the store when a process began.
@@ -82,6 +89,13 @@ pub struct Person {
     pub external_id: Option<(String, u32)>,
 }
 
+/// An address that nothing may go to.
+#[derive(Debug, Clone, Default)]
+pub struct Stop {
+    pub is_busy: bool,
+    pub since: Option<i64>,
+}
+
 #[derive(Debug, Clone)]
 pub struct Lane {
     pub limit: Option<Limit>,
@@ -99,6 +113,7 @@ pub struct Model {
     pub by_contact: BTreeMap<ContactId, Vec<MessageId>>,
     pub people: BTreeMap<ContactId, Person>,
     pub lanes: BTreeMap<SenderId, Lane>,
+    pub stops: BTreeMap<Address, Stop>,
     pub violations: Vec<String>,
     pub operations_open: usize,
     /// How often things happened, by name: what never does is not tested.
@@ -129,6 +144,7 @@ impl Model {
         }
         self.people.values_mut().for_each(|person| person.is_busy = false);
         self.lanes.values_mut().for_each(|lane| lane.is_busy = false);
+        self.stops.values_mut().for_each(|stop| stop.is_busy = false);
     }
 
     pub fn hand_over_ended(&mut self, message: MessageId, number: usize, outcome: Outcome) {

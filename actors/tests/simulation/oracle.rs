@@ -16,7 +16,7 @@ use crate::records;
 use crate::world::{Process, World};
 
 /// Longest wait for quiet, virtual: breakers, backoffs and claims of dead processes are over long before.
-const PATIENCE: Duration = Duration::from_secs(1_800);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// What lies in the store, read from its bytes.
 pub struct Found {
@@ -45,7 +45,7 @@ fn read(store: &MemoryStore) -> Found {
 }
 
 /// What still has to happen by now.
-fn moving(world: &World, contents: &Contents) -> Vec<String> {
+fn moving(world: &World, process: &Process) -> Vec<String> {
     let (now, model) = (world.now(), world.model());
     let mut out = Vec::new();
     for message in model.mirror.messages.values() {
@@ -58,7 +58,10 @@ fn moving(world: &World, contents: &Contents) -> Vec<String> {
     }
     let deleted = model.mirror.contacts.values().filter(|contact| contact.is_deleted());
     out.extend(deleted.map(|contact| format!("the deletion of {}", contact.id)));
-    for (partition, index, score, member) in &contents.entries {
+    if !out.is_empty() {
+        return out;
+    }
+    for (partition, index, score, member) in &process.store.contents().entries {
         if matches!(index, Index::Due | Index::Waiting(..)) && score.0 <= now {
             let what = Ticket::from_entry(*score, member);
             out.push(format!("an entry of {index:?} in {partition}: {what:?}"));
@@ -73,7 +76,7 @@ pub async fn until_quiet(world: &World, process: &Process) {
     loop {
         tokio::time::sleep(Duration::from_secs(2)).await;
         let open = world.model().operations_open;
-        let left = moving(world, &process.store.contents());
+        let left = moving(world, process);
         if left.is_empty() && open == 0 {
             return;
         }
@@ -122,13 +125,15 @@ fn promises(world: &World, found: &Found, wrongs: &mut Vec<String>) {
             if !is_there {
                 wrongs.push(format!("I2: {id} outlived its contact"));
             }
-            let took = known.hands.iter().any(|hand| hand.outcome == Outcome::Submitted);
+            // A receipt may have proved an attempt whose outcome was unknown.
+            let is_there = |hand: &HandedOver| matches!(hand.outcome, Outcome::Submitted | Outcome::Unknown);
+            let took = known.hands.iter().any(is_there);
             match message.state.name() {
                 StateName::Scheduled if message.due_at.0 <= now - 60_000 => {
                     wrongs.push(format!("I2: {id} is still scheduled for {}", message.due_at));
                 }
                 StateName::Sending => wrongs.push(format!("I2: {id} is still being sent")),
-                StateName::Submitted if !took => wrongs.push(format!("I2: {id} is submitted and was never taken")),
+                StateName::Submitted | StateName::Delivered | StateName::Bounced if !took => wrongs.push(format!("I2: {id} is submitted and was never taken")),
                 state => {
                     if known.canceled_at.is_some() && state != StateName::Canceled {
                         wrongs.push(format!("I3: the cancelling of {id} was acknowledged, and it is {state}"));

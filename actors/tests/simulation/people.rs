@@ -46,7 +46,7 @@ impl Callers {
     }
 
     /// Ends an operation on a contact. What it was told counts for the life that it was told of.
-    fn leave_person(&self, (contact, births): (ContactId, u32), after: impl FnOnce(&mut Person, i64)) {
+    pub fn leave_person(&self, (contact, births): (ContactId, u32), after: impl FnOnce(&mut Person, i64)) {
         let now = self.world.elapsed();
         let mut model = self.world.model();
         let person = model.people.get_mut(&contact).unwrap();

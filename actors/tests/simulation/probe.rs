@@ -8,7 +8,7 @@ use std::time::Duration;
 use sendwheel_actors::domain::address::Channel;
 use sendwheel_actors::domain::directory::Limit;
 use sendwheel_actors::domain::ids::{ContactId, MessageId, SenderId};
-use sendwheel_actors::domain::message::{Class, Content, StateName};
+use sendwheel_actors::domain::message::{Class, Content, Message, State, StateName};
 use sendwheel_actors::domain::schedule::{IfLate, QuietHoursPolicy};
 use sendwheel_actors::engine::api::{EngineError, NewIntent, NewMessage};
 
@@ -43,7 +43,15 @@ fn message(channel: Channel, from: SenderId) -> NewMessage {
 /// Asks, and waits for what comes of it.
 pub async fn probe(callers: &Callers) {
     let world = &callers.world;
-    tokio::time::sleep(REST).await;
+    // Nothing else is to take the lanes' tokens meanwhile.
+    loop {
+        tokio::time::sleep(REST).await;
+        let soon = world.now() + 2 * REST.as_millis() as i64;
+        let is_soon = |message: &Message| message.state == State::Scheduled && message.due_at.0 < soon;
+        if !world.model().mirror.messages.values().any(is_soon) {
+            break;
+        }
+    }
     world.begin_probe();
     let lanes: Vec<(SenderId, Channel, Limit)> = {
         let model = world.model();
@@ -72,7 +80,9 @@ pub async fn probe(callers: &Callers) {
         let left = || -> Vec<MessageId> {
             let model = world.model();
             let state = |id: &MessageId| model.mirror.messages.get(id).map(|message| message.state.name());
-            asked.iter().filter(|id| state(id) != Some(StateName::Submitted)).copied().collect()
+            // One to a suppressed address is taken back when its turn comes.
+            let is_there = |id: &&MessageId| matches!(state(id), Some(StateName::Scheduled | StateName::Sending));
+            asked.iter().filter(is_there).copied().collect()
         };
         while !left().is_empty() && world.elapsed() < until {
             tokio::time::sleep(Duration::from_millis(50)).await;

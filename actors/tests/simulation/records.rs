@@ -4,14 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::FutureExt;
+use sendwheel_actors::contact::decide::blobs_of_item;
 use sendwheel_actors::domain::clock::UnixMs;
 use sendwheel_actors::domain::contact::Contact;
+use sendwheel_actors::domain::conversation::ThreadItem;
 use sendwheel_actors::domain::ids::{ContactId, MessageId, Partition};
 use sendwheel_actors::domain::message::{BlobKey, Message, State, StoredContent};
+use sendwheel_actors::domain::suppression::Suppression;
 use sendwheel_actors::domain::ticket::{Ticket, TicketKind};
-use sendwheel_actors::store::keys::{self, AttentionMember, HeldMember, SearchMember, WaitingScope};
+use sendwheel_actors::store::keys::{self, AttentionMember, HeldMember, SearchMember, TimelineMember, WaitingScope};
 use sendwheel_actors::store::memory::MemoryStore;
-use sendwheel_actors::store::{Counter, Index, Key, Member, Store, Table};
+use sendwheel_actors::store::{Counter, Index, Key, Member, Store, Table, codec};
 
 use crate::oracle::Found;
 use crate::workload::ACCOUNT;
@@ -65,13 +68,38 @@ fn expected_of_contact(partition: Partition, contact: &Contact) -> Vec<EntryOf> 
     let mut out: Vec<_> =
         terms.map(|member| (partition, Index::Search(contact.account), UnixMs(0), member)).collect();
     let member = keys::contact_member(contact.id);
+    let active = contact.conversation.last_activity_at;
+    out.extend(active.map(|at| (partition, Index::Inbox(contact.account), at, member.clone())));
     out.push((partition, Index::Contacts(contact.account), contact.created_at, member));
+    out
+}
+
+/// Items of threads, and suppressed addresses.
+fn expected_of_others(found: &Found) -> Vec<EntryOf> {
+    let mut out = Vec::new();
+    for ((partition, table, _), bytes) in &found.contents.records {
+        match table {
+            Table::Item => {
+                let item: ThreadItem = codec::decode(bytes).unwrap();
+                let member = TimelineMember::Item(item.id).encode();
+                out.push((*partition, Index::Timeline(item.contact), item.at, member));
+            }
+            Table::Suppression => {
+                let suppression: Suppression = codec::decode(bytes).unwrap();
+                let digest = keys::address_digest(suppression.account, &suppression.address);
+                let member = keys::suppression_member(digest);
+                out.push((*partition, Index::Suppressions(suppression.account), suppression.since, member));
+            }
+            _ => {}
+        }
+    }
     out
 }
 
 /// Records and entries, both ways.
 fn entries(world: &World, found: &Found, wrongs: &mut Vec<String>) {
     let mut expected: BTreeSet<EntryOf> = found.messages.values().flat_map(expected_of_message).collect();
+    expected.extend(expected_of_others(found));
     let partition = |contact: &Contact| world.partitions.of_contact(contact.id);
     expected.extend(live(found).flat_map(|contact| expected_of_contact(partition(contact), contact)));
     let mut tickets: BTreeMap<MessageId, u32> = BTreeMap::new();
@@ -153,6 +181,16 @@ fn blobs(found: &Found, wrongs: &mut Vec<String>) {
         expected.extend(message.attachments.iter().map(|attachment| of_message(attachment.blob)));
         if matches!(message.content, StoredContent::Blob { .. }) {
             expected.insert(of_message(BlobKey::CONTENT));
+        }
+    }
+    for ((partition, table, _), bytes) in &found.contents.records {
+        if *table == Table::Item {
+            let item: ThreadItem = codec::decode(bytes).unwrap();
+            let of_item = |number| (*partition, keys::blob(BlobKey { message: item.id, number }));
+            expected.extend(blobs_of_item(&item).map(of_item));
+            if !found.contacts.contains_key(&item.contact) {
+                wrongs.push(format!("I2: item {} outlived its contact", item.id));
+            }
         }
     }
     let is_blob = |key: &&(Partition, Table, Key)| key.1 == Table::Blob;

@@ -45,8 +45,10 @@ pub const fn is_lost(error: &EngineError) -> bool {
     matches!(error, EngineError::Unavailable | EngineError::Stopping | EngineError::OutOfSpace)
 }
 
-fn attachment_name(number: u32) -> String {
-    format!("file-{number}")
+/// An attachment that can be told from all others.
+pub fn attachment(number: u32) -> NewAttachment {
+    let filename = format!("file-{number}");
+    NewAttachment { filename, content_type: "text/plain".into(), bytes: attachment_bytes(number) }
 }
 
 /// Which attachment has this name.
@@ -102,22 +104,29 @@ impl Callers {
                 0..30 => self.upsert(rng),
                 30..60 => self.name_contact(rng),
                 60..85 => self.delete_contact(rng),
-                85..95 => self.change_addresses(rng),
+                85..90 => self.change_addresses(rng),
+                90..93 => self.suppress(rng),
+                93..96 => self.opt_out(rng),
+                96..98 => self.receive(rng, number),
                 _ => self.schedule(rng, number),
             };
         }
         match rng.random_range(0..100) {
-            0..35 => self.schedule(rng, number),
-            35..39 => self.ask_again(rng),
-            39..42 => self.requeue(rng),
-            42..53 => self.cancel(rng),
-            53..67 => self.edit(rng, number),
-            67..74 => self.send_now(rng),
-            74..79 => self.consent(rng),
-            79..82 => self.delete_contact(rng),
-            82..86 => self.upsert(rng),
-            86..88 => self.name_contact(rng),
-            88..90 => self.change_addresses(rng),
+            0..33 => self.schedule(rng, number),
+            33..37 => self.ask_again(rng),
+            37..40 => self.requeue(rng),
+            40..50 => self.cancel(rng),
+            50..62 => self.edit(rng, number),
+            62..68 => self.send_now(rng),
+            68..72 => self.consent(rng),
+            72..75 => self.delete_contact(rng),
+            75..78 => self.upsert(rng),
+            78..80 => self.name_contact(rng),
+            80..82 => self.change_addresses(rng),
+            82..85 => self.suppress(rng),
+            85..86 => self.opt_out(rng),
+            86..88 => self.receive(rng, number),
+            88..90 => self.receipt(rng),
             90..94 => self.pause(rng),
             94..95 => self.remove_sender(rng),
             95..97 => self.rename(rng),
@@ -195,11 +204,6 @@ impl Callers {
         let Like { contact, channel, from, intent: (due, is_now), class } = like;
         let is_email = channel == Channel::Email;
         let files = if is_email && rng.random_bool(0.3) { rng.random_range(1..4) } else { 0 };
-        let attachment = |number| NewAttachment {
-            filename: attachment_name(number),
-            content_type: "text/plain".into(),
-            bytes: attachment_bytes(number),
-        };
         let key = rng.random_bool(0.5).then(|| format!("message {number}"));
         let new = NewMessage {
             channel,
@@ -216,7 +220,7 @@ impl Callers {
             class: Some(class),
             if_late: if rng.random_bool(0.1) { IfLate::SkipAfter(Duration::from_secs(2)) } else { IfLate::Send },
             quiet_hours: QuietHoursPolicy::Defer,
-            cancel_on_reply: false,
+            cancel_on_reply: rng.random_bool(0.2),
             metadata: Default::default(),
             idempotency: key.clone().and_then(keyed),
         };
@@ -252,6 +256,7 @@ impl Callers {
         let mut model = self.world.model();
         let known = model.message(message.id, contact);
         (known.is_acknowledged, known.is_busy, known.placed_at) = (true, false, now);
+        known.acknowledged_at = now;
         (known.dues, known.texts) = (vec![message.due_at.0], texts);
         format!("{} due {}", message.id, message.due_at.0)
     }
@@ -285,8 +290,11 @@ impl Callers {
                 // Its record had left: it is another message now.
                 Ok(Created::New(view)) if view.message.id == id && view.message.version == 1 => {
                     let due = Some(vec![view.message.due_at.0]);
-                    me.world.model().messages.get_mut(&id).unwrap().is_acknowledged = true;
                     me.settle(id, due, None);
+                    let now = me.world.elapsed();
+                    let mut model = me.world.model();
+                    let known = model.messages.get_mut(&id).unwrap();
+                    (known.is_acknowledged, known.acknowledged_at) = (true, now);
                     return "new".into();
                 }
                 Err(EngineError::Conflict { code: "idempotency_key_reused", .. }) if !is_same => "refused".into(),

@@ -6,7 +6,8 @@ use super::{Decision, Known, Surroundings, live, or_refuse};
 use crate::contact::command::Answer;
 use crate::contact::decision::Effect;
 use crate::contact::entries::change_contact;
-use crate::domain::contact::{Contact, LastUsed, Life, Profile};
+use crate::domain::address::Channel;
+use crate::domain::contact::{Consent, Contact, LastUsed, Life, Profile};
 use crate::domain::conversation::Conversation;
 use crate::domain::ids::{AccountNo, ContactId};
 use crate::protocol::api::{Caller, Created, EngineError, Idempotency, NewContact, ProfilePatch, Upserted};
@@ -95,7 +96,6 @@ pub(super) fn upsert(known: &Known<'_>, caller: &Caller, new: NewContact, around
 
 /// Given fields replace, tags and attributes are added, others stay.
 fn merge(profile: &mut Profile, given: Profile) {
-    use crate::domain::contact::Consent;
     if given.name.is_some() {
         profile.name = given.name;
     }
@@ -204,6 +204,13 @@ pub(super) fn patch(
     }
     let next = changed(contact, profile, around);
     let mut decision = made(Some(contact), next.clone(), EventKind::ContactUpdated);
+    // Before the answer: what is claimed and has not begun does not begin.
+    let is_stopped = |channel: &Channel| {
+        let consent = |contact: &Contact| contact.profile.consent.on(*channel);
+        consent(&next) == Consent::Denied && consent(contact) != Consent::Denied
+    };
+    let stopped = Channel::ALL.into_iter().filter(is_stopped);
+    decision.effects.extend(stopped.map(|channel| Effect::RevokeClaims(Some(channel))));
     decision.reply(Ok(Answer::Contact(Box::new(next))));
     decision
 }
