@@ -54,6 +54,21 @@ fn what_is_parked_while_a_refill_is_read_is_not_forgotten() {
 }
 
 #[test]
+fn what_makes_room_is_overtaken_by_nothing_of_its_contact_that_stepped_aside() {
+    let mut lanes = Lanes::new(LanesSettings { lane_bound: 2, ..LanesSettings::default() }, ms(0));
+    lanes.set_parked(LaneNo(1), Class::Transactional);
+    let (lane, class, _) = lanes.refills()[0];
+    let refill: Vec<_> = (2..5).map(|n| ticket(n, 10).with_contact(7)).collect();
+    assert_eq!(lanes.admit_refill(lane, class, &refill, true), AfterRefill::GoOn);
+    let first = permit(&mut lanes, ms(1));
+    // The others step aside; then one of them stands for all.
+    assert!(matches!(lanes.next(ms(1)), Next::Idle));
+    lanes.release(first.id, Release::Spent { cost: 1 }, ms(1));
+    assert_eq!(admit(&mut lanes, &[ticket(1, 5).with_contact(7)]), [refill[2]], "the last one, not the one in front");
+    assert_eq!(drain(&mut lanes, ms(1)), [1, 3]);
+}
+
+#[test]
 fn a_refill_that_was_read_before_a_cancel_brings_nothing_back() {
     let mut lanes = lanes();
     lanes.set_parked(LaneNo(1), Class::Transactional);

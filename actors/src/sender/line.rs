@@ -102,9 +102,20 @@ impl Line {
         self.queue.back().is_some_and(|last| order(ticket) < order(last))
     }
 
-    /// Takes out the last ticket that waits in the queue, if this one belongs before it: it makes room.
+    /// Takes out a ticket behind which nothing of its contact waits, if this one belongs before the last one in
+    /// the queue: it makes room. Those aside are behind the one that stands for them, and so go before it.
     pub(super) fn make_room(&mut self, ticket: &QueuedTicket) -> Option<QueuedTicket> {
-        if self.is_before_last(ticket) { self.queue.pop_back() } else { None }
+        let last = self.queue.back().copied().filter(|last| order(ticket) < order(last))?;
+        if let Some(turn) = self.turns.get_mut(&last.contact)
+            && let Some(aside) = turn.aside.pop_back_if(|aside| order(aside) > order(&last))
+        {
+            self.aside -= 1;
+            if turn.aside.is_empty() && turn.permit.is_none() {
+                self.turns.remove(&last.contact);
+            }
+            return Some(aside);
+        }
+        self.queue.pop_back()
     }
 
     /// The ticket that may go next. Drops dead ones on the way, and lets those step aside whose contact

@@ -9,19 +9,33 @@
 #![expect(unreachable_pub, reason = "a test binary exports nothing")]
 #![expect(clippy::unwrap_used, reason = "a test fails where it is surprised")]
 
-mod callers;
+mod changes;
+mod clock;
+mod conversations;
+mod fate;
+mod handover;
 mod model;
 mod oracle;
+mod people;
+mod plan;
+mod probe;
 mod provider;
+mod records;
+mod rival;
 mod run;
+mod senders;
 mod slow_store;
+mod watch;
 mod workload;
 mod world;
 
+use model::Tally;
 use run::{Report, run};
 
 /// Events shown of a run that failed.
 const TAIL: usize = 60;
+/// Seeds that failed after which no more are run.
+const ENOUGH: usize = 10;
 /// Seeds without a wish: about 20 s in a debug build.
 const SEEDS: u64 = 200;
 
@@ -53,24 +67,21 @@ fn invariants_hold_in_every_run_whatever_crashes() {
         return assert_clean(&run(seed), usize::MAX);
     }
     let first = wish("SENDWHEEL_SIM_FIRST").unwrap_or(1);
-    let (mut processes, mut hands, mut messages, mut late, mut calls) = (0, 0, 0, 0, 0);
+    let mut tally = Tally::new();
     let mut failed = Vec::new();
     for seed in first..first + wish("SENDWHEEL_SIM_SEEDS").unwrap_or(SEEDS) {
         let report = run(seed);
-        processes += report.processes;
-        hands += report.hands;
-        messages += report.messages;
-        late += report.begun_after_stop;
-        calls += report.store_calls;
+        report.tally.iter().for_each(|(what, count)| *tally.entry(what).or_default() += count);
         if !report.violations.is_empty() {
             println!("seed {seed}: {}", report.violations.join(" | "));
             failed.push(report);
         }
+        if failed.len() == ENOUGH {
+            println!("that is enough");
+            break;
+        }
     }
-    println!(
-        "{processes} processes, {messages} messages, {hands} hand-overs, {late} begun after a stop, {calls} calls"
-    );
-    println!("{} seeds failed", failed.len());
+    println!("{tally:?}\n{} seeds failed", failed.len());
     if let Some(report) = failed.first() {
         assert_clean(report, TAIL);
     }

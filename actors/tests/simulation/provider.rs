@@ -54,6 +54,9 @@ struct Slot(Provider);
 
 impl Slot {
     fn draw(&self) -> (u32, Duration, Duration) {
+        if self.0.world.is_probing() {
+            return (999, Duration::ZERO, Duration::from_millis(1));
+        }
         let mut rng = self.0.rng.lock().unwrap();
         let connect = Duration::from_millis(if rng.random_bool(0.5) { 0 } else { rng.random_range(0..60) });
         let answer = Duration::from_millis(rng.random_range(0..300));
@@ -68,6 +71,7 @@ impl Connection for Slot {
         if process.is_dead() {
             return std::future::pending().await;
         }
+        world.chance_to_suspend(process);
         if !guard.may_hand_over() {
             world.log(format!("not started: {}", envelope.message));
             return Attempted::NotStarted;
@@ -76,11 +80,13 @@ impl Connection for Slot {
         let under_way = UnderWay { world, message: envelope.message, number };
         let (draw, connect, answer) = self.draw();
         tokio::time::sleep(connect).await;
+        world.chance_to_suspend(process);
         if !guard.may_hand_over() {
             under_way.is_now(Outcome::NotStarted);
             world.log(format!("not finished: {}", envelope.message));
             return Attempted::NotStarted;
         }
+        world.hand_over_goes_through(process, envelope, number);
         tokio::time::sleep(answer).await;
         if process.is_dead() {
             return std::future::pending().await;

@@ -10,28 +10,33 @@ use sendwheel_actors::domain::address::Channel;
 use sendwheel_actors::domain::clock::UnixMs;
 use sendwheel_actors::domain::clock::{Clock, SharedClock};
 use sendwheel_actors::domain::directory::Account;
-use sendwheel_actors::domain::ids::{Partition, PartitionCount};
+use sendwheel_actors::domain::ids::Partition;
 use sendwheel_actors::domain::source::IdSource;
 use sendwheel_actors::engine::{Engine, EngineSettings, EngineStart, Threads, Transports};
 use sendwheel_actors::store::keys::DirectoryKey;
-use sendwheel_actors::store::memory::{MemoryStore, no_faults};
+use sendwheel_actors::store::memory::MemoryStore;
 use sendwheel_actors::store::{Acquired, Batch, Index, Mutation, NodeId, Store, Table, codec};
 
+use crate::model::Tally;
 use crate::oracle;
+use crate::probe::probe;
 use crate::provider::Provider;
 use crate::slow_store::{SlowStore, faults};
 use crate::workload::{ACCOUNT, Callers};
 use crate::world::{Process, World, stream};
 
-const NODE: NodeId = NodeId(7);
+/// The names under which processes run; mostly the first one.
+const NODES: [NodeId; 2] = [NodeId(7), NodeId(9)];
 
-fn settings(world: &World) -> EngineSettings {
-    let mut settings = EngineSettings::for_node(NODE);
+fn settings(world: &World, node: NodeId) -> EngineSettings {
+    let mut settings = EngineSettings::for_node(node);
     settings.shards = world.plan.shards;
     settings.active_contacts = world.plan.active_contacts;
     settings.wheel_horizon = Duration::from_secs(5);
     settings.wheel_page = world.plan.wheel_page;
     settings.lane_bound = world.plan.lane_bound;
+    settings.retention = world.plan.retention.unwrap_or(settings.retention);
+    settings.sweep_every = world.plan.sweep_every;
     for delivery in [&mut settings.email, &mut settings.sms] {
         delivery.retry_base = Duration::from_millis(300);
         delivery.retry_cap = Duration::from_secs(2);
@@ -46,11 +51,7 @@ pub struct Report {
     pub seed: u64,
     pub violations: Vec<String>,
     pub events: Vec<String>,
-    pub processes: u32,
-    pub hands: usize,
-    pub store_calls: u64,
-    pub begun_after_stop: usize,
-    pub messages: usize,
+    pub tally: Tally,
 }
 
 /// How a process ended.
@@ -63,7 +64,8 @@ enum End {
 
 /// The account, as if it had been set up before.
 async fn found(store: &MemoryStore, ids: &IdSource, now: UnixMs) {
-    let Ok(Acquired::Granted(lease)) = store.acquire(Partition::DIRECTORY, NODE, Duration::from_secs(1)).await else {
+    let Ok(Acquired::Granted(lease)) = store.acquire(Partition::DIRECTORY, NODES[0], Duration::from_secs(1)).await
+    else {
         panic!("an empty store is free");
     };
     let account = Account {
@@ -88,7 +90,6 @@ async fn found(store: &MemoryStore, ids: &IdSource, now: UnixMs) {
 struct Run {
     world: Arc<World>,
     seed: u64,
-    data: MemoryStore,
     operations_left: u32,
     operations_done: u32,
 }
@@ -97,7 +98,9 @@ impl Run {
     fn process(&self, number: u32) -> Arc<Process> {
         let cell = Arc::new(OnceLock::new());
         let hook = faults(&self.world, &cell, self.seed, number);
-        let process = Process::new(number, Arc::new(self.data.reopen(hook)));
+        let is_renamed = stream(self.seed, number, 6).random_range(0..1_000) < self.world.plan.renamed;
+        let node = NODES[usize::from(is_renamed)];
+        let process = Process::new(number, node, Arc::new(self.world.handle(node, hook)));
         cell.set(Arc::clone(&process)).unwrap();
         process
     }
@@ -108,7 +111,7 @@ impl Run {
             |channel| Arc::new(Provider::new(Arc::clone(&self.world), Arc::clone(process), channel, self.seed));
         loop {
             let start = EngineStart {
-                settings: settings(&self.world),
+                settings: settings(&self.world, process.node),
                 store: Arc::clone(&store) as _,
                 clock: Arc::clone(&self.world.clock) as SharedClock,
                 ids: ids.clone(),
@@ -123,25 +126,41 @@ impl Run {
         }
     }
 
+    /// Another node has an eye on this process's leases, as long as there are faults.
+    fn let_rival_look(&self) {
+        let world = Arc::clone(&self.world);
+        actix::spawn(async move {
+            while world.has_faults() {
+                tokio::time::sleep(Duration::from_millis(700)).await;
+                world.rival_acts();
+            }
+        });
+    }
+
     /// Lives until it dies, is stopped, or has nothing left to do.
     async fn live(&mut self, process: &Arc<Process>) -> End {
         let number = process.number;
         let ids = IdSource::seeded(self.seed ^ u64::from(number) << 40);
         if number == 0 {
-            found(&self.data, &ids, self.world.clock.now()).await;
+            found(&self.world.data, &ids, self.world.clock.now()).await;
         }
-        self.world.model().process_begins(self.world.now());
-        self.world.note_settled(process);
+        self.world.model().process_begins(self.world.elapsed());
+        self.let_rival_look();
         let engine = self.start(process, &ids).await;
         let callers = Callers { world: Arc::clone(&self.world), process: Arc::clone(process), engine };
         callers.prepare().await;
         let mut rng = stream(self.seed, number, 3);
+        let floods_at = if number == 0 && self.world.plan.floods > 0 { rng.random_range(0..40) } else { u32::MAX };
         // Most processes end in the middle of it, one way or the other.
         let share = rng.random_range(0..self.operations_left * 2 + 1);
         for _ in 0..share.min(self.operations_left) {
             self.operations_left -= 1;
             self.operations_done += 1;
+            self.world.chance_to_set_clock();
             callers.operate(&mut rng, self.operations_done);
+            if self.operations_done == floods_at {
+                callers.flood(&mut rng, self.operations_done);
+            }
             let pause = if rng.random_bool(0.6) { rng.random_range(0..40) } else { rng.random_range(0..1_500) };
             tokio::time::sleep(Duration::from_millis(pause)).await;
         }
@@ -160,6 +179,7 @@ impl Run {
         self.world.heal();
         callers.resume_all().await;
         oracle::until_quiet(&self.world, process).await;
+        probe(&callers).await;
         let left = callers.engine.shutdown(Duration::from_secs(5)).await;
         if left > 0 {
             self.world.violation(format!("{left} permits or requests are left when everything is quiet"));
@@ -171,11 +191,8 @@ impl Run {
 /// Runs a seed to its end.
 pub fn run(seed: u64) -> Report {
     let world = World::new(seed);
-    let partitions = PartitionCount::new(world.plan.partitions).unwrap();
-    let clock = Arc::clone(&world.clock) as SharedClock;
-    let data = MemoryStore::new(partitions, clock, IdSource::seeded(seed ^ 0xdada), no_faults());
     let operations_left = world.plan.operations;
-    let mut run = Run { world: Arc::clone(&world), seed, data, operations_left, operations_done: 0 };
+    let mut run = Run { world: Arc::clone(&world), seed, operations_left, operations_done: 0 };
     world.log(format!("seed {seed}: {:?}", world.plan));
     let mut number = 0;
     loop {
@@ -204,17 +221,10 @@ pub fn run(seed: u64) -> Report {
             break;
         }
     }
-    oracle::check(&world, &run.data);
-    let (events, store_calls) = (world.events(), world.store_calls());
-    let model = world.model();
-    Report {
-        seed,
-        violations: model.violations.clone(),
-        events,
-        processes: number,
-        hands: model.hands(),
-        store_calls,
-        begun_after_stop: model.begun_after_stop,
-        messages: model.messages.len(),
-    }
+    oracle::check(&world);
+    let events = world.events();
+    let mut model = world.model();
+    let hands = model.hands();
+    model.tally.extend([("processes", u64::from(number)), ("hand-overs", hands), ("calls", world.store_calls())]);
+    Report { seed, violations: model.violations.clone(), events, tally: model.tally.clone() }
 }

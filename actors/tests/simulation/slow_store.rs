@@ -1,5 +1,6 @@
 //! A store that takes its time: the store in memory behind random latencies, so that whatever can happen
-//! between a call and its answer does. And the faults that it is given.
+//! between a call and its answer does: also that the process is suspended, or that a commit arrives when nobody
+//! waits for it any more. And the faults that it is given.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -68,6 +69,10 @@ impl SlowStore {
     }
 
     async fn wait(&self) {
+        if self.world.is_probing() {
+            return;
+        }
+        self.world.chance_to_suspend(&self.process);
         let ms = {
             let mut rng = self.rng.lock().unwrap();
             match rng.random_range(0..1_000) {
@@ -81,9 +86,15 @@ impl SlowStore {
         }
     }
 
+    /// Whether something happens that happens so often in a thousand times, as long as there are faults.
+    fn draws(&self, per_thousand: u32) -> bool {
+        self.world.has_faults() && self.rng.lock().unwrap().random_range(0..1_000) < per_thousand
+    }
+
     /// Waits on both sides of a call.
     async fn call<T>(&self, call: impl Future<Output = T>) -> T {
         self.wait().await;
+        self.world.deliver_late();
         let answer = call.await;
         self.wait().await;
         answer
@@ -101,7 +112,15 @@ impl Store for SlowStore {
     }
 
     async fn renew(&self, lease: &Lease) -> Result<Renewal, StoreError> {
-        self.call(self.process.store.renew(lease)).await
+        let delay = |is_slow: bool| {
+            let ms = if is_slow { self.rng.lock().unwrap().random_range(0..6_000) } else { 0 };
+            tokio::time::sleep(Duration::from_millis(ms))
+        };
+        let (before, after) = (self.draws(self.world.plan.renew_slow), self.draws(self.world.plan.renew_slow));
+        delay(before).await;
+        let renewed = self.call(self.process.store.renew(lease)).await;
+        delay(after).await;
+        renewed
     }
 
     async fn release(&self, lease: Lease) -> Result<(), StoreError> {
@@ -119,6 +138,12 @@ impl Store for SlowStore {
     async fn commit(&self, head: &mut Head, batch: Batch) -> Result<(), CommitError> {
         // No commit is free: one that goes round in circles moves time ahead, and is seen.
         tokio::time::sleep(Duration::from_millis(1)).await;
+        if self.draws(self.world.plan.late) {
+            self.world.log(format!("a batch of {} is late", head.partition));
+            self.world.send_late(&self.process, *head, batch);
+            self.wait().await;
+            return Err(CommitError::Unknown("it did not arrive in time".into()));
+        }
         self.call(self.process.store.commit(head, batch)).await
     }
 

@@ -1,26 +1,26 @@
 //! What callers do, drawn from the seed: each operation runs by itself, and what it was told goes into the
 //! model. An operation whose answer is lost may have been applied or not, and the model allows both.
+//! Here: who calls, and everything that makes a message.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use rand::Rng;
 use rand::rngs::StdRng;
 use rand::seq::IteratorRandom;
-use sendwheel_actors::domain::address::{Channel, EmailAddress, Mailbox, PhoneNumber};
+use sendwheel_actors::domain::address::Channel;
 use sendwheel_actors::domain::clock::UnixMs;
-use sendwheel_actors::domain::contact::{Consent, ConsentByChannel, ContactEmail, ContactPhone, Profile};
-use sendwheel_actors::domain::directory::{Limit, Role, SenderAddress};
-use sendwheel_actors::domain::ids::{AccountNo, ContactId, MessageId, PartitionCount, SenderId};
+use sendwheel_actors::domain::directory::Role;
+use sendwheel_actors::domain::ids::{AccountNo, ContactId, MessageId, SenderId};
 use sendwheel_actors::domain::message::{Author, Class, Content, StateName};
 use sendwheel_actors::domain::schedule::{IfLate, QuietHoursPolicy};
 use sendwheel_actors::engine::Engine;
 use sendwheel_actors::engine::api::{
-    Caller, CancelOutcome, EngineError, EngineResult, Idempotency, MessageEdit, NewContact, NewIntent, NewMessage,
-    NewSender, Resolve,
+    Caller, Created, EngineError, EngineResult, Idempotency, MessageView, NewAttachment, NewIntent, NewMessage,
 };
 
-use crate::model::{Lane, Outcome, Person};
+use crate::plan::Focus;
 use crate::world::{Process, World};
 
 pub const ACCOUNT: AccountNo = AccountNo(1);
@@ -36,25 +36,41 @@ pub struct Callers {
     pub engine: Engine,
 }
 
-fn keyed(key: String) -> Option<Idempotency> {
+pub fn keyed(key: String) -> Option<Idempotency> {
     Some(Idempotency { key, request_hash: [7; 16] })
 }
 
 /// The answer is lost: nobody knows whether it was applied.
-const fn is_lost(error: &EngineError) -> bool {
+pub const fn is_lost(error: &EngineError) -> bool {
     matches!(error, EngineError::Unavailable | EngineError::Stopping | EngineError::OutOfSpace)
 }
 
-fn profile(number: usize) -> Profile {
-    let number_of = PhoneNumber::parse(&format!("+1212{:07}", 5_550_000 + number)).unwrap();
-    let address = EmailAddress::parse(&format!("jane{number}@example.org")).unwrap();
-    Profile {
-        name: Some(format!("Jane {number}")),
-        phones: vec![ContactPhone { number: number_of, label: None, primary: true }],
-        emails: vec![ContactEmail { address, label: None, primary: true }],
-        consent: ConsentByChannel { email: Consent::Granted, sms: Consent::Granted },
-        ..Profile::default()
-    }
+/// An attachment that can be told from all others.
+pub fn attachment(number: u32) -> NewAttachment {
+    let filename = format!("file-{number}");
+    NewAttachment { filename, content_type: "text/plain".into(), bytes: attachment_bytes(number) }
+}
+
+/// Which attachment has this name.
+pub fn number_of_attachment(name: &str) -> Option<u32> {
+    name.strip_prefix("file-")?.parse().ok()
+}
+
+/// What is in an attachment; the largest ones make a batch of their own.
+pub fn attachment_bytes(number: u32) -> Bytes {
+    let len = [40, 3_000, 90_000][number as usize % 3];
+    let line = format!("line of attachment {number}\n");
+    line.bytes().cycle().take(len).collect::<Vec<_>>().into()
+}
+
+/// How messages that are asked for together are alike.
+#[derive(Debug, Clone, Copy)]
+struct Like {
+    contact: ContactId,
+    channel: Channel,
+    from: Option<SenderId>,
+    intent: (i64, bool),
+    class: Class,
 }
 
 impl Callers {
@@ -81,69 +97,39 @@ impl Callers {
         answer
     }
 
-    /// Senders and contacts that the run begins with; again and again until they are there.
-    pub async fn prepare(&self) {
-        let limit = |rate, burst| Some(Limit { rate, per: Duration::from_secs(1), burst });
-        let phone = |number: &str| SenderAddress::Phone(PhoneNumber::parse(number).unwrap());
-        let mail =
-            |address| SenderAddress::Email(Mailbox { name: None, address: EmailAddress::parse(address).unwrap() });
-        let senders = [
-            (phone("+12125550001"), limit(2, 2)),
-            (phone("+12125550002"), None),
-            (mail("one@example.com"), limit(5, 1)),
-            (mail("two@example.com"), None),
-        ];
-        for (number, (address, limit)) in senders.into_iter().enumerate() {
-            let is_email = address.channel() == Channel::Email;
-            let new = NewSender {
-                address,
-                label: None,
-                is_default: false,
-                assigned_user: None,
-                limit,
-                country: None,
-                idempotency: keyed(format!("sender {number}")),
-            };
-            while !self.world.model().prepared.contains(&format!("sender {number}")) {
-                match self.answer(self.engine.create_sender(&CALLER, new.clone())).await {
-                    Ok(created) => {
-                        let sender = created.into_inner();
-                        let lane = Lane { limit: sender.effective_limit(), is_email, is_busy: false, removed_at: None };
-                        let mut model = self.world.model();
-                        model.lanes.insert(sender.id, lane);
-                        model.prepared.insert(format!("sender {number}"));
-                    }
-                    Err(_) => tokio::time::sleep(Duration::from_millis(300)).await,
-                }
-            }
-        }
-        for number in 0..self.world.plan.contacts {
-            let new = NewContact { profile: profile(number), idempotency: keyed(format!("contact {number}")) };
-            while !self.world.model().prepared.contains(&format!("contact {number}")) {
-                match self.answer(self.engine.create_contact(&CALLER, new.clone())).await {
-                    Ok(created) => {
-                        let mut model = self.world.model();
-                        model.people.insert(created.into_inner().id, Person::default());
-                        model.prepared.insert(format!("contact {number}"));
-                    }
-                    Err(_) => tokio::time::sleep(Duration::from_millis(300)).await,
-                }
-            }
-        }
-    }
-
     /// One operation, drawn.
     pub fn operate(&self, rng: &mut StdRng, number: u32) {
+        if self.world.plan.focus == Focus::Contacts && rng.random_bool(0.7) {
+            return match rng.random_range(0..100) {
+                0..30 => self.upsert(rng),
+                30..60 => self.name_contact(rng),
+                60..85 => self.delete_contact(rng),
+                85..90 => self.change_addresses(rng),
+                90..93 => self.suppress(rng),
+                93..96 => self.opt_out(rng),
+                96..98 => self.receive(rng, number),
+                _ => self.schedule(rng, number),
+            };
+        }
         match rng.random_range(0..100) {
-            0..42 => self.schedule(rng, number),
-            42..54 => self.cancel(rng),
-            54..70 => self.edit(rng, number),
-            70..78 => self.send_now(rng),
-            78..84 => self.consent(rng),
-            84..87 => self.delete_contact(rng),
-            87..92 => self.pause(rng),
-            92..93 => self.remove_sender(rng),
-            93..97 => self.rename(rng),
+            0..33 => self.schedule(rng, number),
+            33..37 => self.ask_again(rng),
+            37..40 => self.requeue(rng),
+            40..50 => self.cancel(rng),
+            50..62 => self.edit(rng, number),
+            62..68 => self.send_now(rng),
+            68..72 => self.consent(rng),
+            72..75 => self.delete_contact(rng),
+            75..78 => self.upsert(rng),
+            78..80 => self.name_contact(rng),
+            80..82 => self.change_addresses(rng),
+            82..85 => self.suppress(rng),
+            85..86 => self.opt_out(rng),
+            86..88 => self.receive(rng, number),
+            88..90 => self.receipt(rng),
+            90..94 => self.pause(rng),
+            94..95 => self.remove_sender(rng),
+            95..97 => self.rename(rng),
             _ => self.resolve(rng),
         }
     }
@@ -154,7 +140,7 @@ impl Callers {
         alive.map(|(id, _)| *id).choose(rng)
     }
 
-    fn some_sender(&self, rng: &mut StdRng, channel: Channel) -> Option<SenderId> {
+    pub fn some_sender(&self, rng: &mut StdRng, channel: Channel) -> Option<SenderId> {
         let model = self.world.model();
         let lanes = model
             .lanes
@@ -163,19 +149,7 @@ impl Callers {
         lanes.map(|(id, _)| *id).choose(rng)
     }
 
-    /// A message that nobody works on; now somebody does.
-    fn some_message(&self, rng: &mut StdRng) -> Option<MessageId> {
-        let mut model = self.world.model();
-        let free = model.messages.iter().filter(|(_, known)| known.is_acknowledged && !known.is_busy);
-        // The newest are the most alive.
-        let mut free: Vec<_> = free.map(|(id, known)| (known.placed_at, *id)).collect();
-        free.sort_unstable();
-        let (_, id) = free.into_iter().rev().take(12).choose(rng)?;
-        model.messages.get_mut(&id).unwrap().is_busy = true;
-        Some(id)
-    }
-
-    fn some_due(&self, rng: &mut StdRng) -> (NewIntent, i64) {
+    pub fn some_due(&self, rng: &mut StdRng) -> (NewIntent, i64) {
         let now = self.world.now();
         let at = match rng.random_range(0..20) {
             0..5 => return (NewIntent::Now, now),
@@ -188,196 +162,189 @@ impl Callers {
         (NewIntent::At(UnixMs(at)), at)
     }
 
-    fn some_text(rng: &mut StdRng, version: u32) -> String {
-        match rng.random_range(0..10) {
+    pub fn some_text(rng: &mut StdRng, version: u32) -> String {
+        let to_whom = "Dear {{ contact.name }},";
+        match rng.random_range(0..12) {
             0..6 => format!("Hello v{version}"),
-            6..8 => format!("Dear {{{{ contact.name }}}}, v{version} {}", "x".repeat(rng.random_range(100..170))),
+            6..8 => format!("{to_whom} v{version} {}", "x".repeat(rng.random_range(100..170))),
             8 => format!("Long v{version} {}", "y".repeat(rng.random_range(150..400))),
-            _ => format!("Blob v{version} {}", "z".repeat(1_100)),
+            9..11 => format!("Blob v{version} {}", "z".repeat(1_100)),
+            // The name decides whether it fits into its record.
+            _ => format!("{to_whom} v{version} {}", "x".repeat(rng.random_range(920..1_000))),
         }
     }
 
-    fn some_class(rng: &mut StdRng) -> Class {
+    pub fn some_class(rng: &mut StdRng) -> Class {
         Class::ALL[rng.random_range(0..3)]
     }
 
-    fn schedule(&self, rng: &mut StdRng, number: u32) {
-        let Some(contact) = self.some_contact(rng) else { return };
+    fn some_like(&self, rng: &mut StdRng) -> Option<Like> {
+        let contact = self.some_contact(rng)?;
         let channel = if rng.random_bool(0.5) { Channel::Sms } else { Channel::Email };
         let (intent, due) = self.some_due(rng);
+        let from = if rng.random_bool(0.8) { self.some_sender(rng, channel) } else { None };
+        Some(Like { contact, channel, from, intent: (due, intent == NewIntent::Now), class: Self::some_class(rng) })
+    }
+
+    fn schedule(&self, rng: &mut StdRng, number: u32) {
+        if let Some(like) = self.some_like(rng) {
+            self.schedule_like(rng, number, like);
+        }
+    }
+
+    /// Very many for one contact: more than a lane holds, and more than one step of a deletion takes.
+    pub fn flood(&self, rng: &mut StdRng, number: u32) {
+        let Some(like) = self.some_like(rng) else { return };
+        for one in 0..rng.random_range(15..50) {
+            self.schedule_like(rng, number * 1_000 + one, like);
+        }
+    }
+
+    fn schedule_like(&self, rng: &mut StdRng, number: u32, like: Like) {
+        let Like { contact, channel, from, intent: (due, is_now), class } = like;
+        let is_email = channel == Channel::Email;
+        let files = if is_email && rng.random_bool(0.3) { rng.random_range(1..4) } else { 0 };
         let key = rng.random_bool(0.5).then(|| format!("message {number}"));
         let new = NewMessage {
             channel,
             to: None,
-            from: if rng.random_bool(0.8) { self.some_sender(rng, channel) } else { None },
+            from,
             content: Content {
-                subject: (channel == Channel::Email).then(|| "Subject".into()),
+                subject: is_email.then(|| "Subject".into()),
                 text: Some(Self::some_text(rng, number)),
+                html: (is_email && rng.random_bool(0.1)).then(|| "<p>Hello</p>".repeat(900)),
                 render: true,
-                ..Content::default()
             },
-            attachments: Vec::new(),
-            intent,
-            class: Some(Self::some_class(rng)),
+            attachments: (0..files).map(|file| attachment(number * 3 + file)).collect(),
+            intent: if is_now { NewIntent::Now } else { NewIntent::At(UnixMs(due)) },
+            class: Some(class),
             if_late: if rng.random_bool(0.1) { IfLate::SkipAfter(Duration::from_secs(2)) } else { IfLate::Send },
             quiet_hours: QuietHoursPolicy::Defer,
             reply: Default::default(),
-            cancel_on_reply: false,
+            cancel_on_reply: rng.random_bool(0.2),
             metadata: Default::default(),
             idempotency: key.clone().and_then(keyed),
         };
-        let partition = PartitionCount::new(self.world.plan.partitions).unwrap().of_contact(contact);
+        let partition = self.world.partitions.of_contact(contact);
         let id = key.as_deref().map(|key| MessageId::derived(ACCOUNT, contact, key, partition));
         if let Some(id) = id {
             let mut model = self.world.model();
             let known = model.message(id, contact);
             (known.is_busy, known.dues, known.texts) = (true, vec![due], vec![number]);
+            known.request = Some(Box::new(new.clone()));
         }
         let tries = if id.is_some() { rng.random_range(1..4) } else { 1 };
         let me = self.clone();
         self.spawn(format!("schedule {number} {channel} of {contact} due {due}"), async move {
             for _ in 0..tries {
                 match me.answer(me.engine.schedule(&CALLER, contact, new.clone())).await {
-                    Ok(created) => {
-                        let message = created.into_inner().message;
-                        let now = me.world.now();
-                        let mut model = me.world.model();
-                        let known = model.message(message.id, contact);
-                        (known.is_acknowledged, known.is_busy, known.placed_at) = (true, false, now);
-                        (known.dues, known.texts) = (vec![message.due_at.0], vec![number]);
-                        return format!("{} due {}", message.id, message.due_at.0);
-                    }
+                    Ok(created) => return me.scheduled(contact, &created.into_inner(), vec![number]),
                     Err(error) if is_lost(&error) => tokio::time::sleep(Duration::from_millis(400)).await,
-                    Err(error) => return error.to_string(),
+                    Err(error) => {
+                        me.free(id, contact);
+                        return error.to_string();
+                    }
                 }
             }
-            if let Some(id) = id {
-                me.world.model().message(id, contact).is_busy = false;
-            }
+            me.free(id, contact);
             "lost".into()
         });
     }
 
-    /// Ends an operation on a message: its place, when it may be due, what it may say.
-    fn settle(&self, id: MessageId, due: Option<Vec<i64>>, texts: Option<Vec<u32>>) {
-        let now = self.world.now();
+    /// Its caller was told that it is scheduled.
+    fn scheduled(&self, contact: ContactId, view: &MessageView, texts: Vec<u32>) -> String {
+        let (message, now) = (&view.message, self.world.elapsed());
         let mut model = self.world.model();
-        let known = model.messages.get_mut(&id).unwrap();
-        (known.is_busy, known.placed_at) = (false, now);
-        known.dues = due.unwrap_or_else(|| std::mem::take(&mut known.dues));
-        known.texts = texts.unwrap_or_else(|| std::mem::take(&mut known.texts));
+        let known = model.message(message.id, contact);
+        (known.is_acknowledged, known.is_busy, known.placed_at) = (true, false, now);
+        known.acknowledged_at = now;
+        (known.dues, known.texts) = (vec![message.due_at.0], texts);
+        format!("{} due {}", message.id, message.due_at.0)
     }
 
-    fn cancel(&self, rng: &mut StdRng) {
+    fn free(&self, id: Option<MessageId>, contact: ContactId) {
+        if let Some(id) = id {
+            self.world.model().message(id, contact).is_busy = false;
+        }
+    }
+
+    /// The same request again, or another one under the same key.
+    fn ask_again(&self, rng: &mut StdRng) {
         let Some(id) = self.some_message(rng) else { return };
+        let is_same = rng.random_bool(0.7);
+        let asked = {
+            let mut model = self.world.model();
+            let contact = model.by_contact.iter().find(|(_, ids)| ids.contains(&id)).map(|(contact, _)| *contact);
+            let known = model.messages.get_mut(&id).unwrap();
+            contact.zip(known.request.as_deref().cloned()).inspect(|_| known.dues.push(self.world.now()))
+        };
+        let Some((contact, mut new)) = asked else { return self.settle(id, None, None) };
+        if !is_same {
+            new.idempotency = new.idempotency.map(|known| Idempotency { request_hash: [8; 16], ..known });
+        }
         let me = self.clone();
-        self.spawn(format!("cancel {id}"), async move {
-            let answer = me.answer(me.engine.cancel(&CALLER, id)).await;
+        self.spawn(format!("again {id}, same {is_same}"), async move {
+            let answer = me.answer(me.engine.schedule(&CALLER, contact, new)).await;
+            let is_forgotten = me.world.model().messages[&id].is_forgotten;
+            let told = match &answer {
+                Ok(Created::Replayed(view)) if is_same && view.message.id == id => "replayed".into(),
+                // Its record had left: it is another message now.
+                Ok(Created::New(view)) if view.message.id == id && view.message.version == 1 => {
+                    let due = Some(vec![view.message.due_at.0]);
+                    me.settle(id, due, None);
+                    let now = me.world.elapsed();
+                    let mut model = me.world.model();
+                    let known = model.messages.get_mut(&id).unwrap();
+                    (known.is_acknowledged, known.acknowledged_at) = (true, now);
+                    return "new".into();
+                }
+                Err(EngineError::Conflict { code: "idempotency_key_reused", .. }) if !is_same => "refused".into(),
+                Err(EngineError::NotFound | EngineError::Invalid(_)) if is_forgotten => "gone".into(),
+                Err(error) if is_lost(error) || *error == EngineError::NotFound => error.to_string(),
+                other => {
+                    me.world.violation(format!("again: {id}, same {is_same}, was told {other:?}"));
+                    "wrong".into()
+                }
+            };
             me.settle(id, None, None);
-            let now = me.world.now();
-            let mut model = me.world.model();
-            let known = model.messages.get_mut(&id).unwrap();
-            match &answer {
-                Ok(CancelOutcome::Canceled | CancelOutcome::AlreadyHandedOver(StateName::Uncertain)) => {
-                    known.canceled_at = Some(now);
-                }
-                Ok(CancelOutcome::AlreadyHandedOver(StateName::Sending)) => {
-                    let begun = known.hands.iter().filter(|hand| hand.outcome != Outcome::NotStarted).count();
-                    let is_begun = known.hands.last().is_some_and(|hand| hand.outcome == Outcome::Pending);
-                    known.hands_allowed = Some(begun + usize::from(!is_begun));
-                }
-                _ => {}
-            }
-            format!("{answer:?}")
+            told
         });
     }
 
-    fn edit(&self, rng: &mut StdRng, number: u32) {
+    /// A dead letter is revived.
+    fn requeue(&self, rng: &mut StdRng) {
         let Some(id) = self.some_message(rng) else { return };
-        let (intent, due) = if rng.random_bool(0.5) {
-            let (intent, due) = self.some_due(rng);
-            (Some(intent), Some(due))
-        } else {
-            (None, None)
+        let failed = {
+            let model = self.world.model();
+            let record = model.mirror.messages.get(&id);
+            let failed = record.filter(|record| record.state.name() == StateName::Failed);
+            failed.map(|record| (record.contact, model.messages[&id].texts.clone()))
         };
-        let text = rng.random_bool(0.4).then(|| Self::some_text(rng, number));
-        let channel = if rng.random_bool(0.5) { Channel::Sms } else { Channel::Email };
-        let edit = MessageEdit {
-            intent,
-            class: rng.random_bool(0.4).then(|| Self::some_class(rng)),
-            from: if rng.random_bool(0.4) { self.some_sender(rng, channel) } else { None },
-            text: text.clone(),
-            ..MessageEdit::default()
-        };
-        let (dues, texts) = {
+        let Some((contact, texts)) = failed else { return self.settle(id, None, None) };
+        let revived = MessageId::requeued(id);
+        {
             let mut model = self.world.model();
-            let known = model.messages.get_mut(&id).unwrap();
-            let before = (known.dues.clone(), known.texts.clone());
-            known.dues.extend(due);
-            known.texts.extend(text.as_ref().map(|_| number));
-            before
-        };
+            let known = model.message(revived, contact);
+            if std::mem::replace(&mut known.is_busy, true) {
+                drop(model);
+                return self.settle(id, None, None);
+            }
+            known.dues.push(self.world.now());
+            known.texts = texts.clone();
+        }
         let me = self.clone();
-        self.spawn(format!("edit {id} due {due:?} class {:?} from {:?}", edit.class, edit.from), async move {
-            match me.answer(me.engine.edit(&CALLER, id, edit, None)).await {
-                Ok(view) => {
-                    me.settle(id, Some(vec![view.message.due_at.0]), text.map(|_| vec![number]));
-                    format!("due {}", view.message.due_at.0)
-                }
-                Err(error) if is_lost(&error) => {
-                    me.settle(id, None, None);
-                    "lost".into()
-                }
-                Err(error) => {
-                    me.settle(id, Some(dues), Some(texts));
-                    error.to_string()
-                }
-            }
-        });
-    }
-
-    fn send_now(&self, rng: &mut StdRng) {
-        let Some(id) = self.some_message(rng) else { return };
-        self.move_to_now(id, "send now", |me| async move {
-            me.engine.send_now(&CALLER, id).await.map(|view| view.message.due_at.0)
-        });
-    }
-
-    fn resolve(&self, rng: &mut StdRng) {
-        let Some(id) = self.some_message(rng) else { return };
-        let how = if rng.random_bool(0.7) { Resolve::Retry } else { Resolve::Failed };
-        self.move_to_now(id, "resolve", move |me| async move {
-            me.engine.resolve(&CALLER, id, how).await.map(|view| view.message.due_at.0)
-        });
-    }
-
-    fn move_to_now<F>(&self, id: MessageId, what: &str, ask: impl FnOnce(Self) -> F)
-    where
-        F: Future<Output = EngineResult<i64>> + 'static,
-    {
-        let now = self.world.now();
-        let before = {
-            let mut model = self.world.model();
-            let known = model.messages.get_mut(&id).unwrap();
-            let before = known.dues.clone();
-            known.dues.push(now);
-            before
-        };
-        let (me, asked) = (self.clone(), ask(self.clone()));
-        self.spawn(format!("{what} {id}"), async move {
-            match me.answer(asked).await {
-                Ok(due) => {
-                    me.settle(id, Some(vec![due]), None);
-                    // A person who wants it tried again takes an earlier cancel back.
-                    me.world.model().messages.get_mut(&id).unwrap().hands_allowed = None;
-                    format!("due {due}")
-                }
-                Err(error) if is_lost(&error) => {
-                    me.settle(id, None, None);
-                    "lost".into()
+        self.spawn(format!("requeue {id} as {revived}"), async move {
+            let answer = me.answer(me.engine.requeue(&CALLER, id)).await;
+            me.settle(id, None, None);
+            match answer {
+                Ok(Created::New(view)) => me.scheduled(contact, &view, texts),
+                // It may have been edited or cancelled since it was revived.
+                Ok(Created::Replayed(_)) => {
+                    me.free(Some(revived), contact);
+                    "replayed".into()
                 }
                 Err(error) => {
-                    me.settle(id, Some(before), None);
+                    me.free(Some(revived), contact);
                     error.to_string()
                 }
             }

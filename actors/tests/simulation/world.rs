@@ -3,67 +3,35 @@
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
 
+use rand::SeedableRng;
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
 use sendwheel_actors::domain::address::Channel;
-use sendwheel_actors::domain::clock::{BootUs, Clock, UnixMs};
-use sendwheel_actors::store::memory::MemoryStore;
+use sendwheel_actors::domain::clock::{Clock, SharedClock};
+use sendwheel_actors::domain::ids::PartitionCount;
+use sendwheel_actors::domain::source::IdSource;
+use sendwheel_actors::store::NodeId;
+use sendwheel_actors::store::memory::{FaultHook, MemoryStore, no_faults};
 use tokio::sync::Notify;
-use tokio::time::Instant;
 
+use crate::clock::SimClock;
+use crate::fate::Fate;
 use crate::model::Model;
-
-/// 2026-11-23T08:00:00Z: where every run begins.
-pub const BEGIN_MS: i64 = 1_795_420_800_000;
-
-/// Time that goes on over processes: each one has a runtime whose paused clock begins anew.
-#[derive(Debug, Default)]
-pub struct SimClock(Mutex<(Duration, Option<Instant>)>);
-
-impl SimClock {
-    fn elapsed(&self) -> Duration {
-        let (before, started) = *self.0.lock().unwrap();
-        before + started.map_or(Duration::ZERO, |at| at.elapsed())
-    }
-
-    /// A process begins; called inside its runtime.
-    pub fn process_begins(&self) {
-        #[expect(clippy::disallowed_methods, reason = "the paused clock of the runtime is this clock's source")]
-        let now = Instant::now();
-        self.0.lock().unwrap().1 = Some(now);
-    }
-
-    /// The process ends, and nothing runs for a while; called inside its runtime.
-    pub fn process_ends(&self, downtime: Duration) {
-        let elapsed = self.elapsed();
-        *self.0.lock().unwrap() = (elapsed + downtime, None);
-    }
-}
-
-impl Clock for SimClock {
-    fn now(&self) -> UnixMs {
-        UnixMs(BEGIN_MS + i64::try_from(self.elapsed().as_millis()).unwrap())
-    }
-
-    fn boot(&self) -> BootUs {
-        BootUs(1_000_000 + u64::try_from(self.elapsed().as_micros()).unwrap())
-    }
-}
+use crate::plan::Plan;
 
 /// One process: from its start to its end or its death.
 #[derive(Debug)]
 pub struct Process {
     pub number: u32,
+    pub node: NodeId,
     pub store: Arc<MemoryStore>,
     is_dead: AtomicBool,
     died: Notify,
 }
 
 impl Process {
-    pub fn new(number: u32, store: Arc<MemoryStore>) -> Arc<Self> {
-        Arc::new(Self { number, store, is_dead: AtomicBool::new(false), died: Notify::new() })
+    pub fn new(number: u32, node: NodeId, store: Arc<MemoryStore>) -> Arc<Self> {
+        Arc::new(Self { number, node, store, is_dead: AtomicBool::new(false), died: Notify::new() })
     }
 
     /// From here on nothing that it does counts: its store hangs, its provider hears nothing, its callers
@@ -82,59 +50,16 @@ impl Process {
     }
 }
 
-/// How a run differs from others, drawn from its seed. Rates are per thousand calls.
-#[derive(Debug, Clone, Copy)]
-pub struct Plan {
-    pub crash: u32,
-    pub fail: u32,
-    pub unknown: u32,
-    pub renew_fails: u32,
-    pub slow: u32,
-    pub operations: u32,
-    pub contacts: usize,
-    pub active_contacts: usize,
-    pub lane_bound: usize,
-    pub wheel_page: usize,
-    pub partitions: u16,
-    pub shards: usize,
-    /// When each provider is down, ms since the beginning.
-    pub down: [(i64, i64); 2],
-}
-
-impl Plan {
-    pub fn of_seed(seed: u64) -> Self {
-        let mut rng = StdRng::seed_from_u64(seed ^ 0x9e37_79b9);
-        let stormy = rng.random_range(0..4);
-        let rate = |rng: &mut StdRng, most: u32| if stormy == 0 { 0 } else { rng.random_range(0..=most) };
-        let mut down = || {
-            let from = rng.random_range(0..60_000);
-            (from, from + rng.random_range(0..20_000))
-        };
-        let down = [down(), down()];
-        Self {
-            crash: rate(&mut rng, 4),
-            fail: rate(&mut rng, 25),
-            unknown: rate(&mut rng, 25),
-            renew_fails: if rng.random_bool(0.3) { 900 } else { 30 },
-            slow: rng.random_range(0..120),
-            operations: rng.random_range(60..200),
-            contacts: rng.random_range(2..9),
-            active_contacts: rng.random_range(1..5),
-            lane_bound: rng.random_range(1..5),
-            wheel_page: rng.random_range(1..6),
-            partitions: [1, 2, 4][rng.random_range(0..3)],
-            shards: rng.random_range(1..3),
-            down,
-        }
-    }
-}
-
 /// Everything that a run shares.
 #[derive(Debug)]
 pub struct World {
     pub plan: Plan,
     pub clock: Arc<SimClock>,
+    pub partitions: PartitionCount,
+    pub data: MemoryStore,
+    pub fate: Mutex<Fate>,
     has_faults: AtomicBool,
+    is_probing: AtomicBool,
     store_calls: AtomicU64,
     log: Mutex<Vec<String>>,
     model: Mutex<Model>,
@@ -145,33 +70,58 @@ const MAX_STORE_CALLS: u64 = 400_000;
 
 impl World {
     pub fn new(seed: u64) -> Arc<Self> {
-        Arc::new(Self {
-            plan: Plan::of_seed(seed),
-            clock: Arc::default(),
+        let (plan, clock) = (Plan::of_seed(seed), Arc::<SimClock>::default());
+        let partitions = PartitionCount::new(plan.partitions).unwrap();
+        let ids = IdSource::seeded(seed ^ 0xdada);
+        let data = MemoryStore::new(partitions, Arc::clone(&clock) as SharedClock, ids, no_faults());
+        let world = Self {
+            plan,
+            clock,
+            partitions,
+            data,
+            fate: Mutex::new(Fate::of_seed(seed)),
             has_faults: AtomicBool::new(true),
+            is_probing: AtomicBool::new(false),
             store_calls: AtomicU64::new(0),
             log: Mutex::default(),
             model: Mutex::default(),
-        })
+        };
+        Arc::new(world)
+    }
+
+    /// A node's handle of the store, whose commits are watched.
+    pub fn handle(self: &Arc<Self>, node: NodeId, faults: FaultHook) -> MemoryStore {
+        self.data.reopen(faults).watched(self.watch(node))
     }
 
     pub fn model(&self) -> MutexGuard<'_, Model> {
         self.model.lock().unwrap()
     }
 
+    /// What the wall clock shows.
     pub fn now(&self) -> i64 {
         self.clock.now().0
     }
 
+    /// Milliseconds since the run began.
+    pub fn elapsed(&self) -> i64 {
+        self.clock.elapsed_ms()
+    }
+
     pub fn log(&self, text: impl AsRef<str>) {
         let mut line = String::new();
-        let at = self.now() - BEGIN_MS;
+        let at = self.elapsed();
         let _ = write!(line, "{:>4}.{:03} {}", at / 1_000, at % 1_000, text.as_ref());
         self.log.lock().unwrap().push(line);
     }
 
     pub fn events(&self) -> Vec<String> {
         self.log.lock().unwrap().clone()
+    }
+
+    /// Something happened that a run is to have seen.
+    pub fn count(&self, what: &'static str) {
+        *self.model().tally.entry(what).or_default() += 1;
     }
 
     /// A rule was broken.
@@ -184,9 +134,20 @@ impl World {
         self.has_faults.load(Ordering::SeqCst)
     }
 
-    pub fn heal(&self) {
+    pub fn heal(self: &Arc<Self>) {
         self.log("all faults end");
         self.has_faults.store(false, Ordering::SeqCst);
+        self.rival_acts();
+    }
+
+    /// Whether nothing takes time any more: what is slow now is the engine.
+    pub fn is_probing(&self) -> bool {
+        self.is_probing.load(Ordering::SeqCst)
+    }
+
+    pub fn begin_probe(&self) {
+        self.log("everything is quick from now on");
+        self.is_probing.store(true, Ordering::SeqCst);
     }
 
     /// Counts a call of the store; false when there were too many of them.
@@ -203,9 +164,8 @@ impl World {
     }
 
     pub fn provider_is_down(&self, channel: Channel) -> bool {
-        let at = self.now() - BEGIN_MS;
         let (from, to) = self.plan.down[channel as usize % 2];
-        self.has_faults() && (from..to).contains(&at)
+        self.has_faults() && (from..to).contains(&self.elapsed())
     }
 }
 

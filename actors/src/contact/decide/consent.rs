@@ -58,6 +58,8 @@ pub(super) fn opt(known: &Known<'_>, change: &OptChange, around: &Surroundings<'
 pub(super) fn suppress(known: &Known<'_>, new: Suppression) -> Decision {
     let digest = keys::address_digest(new.account, &new.address);
     let old = known.records.suppressions.get(&digest).cloned().flatten();
+    // Before it is durable, and also if it is: the set may hold too much, never too little.
+    known.suppressions.insert(&digest);
     let next = match &old {
         Some(old) if old.reason >= new.reason => {
             return Decision::answer(Ok(Answer::Suppressed(Box::new(old.clone()), false)));
@@ -65,8 +67,6 @@ pub(super) fn suppress(known: &Known<'_>, new: Suppression) -> Decision {
         Some(old) => Suppression { since: old.since, ..new },
         None => new,
     };
-    // Before it is durable: the set may hold too much, never too little.
-    known.suppressions.insert(&digest);
     let is_new = old.is_none();
     let mut decision = Decision::default();
     change_suppression(&mut decision.mutations, digest, old.as_ref(), Some(&next));

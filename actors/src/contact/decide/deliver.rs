@@ -40,6 +40,7 @@ const CLAIM_MARGIN: Duration = Duration::from_secs(5);
 enum Check<'a> {
     Send(&'a Sender, Content),
     Stop(State, Reason),
+    NotYet,
 }
 
 pub(super) fn permit(known: &Known<'_>, granted: &PermitGranted, around: &Surroundings<'_>) -> Decision {
@@ -135,6 +136,13 @@ fn claim_or_stop(
             decision.put_message(Some(stored), next, due, around.now);
             decision.effects.push(Effect::Release(message.channel, granted.permit, Release::Unused));
         }
+        Check::NotYet => {
+            if stored.state != State::Scheduled {
+                put_claim(&mut decision, stored, next, due, around);
+            }
+            decision.effects.push(Effect::Rewake(granted.ticket, message.due_at));
+            decision.effects.push(Effect::Release(message.channel, granted.permit, Release::Unused));
+        }
         Check::Send(sender, mut content) => {
             let is_completed = threads::join(known, contact, &mut next, &sender.address, &mut content);
             let number = message.attempts.last().map_or(1, |attempt| attempt.number.saturating_add(1));
@@ -185,6 +193,10 @@ fn put_claim(decision: &mut Decision, old: &Message, next: Message, due: DueEntr
 fn last_check<'a>(known: &Known<'_>, contact: &Contact, message: &Message, around: &Surroundings<'a>) -> Check<'a> {
     if message.is_cancel_requested {
         return Check::Stop(State::Canceled, Reason::CanceledByCaller);
+    }
+    // The wall clock was set back since the wheel let it go.
+    if message.due_at > around.now {
+        return Check::NotYet;
     }
     match (contact.profile.consent.on(message.channel), message.class) {
         (Consent::Denied, _) => return Check::Stop(State::Canceled, Reason::ConsentDenied),

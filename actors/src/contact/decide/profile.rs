@@ -205,6 +205,13 @@ pub(super) fn patch(
     }
     let next = changed(contact, profile, around);
     let mut decision = made(Some(contact), next.clone(), EventKind::ContactUpdated);
+    // Before the answer: what is claimed and has not begun does not begin.
+    let is_stopped = |channel: &Channel| {
+        let consent = |contact: &Contact| contact.profile.consent.on(*channel);
+        consent(&next) == Consent::Denied && consent(contact) != Consent::Denied
+    };
+    let stopped = Channel::ALL.into_iter().filter(is_stopped);
+    decision.effects.extend(stopped.map(|channel| Effect::RevokeClaims(Some(channel))));
     decision.reply(Ok(Answer::Contact(Box::new(next))));
     decision
 }

@@ -40,13 +40,15 @@ pub(super) struct Data {
 }
 
 impl Data {
-    /// Applies a batch; the head after it.
-    pub(super) fn commit(&mut self, expected: Head, batch: Batch) -> Result<Head, CommitError> {
+    /// Whether a batch that names this head may be applied.
+    pub(super) fn check(&self, expected: Head) -> Result<(), CommitError> {
+        let found = self.heads.get(&expected.partition).copied();
+        if found == Some(expected) { Ok(()) } else { Err(CommitError::Fenced { expected: expected.seq, found }) }
+    }
+
+    /// Applies a batch whose head was checked; the head after it.
+    pub(super) fn apply(&mut self, expected: Head, batch: Batch) -> Head {
         let partition = expected.partition;
-        let found = self.heads.get(&partition).copied();
-        if found != Some(expected) {
-            return Err(CommitError::Fenced { expected: expected.seq, found });
-        }
         for mutation in batch.mutations {
             match mutation {
                 Mutation::Put(table, key, value) => {
@@ -68,7 +70,7 @@ impl Data {
         }
         let head = Head { seq: expected.seq + 1, ..expected };
         self.heads.insert(partition, head);
-        Ok(head)
+        head
     }
 
     pub(super) fn get(&self, key: &RecordKey) -> Option<Bytes> {

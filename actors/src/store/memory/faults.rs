@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::ids::Partition;
+use crate::store::contract::{Batch, Head, NodeId};
 
 /// A call of the store, as a hook sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,3 +78,17 @@ pub type FaultHook = Arc<dyn Fn(&Call) -> Fault + Send + Sync>;
 pub fn no_faults() -> FaultHook {
     Arc::new(|_| Fault::Proceed)
 }
+
+/// A batch that is being applied.
+#[derive(Debug)]
+pub struct Applied<'a> {
+    /// The head that it names.
+    pub head: Head,
+    /// Whose lease of the partition the store has, run out or not.
+    pub lease_of: Option<NodeId>,
+    /// What it changes.
+    pub batch: &'a Batch,
+}
+
+/// Sees every batch that a handle applies, as it is applied; it must not call the store.
+pub type CommitWatch = Arc<dyn Fn(&Applied<'_>) + Send + Sync>;

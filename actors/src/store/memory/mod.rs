@@ -24,7 +24,7 @@ use crate::domain::ids::{AccountNo, ContactId, Partition, PartitionCount};
 use crate::domain::source::IdSource;
 pub use data::Contents;
 use data::{Data, LeaseEntry};
-pub use faults::{Call, Fault, FaultHook, no_faults};
+pub use faults::{Applied, Call, CommitWatch, Fault, FaultHook, no_faults};
 
 /// A handle of a store in memory: one process's view of it.
 pub struct MemoryStore {
@@ -33,6 +33,7 @@ pub struct MemoryStore {
     clock: SharedClock,
     ids: IdSource,
     faults: FaultHook,
+    watch: Option<CommitWatch>,
     is_crashed: AtomicBool,
     is_closed: AtomicBool,
 }
@@ -73,6 +74,7 @@ impl MemoryStore {
             clock,
             ids,
             faults,
+            watch: None,
             is_crashed: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
         }
@@ -82,6 +84,12 @@ impl MemoryStore {
     #[must_use]
     pub fn reopen(&self, faults: FaultHook) -> Self {
         Self::over(Arc::clone(&self.data), self.partitions, Arc::clone(&self.clock), self.ids.clone(), faults)
+    }
+
+    /// This handle, with somebody who sees what it commits.
+    #[must_use]
+    pub fn watched(self, watch: CommitWatch) -> Self {
+        Self { watch: Some(watch), ..self }
     }
 
     /// Whether this handle answers nothing any more.
@@ -107,8 +115,25 @@ impl MemoryStore {
         self.data().get(key)
     }
 
+    /// Whose lease of a partition has not run out, for an oracle. Asks no hook, crashed or not.
+    #[must_use]
+    pub fn holder(&self, partition: Partition) -> Option<NodeId> {
+        let now = self.clock.boot();
+        self.data().leases.get(&partition).filter(|lease| lease.until > now).map(|lease| lease.node)
+    }
+
     fn data(&self) -> MutexGuard<'_, Data> {
         self.data.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn apply(&self, head: Head, batch: Batch) -> Result<Head, CommitError> {
+        let mut data = self.data();
+        data.check(head)?;
+        if let Some(watch) = &self.watch {
+            let lease_of = data.leases.get(&head.partition).map(|lease| lease.node);
+            watch(&Applied { head, lease_of, batch: &batch });
+        }
+        Ok(data.apply(head, batch))
     }
 
     /// Asks the hook; never returns on a crashed handle. An error text means: nothing was applied.
@@ -223,7 +248,7 @@ impl Store for MemoryStore {
         let partition = head.partition;
         let call = Call::Commit { partition, mutations: batch.mutations.len(), is_growth: batch.is_growth };
         let then = self.enter(call).await.map_err(|why| CommitError::Unavailable(why.to_owned()))?;
-        let applied = self.data().commit(*head, batch);
+        let applied = self.apply(*head, batch);
         match self.leave(then, applied).await {
             Some(applied) => {
                 *head = applied?;

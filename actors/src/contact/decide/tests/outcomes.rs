@@ -101,8 +101,10 @@ fn a_transient_failure_comes_again_after_its_backoff_and_never_before_the_provid
 fn a_retry_is_due_later_than_the_attempt_it_follows_even_when_the_clock_was_set_back() {
     let mut world = World::new();
     let id = world.sms();
+    let ticket = world.ticket(id);
+    let attempt = world.claim(id).attempt;
     world.now = UnixMs(NOW.0 - 3_600_000);
-    world.attempt(id, transient());
+    world.finish(ticket, attempt, transient());
     assert_eq!(world.message(id).due_at, UnixMs(NOW.0 + 1));
 }
 

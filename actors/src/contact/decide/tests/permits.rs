@@ -96,6 +96,26 @@ fn a_permit_of_the_lane_that_an_edit_left_behind_does_not_claim_the_message() {
 }
 
 #[test]
+fn a_permit_that_comes_early_since_the_clock_was_set_back_waits_for_its_time() {
+    let mut world = World::new();
+    let id = world.sms();
+    let (ticket, due_at) = (world.ticket(id), world.now);
+    world.claim(id);
+    world.now = due_at.minus(Duration::from_secs(60));
+    for is_claimed in [true, false] {
+        assert_eq!(world.state(id) == StateName::Sending, is_claimed);
+        let decision = world.grant(ticket);
+        assert!(envelope(&decision).is_none());
+        assert_eq!(release(&decision), Some(Release::Unused));
+        assert!(decision.effects.iter().any(|effect| matches!(effect, Effect::Rewake(_, at) if *at == due_at)));
+        assert_eq!((world.state(id), world.message(id).attempts.len()), (StateName::Scheduled, 0));
+        assert_eq!(budget(&decision).0, usize::from(is_claimed), "one that is scheduled stays as it is");
+    }
+    world.now = due_at;
+    assert!(envelope(&world.grant(ticket)).is_some());
+}
+
+#[test]
 fn a_claim_of_this_boot_that_is_met_again_was_never_handed_over_and_is_not_counted() {
     let mut world = World::new();
     let id = world.sms();

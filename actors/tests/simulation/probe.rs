@@ -1,0 +1,94 @@
+//! The last look while the process still runs: it has recovered. Every contact gets one more message over each
+//! limited sender, and all of them go as fast as the limits allow: no lane, no contact and no token was left
+//! behind by what happened before.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use sendwheel_actors::domain::address::Channel;
+use sendwheel_actors::domain::directory::Limit;
+use sendwheel_actors::domain::ids::{ContactId, MessageId, SenderId};
+use sendwheel_actors::domain::message::{Class, Content, Message, State, StateName};
+use sendwheel_actors::domain::schedule::{IfLate, QuietHoursPolicy};
+use sendwheel_actors::engine::api::{EngineError, NewIntent, NewMessage};
+
+use crate::workload::{CALLER, Callers};
+
+/// Buckets are full again, breakers let a probe through, what is past its retention has left.
+const REST: Duration = Duration::from_secs(80);
+/// Beyond what the limits make it take.
+const SLACK_MS: i64 = 1_500;
+
+fn message(channel: Channel, from: SenderId) -> NewMessage {
+    NewMessage {
+        channel,
+        to: None,
+        from: Some(from),
+        content: Content {
+            subject: (channel == Channel::Email).then(|| "Probe".into()),
+            text: Some("Probe v0".into()),
+            ..Content::default()
+        },
+        attachments: Vec::new(),
+        intent: NewIntent::Now,
+        class: Some(Class::Conversation),
+        if_late: IfLate::Send,
+        quiet_hours: QuietHoursPolicy::Defer,
+        cancel_on_reply: false,
+        metadata: BTreeMap::new(),
+        idempotency: None,
+    }
+}
+
+/// Asks, and waits for what comes of it.
+pub async fn probe(callers: &Callers) {
+    let world = &callers.world;
+    // Nothing else is to take the lanes' tokens meanwhile.
+    loop {
+        tokio::time::sleep(REST).await;
+        let soon = world.now() + 2 * REST.as_millis() as i64;
+        let is_soon = |message: &Message| message.state == State::Scheduled && message.due_at.0 < soon;
+        if !world.model().mirror.messages.values().any(is_soon) {
+            break;
+        }
+    }
+    world.begin_probe();
+    let lanes: Vec<(SenderId, Channel, Limit)> = {
+        let model = world.model();
+        let live = model.lanes.iter().filter(|(_, lane)| lane.removed_at.is_none());
+        live.filter_map(|(id, lane)| {
+            Some((*id, if lane.is_email { Channel::Email } else { Channel::Sms }, lane.limit?))
+        })
+        .collect()
+    };
+    let contacts: Vec<ContactId> = world.model().mirror.contacts.keys().copied().collect();
+    for (sender, channel, limit) in lanes {
+        let begun = world.elapsed();
+        let mut asked = Vec::new();
+        for contact in &contacts {
+            match callers.engine.schedule(&CALLER, *contact, message(channel, sender)).await {
+                Ok(created) => asked.push(created.into_inner().message.id),
+                // Opted out, or without an address; or the sender is gone, and nobody was told.
+                Err(EngineError::Invalid(_)) => {}
+                Err(error) => world.violation(format!("probe: {contact} could not be written to: {error}")),
+            }
+        }
+        // The burst goes at once.
+        let limited = asked.len().saturating_sub(limit.burst as usize);
+        let interval_ms = limit.per.as_secs_f64() * 1_000.0 / f64::from(limit.rate);
+        let until = begun + (limited as f64 * interval_ms) as i64 + SLACK_MS;
+        let left = || -> Vec<MessageId> {
+            let model = world.model();
+            let state = |id: &MessageId| model.mirror.messages.get(id).map(|message| message.state.name());
+            // One to a suppressed address is taken back when its turn comes.
+            let is_there = |id: &&MessageId| matches!(state(id), Some(StateName::Scheduled | StateName::Sending));
+            asked.iter().filter(is_there).copied().collect()
+        };
+        while !left().is_empty() && world.elapsed() < until {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        for id in left() {
+            world.violation(format!("probe: {id} did not go within {} ms", world.elapsed() - begun));
+        }
+    }
+}

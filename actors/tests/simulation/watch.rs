@@ -1,0 +1,150 @@
+//! What is seen of every commit as the store applies it: whose lease it is under, and that each change is the
+//! next one after what lies there, so that nothing late or stale lands on something newer.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sendwheel_actors::domain::contact::Contact;
+use sendwheel_actors::domain::ids::{ContactId, MessageId};
+use sendwheel_actors::domain::message::{Message, StateName};
+use sendwheel_actors::store::memory::{Applied, CommitWatch};
+use sendwheel_actors::store::{Mutation, NodeId, Table, codec};
+
+use crate::model::{Model, Promised};
+use crate::world::World;
+
+/// Records as the commits made them, decoded once.
+#[derive(Debug, Default)]
+pub struct Mirror {
+    pub messages: BTreeMap<MessageId, Message>,
+    pub contacts: BTreeMap<ContactId, Contact>,
+}
+
+impl World {
+    /// Watches a node's handle of the store.
+    pub fn watch(self: &Arc<Self>, node: NodeId) -> CommitWatch {
+        let world = Arc::clone(self);
+        Arc::new(move |applied| world.saw(node, applied))
+    }
+
+    fn saw(&self, node: NodeId, applied: &Applied<'_>) {
+        let mut wrongs = Vec::new();
+        if applied.lease_of.is_some_and(|of| of != node) {
+            wrongs.push(format!(
+                "I5: node {} committed in {} under the lease of node {:?}",
+                node.0, applied.head.partition, applied.lease_of
+            ));
+        }
+        let forgets_before = self.plan.retention.map(|retention| self.clock.latest() - retention.as_millis() as i64);
+        let mut model = self.model();
+        for mutation in &applied.batch.mutations {
+            match mutation {
+                Mutation::Put(Table::Message, _, bytes) => model.saw_message(codec::decode(bytes).unwrap(), &mut wrongs),
+                Mutation::Delete(Table::Message, key) => {
+                    let id = MessageId::from_bytes(key[..].try_into().unwrap());
+                    model.saw_message_go(id, forgets_before, &mut wrongs);
+                }
+                Mutation::Put(Table::Contact, _, bytes) => model.saw_contact(codec::decode(bytes).unwrap(), &mut wrongs),
+                Mutation::Delete(Table::Contact, key) => {
+                    let id = ContactId::from_bytes(key[..].try_into().unwrap());
+                    model.saw_contact_go(id, &mut wrongs);
+                }
+                Mutation::Put(Table::Alias, ..) => *model.tally.entry("aliases").or_default() += 1,
+                _ => {}
+            }
+        }
+        drop(model);
+        for wrong in wrongs {
+            self.violation(wrong);
+        }
+    }
+}
+
+impl Model {
+    fn saw_message(&mut self, new: Message, wrongs: &mut Vec<String>) {
+        let id = new.id;
+        if let Some(old) = self.mirror.messages.get(&id) {
+            let (from, to) = (old.state.name(), new.state.name());
+            if new.version != old.version + 1 {
+                wrongs.push(format!("order: version {} of {id} ({from}) became {} ({to})", old.version, new.version));
+            }
+            // A receipt may prove a hand-over and say how it ended, both at once.
+            let is_proved = from.can_become(StateName::Submitted) && StateName::Submitted.can_become(to);
+            if from != to && !from.can_become(to) && !is_proved {
+                wrongs.push(format!("states: {id} went from {from} to {to}"));
+            }
+        } else {
+            if new.version != 1 {
+                wrongs.push(format!("order: version {} of {id} was written, and none is there", new.version));
+            }
+            if self.mirror.contacts.get(&new.contact).is_none_or(Contact::is_deleted) {
+                wrongs.push(format!("I3: {id} came into being, and its contact {} is gone", new.contact));
+            }
+            let known = self.message(id, new.contact);
+            if known.was_born && !known.is_busy {
+                wrongs.push(format!("I4: {id} came back"));
+            }
+            let is_again = known.was_born;
+            let was = std::mem::take(known);
+            *known = Promised {
+                was_born: true,
+                is_busy: was.is_busy,
+                is_acknowledged: was.is_acknowledged && !was.was_born,
+                placed_at: was.placed_at,
+                dues: was.dues,
+                // What it says in its second life is what its first one said at first, before any edit.
+                texts: if was.was_born { Vec::new() } else { was.texts },
+                request: was.request,
+                ..Promised::default()
+            };
+            *self.tally.entry(if is_again { "messages born again" } else { "messages" }).or_default() += 1;
+        }
+        self.mirror.messages.insert(id, new);
+    }
+
+    fn saw_message_go(&mut self, id: MessageId, forgets_before: Option<i64>, wrongs: &mut Vec<String>) {
+        let Some(old) = self.mirror.messages.remove(&id) else {
+            return wrongs.push(format!("order: {id} was removed, and is not there"));
+        };
+        let is_its_contact_there = self.mirror.contacts.get(&old.contact).is_some_and(|contact| !contact.is_deleted());
+        let is_past = old.state.name().is_final() && forgets_before.is_some_and(|before| old.since.0 <= before);
+        *self.tally.entry(if is_its_contact_there { "forgotten" } else { "deleted" }).or_default() += 1;
+        if is_its_contact_there && !is_past {
+            wrongs.push(format!("I2: {id} was removed: {} since {}", old.state.name(), old.since));
+        }
+        self.message(id, old.contact).is_forgotten = true;
+    }
+
+    fn saw_contact(&mut self, new: Contact, wrongs: &mut Vec<String>) {
+        let id = new.id;
+        if let Some(old) = self.mirror.contacts.get(&id) {
+            let is_same = new.profile == old.profile && new.life == old.life;
+            if new.version != old.version + u32::from(!is_same) {
+                wrongs.push(format!("order: version {} of {id} became {}", old.version, new.version));
+            }
+            if old.is_deleted() && !new.is_deleted() {
+                wrongs.push(format!("I3: {id} was deleted and lives"));
+            }
+        } else {
+            if new.version != 1 {
+                wrongs.push(format!("order: version {} of {id} was written, and none is there", new.version));
+            }
+            let person = self.people.entry(id).or_default();
+            person.births += 1;
+            *self.tally.entry(if person.births > 1 { "contacts born again" } else { "contacts" }).or_default() += 1;
+            (person.is_deletion_asked, person.deleted_at, person.denied_at) = (false, None, [None; 2]);
+        }
+        self.mirror.contacts.insert(id, new);
+    }
+
+    fn saw_contact_go(&mut self, id: ContactId, wrongs: &mut Vec<String>) {
+        match self.mirror.contacts.remove(&id) {
+            Some(old) if old.is_deleted() => {}
+            old => wrongs.push(format!("I2: {id} was removed, and was {:?}", old.map(|old| old.life))),
+        }
+        let left = self.by_contact.get(&id).into_iter().flatten();
+        for message in left.filter(|message| self.mirror.messages.contains_key(*message)) {
+            wrongs.push(format!("I2: {id} went, and {message} is still there"));
+        }
+    }
+}
