@@ -57,6 +57,8 @@ pub(super) struct Lane {
     pub(super) is_paused: bool,
     /// Its sender is gone; it stays until its last permit has ended.
     pub(super) is_removed: bool,
+    /// The directory knows no sender of it (any more).
+    pub(super) is_without_sender: bool,
     pub(super) bucket: Option<Gcra>,
     pub(super) breaker: Breaker,
     pub(super) lines: [Line; 3],
@@ -73,6 +75,7 @@ impl Lane {
             is_configured: false,
             is_paused: false,
             is_removed: false,
+            is_without_sender: false,
             bucket: None,
             breaker: Breaker::default(),
             lines: std::array::from_fn(|_| Line::default()),

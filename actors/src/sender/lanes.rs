@@ -24,13 +24,14 @@ use super::fair::FairRing;
 use super::lane::{Lane, Spot, Weights};
 use super::limits::Gcra;
 use super::permits::{Held, Permits};
+use super::tokens::{Buckets, TooEarly};
 use crate::domain::clock::BootUs;
 use crate::domain::ids::LaneNo;
 use crate::domain::message::Class;
 use crate::domain::ticket::Ticket;
 
 pub use super::report::LaneStatus;
-pub use super::terms::{GUARANTEED_ROOM, LaneConfig, LanesSettings, Next, Permit, Release};
+pub use super::terms::{GUARANTEED_ROOM, LaneConfig, LanesSettings, Next, Permit, Release, Renewal};
 
 enum Tried {
     Granted(Permit),
@@ -54,6 +55,7 @@ pub struct Lanes {
     pub(super) parked: BTreeSet<(LaneNo, Class)>,
     pub(super) waiting: usize,
     pub(super) is_draining: bool,
+    lead: Duration,
 }
 
 impl Lanes {
@@ -72,6 +74,7 @@ impl Lanes {
             parked: BTreeSet::new(),
             waiting: 0,
             is_draining: false,
+            lead: Duration::ZERO,
         }
     }
 
@@ -87,7 +90,7 @@ impl Lanes {
             lane.account = account;
         }
         lane.is_configured = true;
-        lane.is_removed = false;
+        (lane.is_removed, lane.is_without_sender) = (false, false);
         lane.is_paused = paused;
         lane.set_limit(limit, now);
         self.wake(no);
@@ -178,19 +181,12 @@ impl Lanes {
         let picked = lane.pick(no, is_probe, &mut self.cancelled);
         self.waiting -= before - lane.waiting();
         let Some((class, queued)) = picked else { return Tried::Nothing };
-        let lane_token = match lane.bucket.as_mut().map(|bucket| bucket.check(now, queued.cost)).transpose() {
-            Ok(token) => token,
-            Err(until) => return Tried::LaneBlocked(until),
+        let mut buckets = Buckets { lane: &mut lane.bucket, channel: &mut self.channel };
+        let (slot, tokens) = match buckets.take(queued.cost, now, now.plus(self.lead)) {
+            Ok(taken) => taken,
+            Err(TooEarly::Lane(at)) => return Tried::LaneBlocked(at.minus(self.lead)),
+            Err(TooEarly::Channel(at)) => return Tried::ChannelBlocked(at.minus(self.lead)),
         };
-        let channel_token = match self.channel.as_mut().map(|bucket| bucket.check(now, queued.cost)).transpose() {
-            Ok(token) => token,
-            Err(until) => return Tried::ChannelBlocked(until),
-        };
-        for (bucket, token) in [(&mut lane.bucket, &lane_token), (&mut self.channel, &channel_token)] {
-            if let (Some(bucket), Some(token)) = (bucket, token) {
-                bucket.take(token);
-            }
-        }
         if is_probe {
             lane.breaker.probe_started();
         }
@@ -200,23 +196,21 @@ impl Lanes {
         lane.in_flight += 1;
         self.waiting -= 1;
         let ticket = queued.ticket(no, lane.account, class);
-        let held = Held { ticket, lane_token, channel_token, is_probe, is_cancelled: false, is_readmitted: false };
+        let held = Held { ticket, tokens, slot, is_probe, is_cancelled: false, is_readmitted: false };
         self.permits.grant(id, held);
-        Tried::Granted(Permit { id, ticket, granted_at: now, is_probe })
+        Tried::Granted(Permit { id, ticket, slot, is_probe })
     }
 
     /// Ends a permit. One that is not known (it has ended already) is ignored.
     pub fn release(&mut self, permit: u64, release: Release, now: BootUs) {
         let Some(held) = self.permits.end(permit) else { return };
-        let Held { ticket, lane_token, channel_token, is_probe, is_cancelled, is_readmitted } = held;
+        let Held { ticket, tokens, is_probe, is_cancelled, is_readmitted, .. } = held;
         let (no, class) = (ticket.lane, ticket.class());
         let lane = self.lanes.get_mut(&no).expect("a lane outlives its permits");
-        for (bucket, token) in [(&mut lane.bucket, lane_token), (&mut self.channel, channel_token)] {
-            match (bucket, token, release) {
-                (Some(bucket), Some(token), Release::Spent { cost }) => bucket.true_up(token, cost),
-                (Some(bucket), Some(token), _) => _ = bucket.give_back(token),
-                _ => {}
-            }
+        let mut buckets = Buckets { lane: &mut lane.bucket, channel: &mut self.channel };
+        match release {
+            Release::Spent { cost } => buckets.true_up(tokens, cost),
+            Release::Unused | Release::Requeue => buckets.give_back(tokens),
         }
         let goes_back = match release {
             Release::Spent { .. } => false,
@@ -265,6 +259,12 @@ impl Lanes {
         if goes {
             self.ring.push(lane.account, no);
         }
+    }
+
+    /// How far ahead the moment of a permit may lie: as long as it takes to claim its message. Without it a
+    /// limit's tokens would be too old when slow claims come back.
+    pub fn set_lead(&mut self, lead: Duration) {
+        self.lead = lead;
     }
 
     /// While draining, no permits are granted; those that are out end as usual.

@@ -187,7 +187,7 @@ impl Model {
         };
         if let Release::Spent { .. } = release {
             self.live.remove(&message);
-            self.sent.push((permit.granted_at, permit.ticket));
+            self.sent.push((permit.slot, permit.ticket));
         }
         self.lanes.release(permit.id, release, self.now);
         if permit.is_probe && matches!(release, Release::Spent { .. }) {

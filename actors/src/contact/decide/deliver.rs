@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::change::{content_of, replace_content};
 use super::schedule::rendered;
 use super::{Decision, Known, Surroundings, enter, next_version};
-use crate::contact::command::{AttemptEnd, AttemptFinished, PermitGranted};
+use crate::contact::command::{AttemptEnd, AttemptFinished, CLAIM_MARGIN, PermitGranted};
 use crate::contact::decision::Effect;
 use crate::contact::entries::{DueEntry, drop_stale_entry, rename_due_entry};
 use crate::domain::address::Channel;
@@ -29,9 +29,6 @@ use crate::domain::verdict::{Failure, Verdict};
 use crate::protocol::settings::UncertainPolicy;
 use crate::sender::Release;
 use crate::sender::transport::Envelope;
-
-/// Beyond the attempt's own time: what an answer may take back to us before a claim is called orphaned.
-const CLAIM_MARGIN: Duration = Duration::from_secs(5);
 
 /// What the last check says.
 enum Check<'a> {
