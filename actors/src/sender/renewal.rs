@@ -23,8 +23,8 @@ impl Lanes {
     /// whose tokens are too old gets new ones, of a moment not after `latest`.
     pub fn renew(&mut self, permit: u64, now: BootUs, latest: BootUs) -> Renewal {
         let Some(held) = self.permits.get_mut(permit) else { return Renewal::Refused };
-        let lane = self.lanes.get_mut(&held.ticket.lane).expect("a lane outlives its permits");
-        let passes = match lane.breaker.pass(now) {
+        let lane = self.lanes.get_mut(held.ticket.lane).expect("a lane outlives its permits");
+        let passes = match lane.pass(now) {
             Pass::Free => true,
             Pass::ProbeUnderWay => held.is_probe,
             Pass::Probe | Pass::NotBefore(_) => false,
@@ -32,7 +32,7 @@ impl Lanes {
         if self.is_draining || lane.is_paused || lane.is_without_sender || held.is_cancelled || !passes {
             return Renewal::Refused;
         }
-        let mut buckets = Buckets { lane: &mut lane.bucket, channel: &mut self.channel };
+        let mut buckets = Buckets { lane: lane.bucket.as_deref_mut(), channel: self.channel.as_mut() };
         if now <= held.slot.plus(self.settings.permit_ttl) && buckets.honour(&held.tokens) {
             return Renewal::Slot(held.slot);
         }
@@ -55,7 +55,7 @@ impl Lanes {
     /// The lane's sender is gone. It runs on without a limit: each ticket's last check holds its message.
     /// What was claimed before is not handed over any more, unless its permit is still good.
     pub fn sender_is_gone(&mut self, lane: LaneNo) {
-        let Some(state) = self.lanes.get_mut(&lane) else { return };
+        let Some(state) = self.lanes.get_mut(lane) else { return };
         if state.is_without_sender {
             return;
         }

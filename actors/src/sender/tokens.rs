@@ -11,8 +11,8 @@ use crate::domain::clock::BootUs;
 /// The buckets that a ticket of a lane draws on.
 #[derive(Debug)]
 pub(super) struct Buckets<'a> {
-    pub(super) lane: &'a mut Option<Gcra>,
-    pub(super) channel: &'a mut Option<Gcra>,
+    pub(super) lane: Option<&'a mut Gcra>,
+    pub(super) channel: Option<&'a mut Gcra>,
 }
 
 /// What a permit took; nothing where there is no limit.
@@ -45,18 +45,18 @@ impl Buckets<'_> {
             return Err(TooEarly::Channel(of_channel));
         }
         let at = of_lane.max(of_channel);
-        let take = |bucket: &mut Option<Gcra>| {
+        let take = |bucket: &mut Option<&mut Gcra>| {
             let bucket = bucket.as_mut()?;
             let taken = bucket.check(at, cost).expect("it is open from an earlier moment on");
             bucket.take(&taken);
             Some(taken)
         };
-        Ok((at, Tokens { lane: take(self.lane), channel: take(self.channel) }))
+        Ok((at, Tokens { lane: take(&mut self.lane), channel: take(&mut self.channel) }))
     }
 
     /// Gives tokens back that were not used; each bucket takes its own if nothing was taken since.
     pub(super) fn give_back(&mut self, tokens: Tokens) {
-        for (bucket, token) in [(&mut *self.lane, tokens.lane), (&mut *self.channel, tokens.channel)] {
+        for (bucket, token) in [(&mut self.lane, tokens.lane), (&mut self.channel, tokens.channel)] {
             if let (Some(bucket), Some(token)) = (bucket, token) {
                 let _ = bucket.give_back(token);
             }
@@ -65,7 +65,7 @@ impl Buckets<'_> {
 
     /// Charges what the message really cost.
     pub(super) fn true_up(&mut self, tokens: Tokens, cost: u16) {
-        for (bucket, token) in [(&mut *self.lane, tokens.lane), (&mut *self.channel, tokens.channel)] {
+        for (bucket, token) in [(&mut self.lane, tokens.lane), (&mut self.channel, tokens.channel)] {
             if let (Some(bucket), Some(token)) = (bucket, token) {
                 bucket.true_up(token, cost);
             }
@@ -74,11 +74,11 @@ impl Buckets<'_> {
 
     /// Whether these are tokens of the limits as they are now.
     pub(super) fn honour(&self, tokens: &Tokens) -> bool {
-        let is_of = |bucket: &Option<Gcra>, token: &Option<Taken>| match (bucket, token) {
+        let is_of = |bucket: &Option<&mut Gcra>, token: &Option<Taken>| match (bucket, token) {
             (None, _) => true,
             (Some(_), None) => false,
             (Some(bucket), Some(token)) => bucket.is_of_this_limit(token),
         };
-        is_of(self.lane, &tokens.lane) && is_of(self.channel, &tokens.channel)
+        is_of(&self.lane, &tokens.lane) && is_of(&self.channel, &tokens.channel)
     }
 }
