@@ -71,7 +71,7 @@ fn write_event(out: &mut Vec<u8>, id: &str, event: &Event) {
         kind,
         at: happened.at,
         contact_id: happened.contact,
-        message_id: happened.message.map(|(id, _)| id),
+        message_id: happened.message.map(|(id, _)| id).or(happened.item),
         state: happened.message.map(|(_, state)| state.as_str()),
     };
     out.extend_from_slice(format!("id: {id}\nevent: {kind}\ndata: ").as_bytes());
@@ -207,6 +207,7 @@ mod tests {
             kind: EventKind::MessageUpdated,
             contact: ContactId::from_bytes([2; 16]),
             message: Some((message, StateName::Submitted)),
+            item: None,
         };
         write_event(&mut out, "07-3", &Event { number: 3, happened });
         let text = String::from_utf8(out).unwrap();

@@ -7,7 +7,7 @@ use sendwheel_actors::domain::address::Channel;
 use sendwheel_actors::domain::clock::UnixMs;
 use sendwheel_actors::domain::directory::Snapshot;
 use sendwheel_actors::domain::ids::{ContactId, MessageId, SenderId};
-use sendwheel_actors::domain::message::{Attempt, AttemptOutcome, Author, HistoryEntry};
+use sendwheel_actors::domain::message::{Attachment, Attempt, AttemptOutcome, Author, HistoryEntry};
 use sendwheel_actors::domain::reason::{LaneReason, Reason};
 use sendwheel_actors::domain::schedule::{FoldPolicy, GapPolicy, IfLate, Intent, QuietHoursPolicy, Resolution};
 use sendwheel_actors::engine::api::MessageView as Seen;
@@ -111,7 +111,7 @@ pub(crate) struct MessageView<'a> {
 /// A file that goes with a message.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Attachment)]
-struct AttachmentView<'a> {
+pub(crate) struct AttachmentView<'a> {
     #[schema(value_type = String)]
     filename: &'a str,
     #[schema(value_type = String)]
@@ -237,7 +237,7 @@ struct HistoryView {
 }
 
 /// An author by id.
-struct Who(Author);
+pub(crate) struct Who(pub(crate) Author);
 
 impl std::fmt::Display for Who {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -292,6 +292,10 @@ impl<'a> SendView<'a> {
     }
 }
 
+pub(crate) fn attachment(file: &Attachment) -> AttachmentView<'_> {
+    AttachmentView { filename: &file.filename, content_type: &file.content_type, size: file.size }
+}
+
 fn attempt(attempt: &Attempt) -> AttemptView<'_> {
     AttemptView {
         number: attempt.number,
@@ -334,15 +338,7 @@ impl<'a> MessageView<'a> {
             text: text.filter(|_| message.channel == Channel::Email),
             html: seen.content.html.as_deref(),
             render: seen.content.render,
-            attachments: message
-                .attachments
-                .iter()
-                .map(|file| AttachmentView {
-                    filename: &file.filename,
-                    content_type: &file.content_type,
-                    size: file.size,
-                })
-                .collect(),
+            attachments: message.attachments.iter().map(attachment).collect(),
             class: message.class.name(),
             state: seen.state_name().as_str(),
             reason: lane_reason.or_else(|| message.reason.as_ref().map(ReasonView::stored)),

@@ -55,6 +55,7 @@ fn seen() -> Seen {
             request_hash: None,
             metadata: BTreeMap::new(),
             requeue_of: None,
+            receipt: None,
             test: false,
         },
         content,

@@ -29,6 +29,7 @@ mod events;
 pub(crate) mod faults;
 pub(crate) mod health;
 mod import;
+mod item_view;
 pub(crate) mod json;
 mod message_actions;
 mod message_request;

@@ -160,6 +160,7 @@ mod tests {
             },
             last_email: LastUsed::default(),
             last_sms: LastUsed { address: None, sender: last.map(|no| SenderId::from_bytes([no as u8; 16])) },
+            conversation: Default::default(),
             created_at: UnixMs(0),
             updated_at: UnixMs(0),
             request_hash: None,

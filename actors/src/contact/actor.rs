@@ -16,13 +16,15 @@ use super::decide::{Needs, decide, needs};
 use super::decision::{Decision, Effect, Known, Records, Surroundings};
 use super::overlay::{Changed, Changes, Overlay};
 use super::registry::{PassivationAnswer, ReadRecords};
+use crate::domain::address::Channel;
 use crate::domain::contact::Contact;
-use crate::domain::ids::{AccountNo, ContactId, Partition};
+use crate::domain::ids::{AccountNo, ContactId, MessageId, Partition};
 use crate::domain::ticket::Ticket;
 use crate::journal::{Commit, Committed, Requester};
 use crate::protocol::api::EngineError;
 use crate::sender::Release;
 use crate::sender::pool::{CancelTicket, HandOver, PermitReleased, Settled};
+use crate::sender::transport::Withdrawal;
 use crate::shard::Node;
 use crate::wheel::actor::{Arm, Disarm, Rewake};
 
@@ -73,7 +75,14 @@ pub struct ContactActor {
     overlay: Overlay,
     is_reading: bool,
     open: VecDeque<OpenCommit>,
-    open_claims: u32,
+    open_claims: Vec<OpenClaim>,
+}
+
+/// A claim whose envelope is with its pool.
+struct OpenClaim {
+    message: MessageId,
+    channel: Channel,
+    withdrawal: Withdrawal,
 }
 
 impl std::fmt::Debug for ContactActor {
@@ -104,12 +113,18 @@ impl ContactActor {
             overlay: Overlay::default(),
             is_reading: false,
             open: VecDeque::new(),
-            open_claims: 0,
+            open_claims: Vec::new(),
         }
     }
 
     fn known(&self) -> Known<'_> {
-        Known { id: self.id, partition: self.partition, contact: self.contact.as_ref(), records: &self.records }
+        Known {
+            id: self.id,
+            partition: self.partition,
+            contact: self.contact.as_ref(),
+            records: &self.records,
+            suppressions: &self.node.suppressions,
+        }
     }
 
     /// Decides what can be decided.
@@ -122,8 +137,14 @@ impl ContactActor {
                 return;
             }
             let (command, reply) = self.inbox.pop_front().expect("the front was just looked at");
-            let is_paged =
-                matches!(command, ContactCommand::Cleanup(_) | ContactCommand::Forget(_) | ContactCommand::Delete(_));
+            let is_paged = matches!(
+                command,
+                ContactCommand::Cleanup(_)
+                    | ContactCommand::Forget(_)
+                    | ContactCommand::Delete(_)
+                    | ContactCommand::CancelPending(..)
+                    | ContactCommand::Receive(_)
+            );
             self.perform(command, reply, ctx);
             if is_paged {
                 // Entries are read anew for each step; records are remembered only as long as the overlay needs.
@@ -144,18 +165,24 @@ impl ContactActor {
             all.messages.extend(more.messages);
             all.contents.extend(more.contents);
             all.aliases.extend(more.aliases);
+            all.items.extend(more.items);
+            all.suppressions.extend(more.suppressions);
         }
         all.messages.sort_unstable();
         all.messages.dedup();
         all.contents.sort_unstable();
         all.contents.dedup();
+        all.items.sort_unstable();
+        all.items.dedup();
+        all.suppressions.sort_unstable();
+        all.suppressions.dedup();
         let registry = &self.node.shard(self.partition).registry;
         registry.do_send(ReadRecords { contact: self.id, needs: all, to: ctx.address() });
     }
 
     fn perform(&mut self, command: ContactCommand, reply: ReplyTo, ctx: &mut Context<Self>) {
-        if matches!(command, ContactCommand::Finished(_)) {
-            self.open_claims = self.open_claims.saturating_sub(1);
+        if let ContactCommand::Finished(finished) = &command {
+            self.open_claims.retain(|claim| claim.message != finished.ticket.message);
         }
         let node = Arc::clone(&self.node);
         let directory = node.directory.load();
@@ -176,6 +203,8 @@ impl ContactActor {
             messages,
             contents,
             aliases,
+            items,
+            suppressions,
             effects,
         } = decide(&self.known(), command, &around);
         if mutations.is_empty() && hints_to_add.is_empty() && hints_to_remove.is_empty() {
@@ -188,7 +217,7 @@ impl ContactActor {
         if let Some(contact) = contact {
             self.contact = contact;
         }
-        let changed = self.overlay.lay(Changes { messages, contents, aliases }, &mut self.records);
+        let changed = self.overlay.lay(Changes { messages, contents, aliases, items, suppressions }, &mut self.records);
         self.open.push_back(OpenCommit { performances: vec![(effects, reply)], changed });
         self.node.shard(self.partition).journal.do_send(Commit {
             partition: self.partition,
@@ -244,8 +273,17 @@ impl ContactActor {
                 }
                 Effect::Rewake(ticket, at) => wheel.do_send(Rewake(ticket, at)),
                 Effect::HandOver(permit, envelope) => {
-                    self.open_claims += 1;
+                    self.open_claims.push(OpenClaim {
+                        message: envelope.message,
+                        channel: envelope.channel(),
+                        withdrawal: envelope.withdrawal.clone(),
+                    });
                     routes.pools.of(envelope.channel()).do_send(HandOver { permit, envelope });
+                }
+                Effect::RevokeClaims(of) => {
+                    for claim in self.open_claims.iter().filter(|claim| of.is_none_or(|of| claim.channel == of)) {
+                        claim.withdrawal.withdraw();
+                    }
                 }
                 Effect::Release(of, permit, release) => routes.pools.of(of).do_send(PermitReleased { permit, release }),
                 Effect::Settled(of, permit, cost) => routes.pools.of(of).do_send(Settled { permit, cost }),
@@ -286,9 +324,12 @@ impl Handler<RecordsRead> for ContactActor {
             Ok(read) => {
                 self.records.contents.extend(read.contents);
                 self.records.aliases.extend(read.aliases);
+                self.records.items.extend(read.items);
+                self.records.suppressions.extend(read.suppressions);
                 self.records.pending = read.pending.or(self.records.pending.take());
                 self.records.pending_count = read.pending_count.or(self.records.pending_count.take());
                 self.records.timeline = read.timeline.or(self.records.timeline.take());
+                self.records.recent = read.recent.or(self.records.recent.take());
                 self.records.messages.extend(read.messages);
                 // What was decided since the read began is newer than what it found.
                 self.overlay.apply(&mut self.records);
@@ -344,7 +385,7 @@ impl Handler<Passivate> for ContactActor {
     type Result = ();
 
     fn handle(&mut self, _: Passivate, ctx: &mut Self::Context) {
-        let is_idle = self.inbox.is_empty() && !self.is_reading && self.open.is_empty() && self.open_claims == 0;
+        let is_idle = self.inbox.is_empty() && !self.is_reading && self.open.is_empty() && self.open_claims.is_empty();
         let registry = &self.node.shard(self.partition).registry;
         registry.do_send(PassivationAnswer { contact: self.id, epoch: self.epoch, is_idle });
         if is_idle {

@@ -4,15 +4,21 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::decide::Sweep;
+use crate::domain::address::{Address, Channel};
 use crate::domain::clock::UnixMs;
 use crate::domain::contact::Contact;
-use crate::domain::ids::{ContactId, MessageId};
-use crate::domain::message::{Attachment, Message, StoredContent};
+use crate::domain::conversation::{Inbound, OptVia, ThreadEvent, ThreadItem};
+use crate::domain::ids::{AccountNo, ContactId, MessageId, UserId};
+use crate::domain::message::{Attachment, Message, StateName, StoredContent};
+use crate::domain::receipt::Receipt;
+use crate::domain::suppression::Suppression;
 use crate::domain::ticket::Ticket;
 use crate::domain::verdict::Verdict;
 use crate::protocol::api::{
     Caller, CancelOutcome, Created, EngineResult, MessageEdit, NewContact, NewMessage, ProfilePatch, Resolve, Upserted,
 };
+use crate::store::Entry;
 
 /// How much longer than its attempt a claim is good: what its own commit, the wait for its moment and the way
 /// of an answer may take before it is called orphaned.
@@ -71,6 +77,49 @@ pub struct ScheduleMessage {
     pub requeue_of: Option<MessageId>,
 }
 
+/// The contact wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received {
+    /// The account that was written to.
+    pub account: AccountNo,
+    /// The item's id: derived from the mail's or the provider's own id.
+    pub item: MessageId,
+    /// What came; [`Inbound::in_reply_to`] is found here.
+    pub inbound: Box<Inbound>,
+    /// What goes into blobs of its own, by number: large content, attachments, the raw mail.
+    pub blobs: Vec<(u8, Bytes)>,
+    /// What they call themselves, for a contact that is made.
+    pub name: Option<String>,
+    /// Email: what it may answer, nearest first.
+    pub candidates: Vec<MessageId>,
+}
+
+/// The contact opts out of a channel, or in again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OptChange {
+    /// For which account.
+    pub account: AccountNo,
+    /// On which channel.
+    pub channel: Channel,
+    /// By which address, if one must be the contact's.
+    pub address: Option<Address>,
+    /// Out, or in.
+    pub is_out: bool,
+    /// How they said so.
+    pub via: OptVia,
+    /// The id of the thread's entry about it.
+    pub item: MessageId,
+}
+
+/// What a person does to a conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Attend {
+    /// Read, or unread again.
+    pub is_read: Option<bool>,
+    /// Who looks after it; `Some(None)`: nobody.
+    pub assigned_to: Option<Option<UserId>>,
+}
+
 /// What a contact can be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ContactCommand {
@@ -104,6 +153,28 @@ pub enum ContactCommand {
     Cleanup(Ticket),
     /// Remove what was settled before this instant.
     Forget(UnixMs),
+    /// Schedule a cancelled message again: its caller takes the cancel back.
+    Restore(Caller, MessageId),
+    /// Keep what they wrote.
+    Receive(Box<Received>),
+    /// A provider tells of a message.
+    Receipt(MessageId, Receipt),
+    /// Keep an entry about something that happened.
+    Happened(AccountNo, MessageId, ThreadEvent),
+    /// They opt out or in.
+    Opt(Box<OptChange>),
+    /// Put an address on the suppression list; told to the id that is derived from it.
+    Suppress(Box<Suppression>),
+    /// Take an address off the list; told to the id that is derived from it.
+    Unsuppress(AccountNo, Address),
+    /// One of their addresses is suppressed by now.
+    AddressSuppressed(Box<Suppression>),
+    /// Take back what is pending, after this entry.
+    CancelPending(Sweep, Option<Entry>),
+    /// Read, assigned.
+    Attend(Caller, Attend),
+    /// Keep a note under this id.
+    Note(Caller, MessageId, String),
 }
 
 /// What a contact answers.
@@ -125,6 +196,24 @@ pub enum Answer {
     Canceled(CancelOutcome),
     /// To `Edit`, `SendNow` and `Resolve`.
     Message(Box<Message>),
+    /// To `Receive`.
+    Received {
+        /// The item.
+        item: MessageId,
+        /// Whether it was kept now, not before.
+        is_new: bool,
+    },
+    /// To `Receipt`: the message's state by now.
+    Receipt(StateName),
+    /// To `Opt`.
+    Opted {
+        /// Whether it said anything new.
+        was_changed: bool,
+    },
+    /// To `Suppress` and `Unsuppress`; whether it is new.
+    Suppressed(Box<Suppression>, bool),
+    /// To `Note`; whether it is new.
+    Item(Box<ThreadItem>, bool),
     /// To everything that has nothing to tell.
     Done,
 }

@@ -6,21 +6,25 @@ use std::sync::Arc;
 use crate::domain::address::Channel;
 use crate::domain::clock::UnixMs;
 use crate::domain::contact::Contact;
+use crate::domain::conversation::ThreadItem;
 use crate::domain::directory::Snapshot;
 use crate::domain::ids::{BootId, ContactId, MessageId, Partition};
 use crate::domain::message::{BlobKey, Content, Message, State, StateName};
 use crate::domain::source::IdSource;
+use crate::domain::suppression::Suppression;
 use crate::domain::ticket::Ticket;
 use crate::domain::unsubscribe::UnsubscribeKey;
 use crate::protocol::events::{EventKind, Happened};
 use crate::protocol::settings::EngineSettings;
+use crate::protocol::suppressions::SuppressionSet;
 use crate::sender::Release;
 use crate::sender::transport::Envelope;
+use crate::store::keys::AddressDigest;
 use crate::store::{AddressHint, Entry, Mutation, Table, keys};
 
 use super::command::{Answer, Answered, ContactCommand};
-use super::decide::blobs_of;
-use super::entries::{DueEntry, change_contact, change_message};
+use super::decide::{blobs_of, blobs_of_item};
+use super::entries::{DueEntry, change_contact, change_item, change_message};
 
 /// What surrounds a decision: time, randomness and settings are arguments.
 #[derive(Debug)]
@@ -50,6 +54,8 @@ pub struct Known<'a> {
     pub contact: Option<&'a Contact>,
     /// What was read for this command, overlaid with what was decided since.
     pub records: &'a Records,
+    /// Which addresses may be suppressed.
+    pub suppressions: &'a SuppressionSet,
 }
 
 /// Records and entries that were read for a command.
@@ -61,12 +67,18 @@ pub struct Records {
     pub contents: BTreeMap<MessageId, Option<Content>>,
     /// Whom this contact's external id stands for, by external id.
     pub aliases: BTreeMap<String, Option<ContactId>>,
+    /// Items of the thread; `None`: there is none.
+    pub items: BTreeMap<MessageId, Option<Arc<ThreadItem>>>,
+    /// Suppressed addresses; `None`: it is not.
+    pub suppressions: BTreeMap<AddressDigest, Option<Suppression>>,
     /// The first pending entries of this contact.
     pub pending: Option<Vec<Entry>>,
     /// How many pending entries there are.
     pub pending_count: Option<usize>,
     /// The oldest entries of this contact's timeline.
     pub timeline: Option<Vec<Entry>>,
+    /// The newest entries of this contact's timeline, newest first.
+    pub recent: Option<Vec<Entry>>,
 }
 
 /// Something that happens once the decision is durable.
@@ -82,6 +94,8 @@ pub enum Effect {
     Rewake(Ticket, UnixMs),
     /// A worker gets the envelope.
     HandOver(u64, Box<Envelope>),
+    /// No attempt of this contact (on this channel) that has not begun yet begins any more.
+    RevokeClaims(Option<Channel>),
     /// The permit was not used.
     Release(Channel, u64, Release),
     /// The attempt is settled: the pool may forget its outcome. The cost to charge.
@@ -114,6 +128,10 @@ pub struct Decision {
     pub contents: Vec<(MessageId, Option<Content>)>,
     /// Whom external ids stand for from now on.
     pub aliases: Vec<(String, Option<ContactId>)>,
+    /// New items of the thread; `None`: gone.
+    pub items: Vec<(MessageId, Option<Arc<ThreadItem>>)>,
+    /// Suppressed addresses; `None`: no longer.
+    pub suppressions: Vec<(AddressDigest, Option<Suppression>)>,
     /// What happens afterwards, in order.
     pub effects: Vec<Effect>,
 }
@@ -155,6 +173,7 @@ impl Decision {
                 kind,
                 contact: new.contact,
                 message: Some((new.id, after)),
+                item: None,
             }));
         }
         if old.is_none_or(|old| old.state.name() != after) {
@@ -174,6 +193,15 @@ impl Decision {
         }
         self.contents.push((old.id, None));
         self.messages.push((old.id, None));
+    }
+
+    /// Adds the removal of an item with everything of it.
+    pub fn remove_item(&mut self, old: &ThreadItem) {
+        change_item(&mut self.mutations, Some(old), None);
+        for number in blobs_of_item(old) {
+            self.mutations.push(Mutation::Delete(Table::Blob, keys::blob(BlobKey { message: old.id, number })));
+        }
+        self.items.push((old.id, None));
     }
 
     /// Adds the change of the contact's record.

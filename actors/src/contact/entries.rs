@@ -8,9 +8,11 @@ use smallvec::SmallVec;
 
 use crate::domain::clock::UnixMs;
 use crate::domain::contact::Contact;
+use crate::domain::conversation::ThreadItem;
 use crate::domain::message::{Message, StateName};
+use crate::domain::suppression::Suppression;
 use crate::domain::ticket::Ticket;
-use crate::store::keys::{self, AttentionMember, HeldMember, SearchMember};
+use crate::store::keys::{self, AddressDigest, AttentionMember, HeldMember, SearchMember, TimelineMember};
 use crate::store::{Counter, Index, Member, Mutation, Score, Table, codec};
 
 type EntryOf = (Index, Score, Member);
@@ -111,6 +113,45 @@ pub fn rename_due_entry(out: &mut Vec<Mutation>, old: &Ticket, new: &Ticket, at:
     out.push(Mutation::Index(Index::Due, new.due_at, Member::from_slice(&new.member())));
 }
 
+/// The mutations that take an item of a thread from one version to the next. Its entry never moves.
+pub fn change_item(out: &mut Vec<Mutation>, old: Option<&ThreadItem>, new: Option<&ThreadItem>) {
+    let member = |item: &ThreadItem| TimelineMember::Item(item.id).encode();
+    match (old, new) {
+        (old, Some(item)) => {
+            out.push(Mutation::Put(Table::Item, keys::item(item.id), codec::encode(item)));
+            if old.is_none() {
+                out.push(Mutation::Index(Index::Timeline(item.contact), item.at, member(item)));
+            }
+        }
+        (Some(item), None) => {
+            out.push(Mutation::Delete(Table::Item, keys::item(item.id)));
+            out.push(Mutation::Unindex(Index::Timeline(item.contact), item.at, member(item)));
+        }
+        (None, None) => {}
+    }
+}
+
+/// The mutations that take a suppressed address from one version to the next.
+pub fn change_suppression(
+    out: &mut Vec<Mutation>,
+    digest: AddressDigest,
+    old: Option<&Suppression>,
+    new: Option<&Suppression>,
+) {
+    let Some(account) = old.or(new).map(|suppression| suppression.account) else { return };
+    let key = keys::suppression(account, digest);
+    match new {
+        Some(new) => out.push(Mutation::Put(Table::Suppression, key, codec::encode(new))),
+        None => out.push(Mutation::Delete(Table::Suppression, key)),
+    }
+    let (had, has) = (old.map(|old| old.since), new.map(|new| new.since));
+    if had != has {
+        let (index, member) = (Index::Suppressions(account), keys::suppression_member(digest));
+        out.extend(had.map(|since| Mutation::Unindex(index, since, member.clone())));
+        out.extend(has.map(|since| Mutation::Index(index, since, member)));
+    }
+}
+
 /// The mutations that take a contact from one version to the next.
 pub fn change_contact(out: &mut Vec<Mutation>, old: Option<&Contact>, new: Option<&Contact>) {
     match (old, new) {
@@ -142,6 +183,8 @@ fn contact_entries(contact: &Contact) -> Vec<EntryOf> {
         return Vec::new();
     }
     let mut out = vec![(Index::Contacts(contact.account), contact.created_at, keys::contact_member(contact.id))];
+    let active = contact.conversation.last_activity_at;
+    out.extend(active.map(|at| (Index::Inbox(contact.account), at, keys::contact_member(contact.id))));
     out.extend(contact.profile.search_terms().into_iter().filter_map(|term| {
         let member = SearchMember { term, contact: contact.id }.encode()?;
         Some((Index::Search(contact.account), UnixMs(0), member))

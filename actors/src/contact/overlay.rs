@@ -8,8 +8,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::decision::Records;
+use crate::domain::conversation::ThreadItem;
 use crate::domain::ids::{ContactId, MessageId};
 use crate::domain::message::{Content, Message};
+use crate::domain::suppression::Suppression;
+use crate::store::keys::AddressDigest;
 
 #[derive(Debug)]
 struct Overlaid<V> {
@@ -61,6 +64,8 @@ pub(super) struct Changes {
     pub(super) messages: Vec<(MessageId, Option<Arc<Message>>)>,
     pub(super) contents: Vec<(MessageId, Option<Content>)>,
     pub(super) aliases: Vec<(String, Option<ContactId>)>,
+    pub(super) items: Vec<(MessageId, Option<Arc<ThreadItem>>)>,
+    pub(super) suppressions: Vec<(AddressDigest, Option<Suppression>)>,
 }
 
 /// What a commit changed.
@@ -69,6 +74,8 @@ pub(super) struct Changed {
     messages: Vec<MessageId>,
     contents: Vec<MessageId>,
     aliases: Vec<String>,
+    items: Vec<MessageId>,
+    suppressions: Vec<AddressDigest>,
 }
 
 /// The overlay of one contact.
@@ -77,16 +84,20 @@ pub(super) struct Overlay {
     messages: Layer<MessageId, Option<Arc<Message>>>,
     contents: Layer<MessageId, Option<Content>>,
     aliases: Layer<String, Option<ContactId>>,
+    items: Layer<MessageId, Option<Arc<ThreadItem>>>,
+    suppressions: Layer<AddressDigest, Option<Suppression>>,
 }
 
 impl Overlay {
     /// A decision was made: its values count from now on, in the overlay and in what is known.
     pub(super) fn lay(&mut self, changes: Changes, records: &mut Records) -> Changed {
-        let Changes { messages, contents, aliases } = changes;
+        let Changes { messages, contents, aliases, items, suppressions } = changes;
         Changed {
             messages: self.messages.lay(messages, &mut records.messages),
             contents: self.contents.lay(contents, &mut records.contents),
             aliases: self.aliases.lay(aliases, &mut records.aliases),
+            items: self.items.lay(items, &mut records.items),
+            suppressions: self.suppressions.lay(suppressions, &mut records.suppressions),
         }
     }
 
@@ -95,6 +106,8 @@ impl Overlay {
         self.messages.committed(&changed.messages);
         self.contents.committed(&changed.contents);
         self.aliases.committed(&changed.aliases);
+        self.items.committed(&changed.items);
+        self.suppressions.committed(&changed.suppressions);
     }
 
     /// Nothing is being read: what is durable can be read again.
@@ -102,6 +115,8 @@ impl Overlay {
         self.messages.forget_durable();
         self.contents.forget_durable();
         self.aliases.forget_durable();
+        self.items.forget_durable();
+        self.suppressions.forget_durable();
     }
 
     /// Puts what was decided over what was read.
@@ -109,6 +124,8 @@ impl Overlay {
         self.messages.apply(&mut records.messages);
         self.contents.apply(&mut records.contents);
         self.aliases.apply(&mut records.aliases);
+        self.items.apply(&mut records.items);
+        self.suppressions.apply(&mut records.suppressions);
     }
 
     /// All that need be remembered between commands.
@@ -134,6 +151,7 @@ mod tests {
             messages: vec![(ID, None)],
             contents: vec![(ID, content(text))],
             aliases: vec![("crm-1".into(), Some(ContactId::from_bytes([1; 16])))],
+            ..Changes::default()
         }
     }
 

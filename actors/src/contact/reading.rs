@@ -4,8 +4,10 @@ use crate::contact::decide::Needs;
 use crate::contact::decision::Records;
 use crate::domain::clock::UnixMs;
 use crate::domain::contact::Contact;
+use crate::domain::conversation::ThreadItem;
 use crate::domain::ids::{ContactId, Partition};
 use crate::domain::message::{BlobKey, Content, Message};
+use crate::domain::suppression::Suppression;
 use crate::protocol::api::EngineError;
 use crate::shard::Node;
 use crate::store::{Index, RangeQuery, RecordKey, StoreError, Table, codec, keys};
@@ -44,14 +46,25 @@ async fn try_read_all(node: &Node, wanted: &[(ContactId, bool, Needs)]) -> Resul
         for (account, external_id) in &needs.aliases {
             record(Table::Alias, keys::alias(*account, external_id));
         }
-        let mut range = |index, to, limit| {
-            ranges.push(RangeQuery { partition, index, after: None, to, limit, descending: false });
+        for id in &needs.items {
+            record(Table::Item, keys::item(*id));
+        }
+        for (account, digest) in &needs.suppressions {
+            // Wherever the address belongs: not where the contact does.
+            let partition = node.partitions.of_contact(ContactId::of_address_digest(digest));
+            records.push(RecordKey { partition, table: Table::Suppression, key: keys::suppression(*account, *digest) });
+        }
+        let mut range = |index, after, to, limit, descending| {
+            ranges.push(RangeQuery { partition, index, after, to, limit, descending });
         };
-        if let Some(limit) = needs.pending {
-            range(Index::Pending(*contact), UnixMs::MAX, limit);
+        if let Some((after, limit)) = &needs.pending {
+            range(Index::Pending(*contact), after.clone(), UnixMs::MAX, *limit, false);
         }
         if let Some((to, limit)) = needs.timeline {
-            range(Index::Timeline(*contact), to, limit);
+            range(Index::Timeline(*contact), None, to, limit, false);
+        }
+        if let Some(limit) = needs.recent {
+            range(Index::Timeline(*contact), None, UnixMs::MAX, limit, true);
         }
     }
     let mut found = if records.is_empty() { Vec::new() } else { node.store.get(&records).await? }.into_iter();
@@ -79,11 +92,26 @@ async fn try_read_all(node: &Node, wanted: &[(ContactId, bool, Needs)]) -> Resul
             let target = next().and_then(|bytes| <[u8; 16]>::try_from(&bytes[..]).ok()).map(ContactId::from_bytes);
             read.aliases.insert(external_id.clone(), target);
         }
+        for id in &needs.items {
+            match next().map(|bytes| codec::decode::<ThreadItem>(&bytes)).transpose() {
+                Ok(item) => drop(read.items.insert(*id, item.map(Arc::new))),
+                Err(error) => broken = Some(error),
+            }
+        }
+        for (_, digest) in &needs.suppressions {
+            match next().map(|bytes| codec::decode::<Suppression>(&bytes)).transpose() {
+                Ok(suppression) => drop(read.suppressions.insert(*digest, suppression)),
+                Err(error) => broken = Some(error),
+            }
+        }
         if needs.pending.is_some() {
             read.pending = entries.next();
         }
         if needs.timeline.is_some() {
             read.timeline = entries.next();
+        }
+        if needs.recent.is_some() {
+            read.recent = entries.next();
         }
         if needs.pending_count {
             read.pending_count = Some(count_pending(node, node.partitions.of_contact(*id), *id).await?);

@@ -174,7 +174,8 @@ impl ContactRegistry {
     fn load(&mut self, contact: ContactId, epoch: u32, waiting: VecDeque<(ContactCommand, ReplyTo)>) {
         let nothing = Records::default();
         let partition = self.node.partitions.of_contact(contact);
-        let known = Known { id: contact, partition, contact: None, records: &nothing };
+        let suppressions = &self.node.suppressions;
+        let known = Known { id: contact, partition, contact: None, records: &nothing, suppressions };
         // What the first command needs is read along with the contact's own record.
         let along = waiting.front().map(|(command, _)| needs(command, &known)).unwrap_or_default();
         self.reads.push_back((ReadFor::Activation(contact, epoch), contact, along));

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::address::{Address, Channel, EmailAddress, PhoneNumber};
 use super::clock::UnixMs;
+use super::conversation::Conversation;
 use super::ids::{AccountNo, ContactId, SenderId};
 
 /// Bounds on a contact's fields; the API refuses what is beyond them.
@@ -76,6 +77,14 @@ pub struct ConsentByChannel {
 }
 
 impl ConsentByChannel {
+    /// The consent on one channel, to change it.
+    pub const fn on_mut(&mut self, channel: Channel) -> &mut Consent {
+        match channel {
+            Channel::Email => &mut self.email,
+            Channel::Sms => &mut self.sms,
+        }
+    }
+
     /// The consent on one channel.
     #[must_use]
     pub const fn on(&self, channel: Channel) -> Consent {
@@ -145,6 +154,8 @@ pub struct Contact {
     pub last_email: LastUsed,
     /// Last used for SMS.
     pub last_sms: LastUsed,
+    /// The conversation as a whole.
+    pub conversation: Conversation,
     /// When it was created.
     pub created_at: UnixMs,
     /// The last change of the profile.

@@ -208,6 +208,12 @@ impl MessageId {
         )
     }
 
+    /// The id of what a contact sent, by the provider's or the mail's own id: the same, however often it is delivered.
+    #[must_use]
+    pub fn received(contact: ContactId, own_id: &str, partition: Partition) -> Self {
+        Self::in_partition(derive_uuid(b"received", &[contact.as_bytes(), own_id.as_bytes()]), partition)
+    }
+
     /// The id of the message that one requeue of a dead letter makes: one dead letter, one revival.
     #[must_use]
     pub fn requeued(original: Self) -> Self {
@@ -220,6 +226,18 @@ impl ContactId {
     #[must_use]
     pub fn from_external_id(account: AccountNo, external_id: &str) -> Self {
         Self(derive_uuid(b"contact", &[&account.0.to_be_bytes(), external_id.as_bytes()]))
+    }
+
+    /// The id of the contact that an address which no contact has makes when it writes to us.
+    #[must_use]
+    pub fn from_address_digest(digest: &[u8; 16]) -> Self {
+        Self(derive_uuid(b"contact-address", &[digest]))
+    }
+
+    /// The id whose actor decides on an address of an account: whether it is suppressed. No contact has it.
+    #[must_use]
+    pub fn of_address_digest(digest: &[u8; 16]) -> Self {
+        Self(derive_uuid(b"address", &[digest]))
     }
 
     /// The id that a creating request's idempotency key stands for.

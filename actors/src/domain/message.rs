@@ -9,6 +9,7 @@ use super::address::{Address, Channel};
 use super::clock::UnixMs;
 use super::ids::{AccountNo, ApiKeyId, BootId, CampaignNo, ContactId, LaneNo, MessageId, SenderId, UserId};
 use super::reason::Reason;
+use super::receipt::Receipt;
 use super::schedule::{IfLate, Intent, QuietHoursPolicy};
 use super::verdict::Failure;
 
@@ -147,6 +148,8 @@ pub struct BlobKey {
 impl BlobKey {
     /// The number of the blob that holds a message's content.
     pub const CONTENT: u8 = 0;
+    /// The number of the blob that holds a received message as it came.
+    pub const RAW: u8 = u8::MAX;
 }
 
 /// A claim: the durable, exclusive right to make one attempt.
@@ -255,13 +258,14 @@ impl StateName {
 
     /// Whether the table of ARCHITECTURE section 2 has an arrow from this state to `next`.
     ///
-    /// `queued` has no arrows of its own here: it is `scheduled` seen from a lane.
+    /// One more: `scheduled → submitted`, when a receipt proves that an attempt whose outcome was unknown arrived
+    /// while its repetition waits. `queued` has no arrows of its own here: it is `scheduled` seen from a lane.
     #[must_use]
     pub const fn can_become(self, next: Self) -> bool {
         use StateName as S;
         matches!(
             (self, next),
-            (S::Scheduled, S::Scheduled | S::Sending | S::Canceled | S::Held | S::Expired)
+            (S::Scheduled, S::Scheduled | S::Sending | S::Submitted | S::Canceled | S::Held | S::Expired)
                 | (
                     S::Sending,
                     S::Scheduled | S::Submitted | S::Uncertain | S::Failed | S::Canceled | S::Expired | S::Held
@@ -441,6 +445,8 @@ pub struct Message {
     pub metadata: BTreeMap<String, String>,
     /// The dead letter that this message revives.
     pub requeue_of: Option<MessageId>,
+    /// The last word of its provider, also before its attempt is settled.
+    pub receipt: Option<Receipt>,
     /// Goes to the outbox, whatever the transport: made with a test key.
     pub test: bool,
 }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::suppression::SuppressionReason;
+
 /// A stored reason. Lane reasons (`rate_limited`, `lane_paused`, `provider_backoff`) are [`LaneReason`]s:
 /// they are computed when read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +48,14 @@ pub enum Reason {
     Edited,
     /// Sent at once by a person's wish.
     SendNow,
+    /// The contact wrote, and its author wanted it taken back then.
+    Replied,
+    /// Its address is suppressed.
+    Suppressed(SuppressionReason),
+    /// The recipient's provider or the carrier said so later; its code.
+    ReceiptSaid(String),
+    /// A caller took their own last step back.
+    Undone,
 }
 
 impl Reason {
@@ -72,6 +82,10 @@ impl Reason {
             Self::Requeued => "requeued",
             Self::Edited => "edited",
             Self::SendNow => "send_now",
+            Self::Replied => "replied",
+            Self::Suppressed(_) => "suppressed",
+            Self::ReceiptSaid(_) => "receipt",
+            Self::Undone => "undone",
         }
     }
 
@@ -104,6 +118,18 @@ impl Reason {
             Self::Requeued => "revived from a dead letter".into(),
             Self::Edited => "edited or rescheduled".into(),
             Self::SendNow => "sent at once on request".into(),
+            Self::Replied => "the contact wrote, and it was to be taken back then".into(),
+            Self::Suppressed(why) => {
+                let why = match why {
+                    SuppressionReason::Manual => "it was put there by hand",
+                    SuppressionReason::HardBounce => "mail to it came back for good",
+                    SuppressionReason::Unsubscribed => "its owner unsubscribed",
+                    SuppressionReason::Complaint => "its owner called a mail spam",
+                };
+                format!("the address is on the suppression list: {why}")
+            }
+            Self::ReceiptSaid(code) => format!("a receipt of the provider said so ({code})"),
+            Self::Undone => "its author took it back right away".into(),
         }
     }
 }

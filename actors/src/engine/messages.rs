@@ -14,10 +14,13 @@ use crate::protocol::api::{
     MessageFilter, MessageView, NewMessage, PageRequest, Resolve,
 };
 use crate::sender::pool::WhyWaiting;
+use crate::shard::Step;
 use crate::store::{RecordKey, Table, codec, keys};
 
 /// Messages cancelled side by side.
 const CANCELS_AT_ONCE: usize = 256;
+/// Messages of one contact that were cancelled together and come back together.
+const MAX_UNDONE_TOGETHER: usize = 1_000;
 
 impl Engine {
     /// Schedules a message.
@@ -47,7 +50,11 @@ impl Engine {
         }
         let shown = new.content.clone();
         let command = ScheduleMessage { id, new, attachments, content, blobs, requeue_of: None };
-        self.scheduled(contact, caller, command, Some(shown)).await
+        let created = self.scheduled(contact, caller, command, Some(shown)).await?;
+        if let Created::New(view) = &created {
+            self.remember(caller, contact, Step::Scheduled(view.message.id));
+        }
+        Ok(created)
     }
 
     async fn scheduled(
@@ -144,14 +151,31 @@ impl Engine {
         self.view(message).await
     }
 
+    fn remember(&self, caller: &Caller, contact: ContactId, step: Step) {
+        self.node.undo.remember(contact, caller.author, step, self.node.clock.boot());
+    }
+
     /// Takes a message back.
     ///
     /// # Errors
     /// Not found, the store.
     pub async fn cancel(&self, caller: &Caller, id: MessageId) -> EngineResult<CancelOutcome> {
+        let (contact, outcome) = self.canceled(caller, id).await?;
+        if outcome == CancelOutcome::Canceled {
+            self.remember(caller, contact, Step::Canceled(vec![id]));
+        }
+        Ok(outcome)
+    }
+
+    /// Takes a message back, as an undo does.
+    pub(super) async fn cancel_without_step(&self, caller: &Caller, id: MessageId) -> EngineResult<CancelOutcome> {
+        Ok(self.canceled(caller, id).await?.1)
+    }
+
+    async fn canceled(&self, caller: &Caller, id: MessageId) -> EngineResult<(ContactId, CancelOutcome)> {
         let message = self.record_of(Some(caller.account), id).await?;
         match self.ask(message.contact, ContactCommand::Cancel(*caller, id)).await? {
-            Answer::Canceled(outcome) => Ok(outcome),
+            Answer::Canceled(outcome) => Ok((message.contact, outcome)),
             other => Err(unexpected(&other)),
         }
     }
@@ -162,6 +186,7 @@ impl Engine {
     /// The store; some may have been cancelled by then.
     pub async fn cancel_many(&self, caller: &Caller, filter: CancelFilter) -> EngineResult<CancelManyOutcome> {
         let mut outcome = CancelManyOutcome::default();
+        let mut canceled: Vec<MessageId> = Vec::new();
         let messages =
             MessageFilter { contact: filter.contact, state: filter.contact.is_none().then_some(StateName::Scheduled) };
         let mut cursor = None;
@@ -173,10 +198,16 @@ impl Engine {
                     && filter.metadata.iter().all(|(name, value)| view.message.metadata.get(name) == Some(value))
             };
             let ids: Vec<_> = listed.items.iter().filter(|view| fits(view)).map(|view| view.message.id).collect();
-            for result in futures_util::future::join_all(ids.iter().map(|id| self.cancel(caller, *id))).await {
+            let results = futures_util::future::join_all(ids.iter().map(|id| self.canceled(caller, *id))).await;
+            for (id, result) in ids.iter().zip(results) {
                 match result {
-                    Ok(CancelOutcome::Canceled) => outcome.canceled += 1,
-                    Ok(CancelOutcome::AlreadyHandedOver(_)) => outcome.already_handed_over += 1,
+                    Ok((_, CancelOutcome::Canceled)) => {
+                        outcome.canceled += 1;
+                        if canceled.len() < MAX_UNDONE_TOGETHER {
+                            canceled.push(*id);
+                        }
+                    }
+                    Ok((_, CancelOutcome::AlreadyHandedOver(_))) => outcome.already_handed_over += 1,
                     // Its contact was deleted meanwhile, and it with it.
                     Err(EngineError::NotFound) => {}
                     Err(error) => return Err(error),
@@ -187,7 +218,12 @@ impl Engine {
                 filter.contact.is_some() && listed.items.iter().any(|view| view.message.state.name().is_final());
             match listed.next_cursor {
                 Some(next) if !is_past => cursor = Some(next),
-                _ => return Ok(outcome),
+                _ => {
+                    if let Some(contact) = filter.contact.filter(|_| !canceled.is_empty()) {
+                        self.remember(caller, contact, Step::Canceled(canceled));
+                    }
+                    return Ok(outcome);
+                }
             }
         }
     }

@@ -3,7 +3,9 @@
 //! Changes go to the contact's actor; reads go to the store, and so show only what is durable. What a lane
 //! knows of a waiting message is asked when it is read.
 
+mod consent;
 mod contacts;
+mod conversations;
 mod cursor;
 mod directory;
 mod handle;
@@ -11,11 +13,14 @@ mod lists;
 mod message_lists;
 mod messages;
 mod ops;
+mod receiving;
 mod start;
 mod stop;
+mod thread;
 
 pub use crate::directory::Bootstrap;
 pub use crate::protocol::settings::EngineSettings;
 pub use crate::protocol::{api, events, operations, settings};
 pub use handle::Engine;
+pub use receiving::own_message_id;
 pub use start::{EngineStart, StartError, Threads, Transports};

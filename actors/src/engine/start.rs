@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use actix::{Actor, Arbiter, ArbiterHandle};
 
+use super::consent::load_suppressions;
 use super::handle::Engine;
 use crate::contact::registry::ContactRegistry;
 use crate::directory::Directory;
@@ -126,6 +127,7 @@ impl Engine {
         for number in 0..node.settings.shards {
             shards.push(start_shard(&node, number, &arbiters.take(threads)));
         }
+        load_suppressions(&node).await?;
         node.connect(Routes { shards, pools: routes });
         for (_, partition) in node.routes().shards.iter().flat_map(|shard| &shard.partitions) {
             partition.do_send(BeginPartition);

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use crate::domain::address::{Address, Channel};
 use crate::domain::clock::UnixMs;
 use crate::domain::contact::{Contact, Profile};
+use crate::domain::conversation::ThreadItem;
 use crate::domain::directory::Role;
 use crate::domain::ids::{AccountNo, ContactId, MessageId, SenderId, UserId};
 use crate::domain::message::{Author, Class, Content, Message, State, StateName};
@@ -434,13 +435,95 @@ pub struct NewApiKey {
     pub idempotency: Option<Idempotency>,
 }
 
-/// An entry of a contact's thread.
+/// An entry of a contact's thread: pending ones first, by due time; then the past, newest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ThreadEntry {
-    /// Pending entries come first, by due time; then the past, newest first.
-    pub is_pending: bool,
-    /// The message.
-    pub view: MessageView,
+pub enum ThreadEntry {
+    /// A message of ours.
+    Message {
+        /// Whether it is still to come.
+        is_pending: bool,
+        /// The message.
+        view: Box<MessageView>,
+    },
+    /// What came in, a note, an event.
+    Item {
+        /// The record.
+        item: Box<ThreadItem>,
+        /// A received message's content.
+        content: Content,
+    },
+}
+
+/// Something that came in, parsed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Incoming {
+    /// The account that was written to.
+    pub account: AccountNo,
+    /// Whose reply address it came to, if that was signed by us.
+    pub contact: Option<ContactId>,
+    /// Tells it from all others: the provider's id, or its `Message-ID`.
+    pub own_id: String,
+    /// Who wrote.
+    pub from: Address,
+    /// Our address, as it was written to.
+    pub to: String,
+    /// Our sender behind it.
+    pub sender: Option<SenderId>,
+    /// What it says.
+    pub content: Content,
+    /// Files that came with it; at most 100.
+    pub attachments: Vec<NewAttachment>,
+    /// Email: its `Message-ID`, with angle brackets.
+    pub message_id: Option<String>,
+    /// Email: what it refers to, nearest first.
+    pub references: Vec<String>,
+    /// SMS: the provider's id.
+    pub provider_id: Option<String>,
+    /// A machine wrote it.
+    pub is_automatic: bool,
+    /// As it came.
+    pub raw: Option<Bytes>,
+    /// What they call themselves.
+    pub name: Option<String>,
+}
+
+/// Where something that came in was kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReceivedAs {
+    /// Whose thread.
+    pub contact: ContactId,
+    /// The entry.
+    pub item: MessageId,
+    /// Whether it was kept now, not before.
+    pub is_new: bool,
+}
+
+/// Which conversations to list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ConversationFilter {
+    /// Only those with unread messages.
+    pub is_unread: bool,
+    /// Only those that this user looks after; `Some(None)`: nobody.
+    pub assigned_to: Option<Option<UserId>>,
+}
+
+impl ConversationFilter {
+    /// Whether a contact's conversation is wanted.
+    #[must_use]
+    pub fn fits(&self, contact: &Contact) -> bool {
+        let conversation = &contact.conversation;
+        (!self.is_unread || conversation.unread > 0)
+            && self.assigned_to.is_none_or(|wanted| conversation.assigned_to == wanted)
+    }
+}
+
+/// What an undo did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Undone {
+    /// The message that was scheduled is cancelled.
+    Canceled(MessageId),
+    /// The messages that were cancelled are scheduled again.
+    Restored(Vec<MessageView>),
 }
 
 /// A message in an operator's list of dead letters.

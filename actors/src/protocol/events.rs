@@ -25,6 +25,12 @@ pub enum EventKind {
     MessageCreated,
     /// A message changed its state or its content.
     MessageUpdated,
+    /// The contact wrote.
+    MessageReceived,
+    /// A note was written.
+    NoteCreated,
+    /// A conversation was read or assigned.
+    ConversationUpdated,
 }
 
 impl EventKind {
@@ -37,6 +43,9 @@ impl EventKind {
             Self::ContactDeleted => "contact.deleted",
             Self::MessageCreated => "message.created",
             Self::MessageUpdated => "message.updated",
+            Self::MessageReceived => "message.received",
+            Self::NoteCreated => "note.created",
+            Self::ConversationUpdated => "conversation.updated",
         }
     }
 }
@@ -52,6 +61,8 @@ pub struct Happened {
     pub contact: ContactId,
     /// The message and the state it went to, if it is about one.
     pub message: Option<(MessageId, StateName)>,
+    /// The other entry of the thread, if it is about one.
+    pub item: Option<MessageId>,
 }
 
 /// An event of an account.
@@ -169,6 +180,7 @@ mod tests {
             kind: EventKind::ContactCreated,
             contact: ContactId::from_bytes([1; 16]),
             message: None,
+            item: None,
         }
     }
 

@@ -1,5 +1,6 @@
 //! What the engine's parts and its callers say to each other: requests and answers ([`api`]), events
-//! ([`events`]), what operators see ([`operations`]), every bound and knob ([`settings`]).
+//! ([`events`]), what operators see ([`operations`]), every bound and knob ([`settings`]), and which addresses may be
+//! suppressed ([`suppressions`]).
 //!
 //! Below the actors and above the store, so that an actor can speak of a request without knowing the
 //! engine that passes it on.
@@ -8,3 +9,4 @@ pub mod api;
 pub mod events;
 pub mod operations;
 pub mod settings;
+pub mod suppressions;

@@ -9,6 +9,8 @@
 //! return the verdict is `Transient`, after it `Unknown`: whoever settles decides what that means.
 
 use std::fmt::{self, Debug};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -55,6 +57,26 @@ pub struct Envelope {
     pub test: bool,
     /// Whether no attempt was made before.
     pub first_attempt: bool,
+    /// Whether its contact has stopped it since it was claimed.
+    pub withdrawal: Withdrawal,
+}
+
+/// Shared by a contact and the worker that has its envelope: an attempt that was withdrawn before it began does not
+/// begin. So a stop holds from its answer on, although a claim was made before.
+#[derive(Debug, Clone, Default)]
+pub struct Withdrawal(Arc<AtomicBool>);
+
+impl Withdrawal {
+    /// Stops the attempt, if it has not passed its point of no return.
+    pub fn withdraw(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether it was stopped.
+    #[must_use]
+    pub fn is_withdrawn(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
 }
 
 impl Debug for Envelope {

@@ -8,7 +8,7 @@ use actix::fut::WrapFuture;
 use actix::{Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message as ActixMessage};
 
 use super::pool::SenderPool;
-use super::transport::{Attempted, Connection, Envelope, Guard, Transport};
+use super::transport::{Attempted, Connection, Envelope, Guard, Transport, Withdrawal};
 use crate::contact::command::AttemptEnd;
 use crate::domain::clock::{BootUs, SharedClock, UnixMs};
 use crate::domain::message::BlobKey;
@@ -44,16 +44,17 @@ pub struct WorkDone {
     pub end: AttemptEnd,
 }
 
-/// The claim may be used while its deadline and the lease's trust have not passed.
+/// The claim may be used while its deadline and the lease's trust have not passed, and nobody stopped it.
 struct ClaimGuard {
     clock: SharedClock,
     deadline: BootUs,
     trust: Arc<Trust>,
+    withdrawal: Withdrawal,
 }
 
 impl Guard for ClaimGuard {
     fn may_hand_over(&self) -> bool {
-        self.clock.boot() < self.deadline.min(self.trust.until())
+        !self.withdrawal.is_withdrawn() && self.clock.boot() < self.deadline.min(self.trust.until())
     }
 }
 
@@ -96,7 +97,8 @@ impl Handler<Work> for SenderWorker {
         let (node, limit) = (Arc::clone(&self.node), self.transport.attempt_timeout() + GRACE);
         let channel = envelope.channel();
         let attempt = async move {
-            let guard = ClaimGuard { clock: Arc::clone(&node.clock), deadline, trust };
+            let withdrawal = envelope.withdrawal.clone();
+            let guard = ClaimGuard { clock: Arc::clone(&node.clock), deadline, trust, withdrawal };
             if let Err(end) = fetch_attachments(&node, &mut envelope).await {
                 return (Some(connection), end);
             }

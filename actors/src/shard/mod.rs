@@ -6,6 +6,8 @@
 
 mod health;
 mod node;
+mod undo;
 
 pub use health::{Fullness, Health, StoreCondition};
 pub use node::{Node, PoolRoutes, Routes, ShardRoutes, Trust};
+pub use undo::{Step, UNDO_WITHIN, UndoLog};

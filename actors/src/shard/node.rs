@@ -7,6 +7,7 @@ use actix::Addr;
 use arc_swap::ArcSwap;
 
 use super::health::Health;
+use super::undo::UndoLog;
 use crate::contact::registry::ContactRegistry;
 use crate::domain::address::Channel;
 use crate::domain::clock::{BootUs, SharedClock, UnixMs};
@@ -18,6 +19,7 @@ use crate::journal::Journal;
 use crate::partition::PartitionActor;
 use crate::protocol::events::EventHub;
 use crate::protocol::settings::EngineSettings;
+use crate::protocol::suppressions::SuppressionSet;
 use crate::sender::pool::SenderPool;
 use crate::store::SharedStore;
 use crate::wheel::actor::WheelActor;
@@ -120,6 +122,10 @@ pub struct Node {
     pub events: Arc<EventHub>,
     /// Signs unsubscribe links.
     pub unsubscribe: UnsubscribeKey,
+    /// Which addresses may be suppressed.
+    pub suppressions: SuppressionSet,
+    /// Everybody's last step.
+    pub undo: UndoLog,
     /// Whether the node can work.
     pub health: Health,
     trust: Vec<Arc<Trust>>,
@@ -148,6 +154,8 @@ impl Node {
             partitions,
             directory: ArcSwap::from_pointee(directory),
             unsubscribe,
+            suppressions: SuppressionSet::default(),
+            undo: UndoLog::default(),
             health: Health::default(),
             trust: partitions.iter().map(|_| Arc::default()).collect(),
             pending: partitions.iter().map(|_| AtomicI64::new(0)).collect(),

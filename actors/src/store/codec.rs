@@ -11,9 +11,11 @@ use serde::de::DeserializeOwned;
 
 use super::contract::{Head, StoreError};
 use crate::domain::contact::Contact;
+use crate::domain::conversation::ThreadItem;
 use crate::domain::directory::{Account, ApiKey, Sender, User};
 use crate::domain::ids::Partition;
 use crate::domain::message::{Content, Message};
+use crate::domain::suppression::Suppression;
 
 /// A type that is stored as a record.
 pub trait Record: Serialize + DeserializeOwned {
@@ -41,6 +43,8 @@ records! {
     User: "user", 256;
     ApiKey: "api key", 192;
     Sender: "sender", 256;
+    ThreadItem: "thread item", 512;
+    Suppression: "suppression", 128;
 }
 
 /// Why bytes are not a record.

@@ -8,6 +8,7 @@ use super::*;
 use crate::domain::address::{Address, Channel, EmailAddress, Mailbox, PhoneNumber};
 use crate::domain::clock::UnixMs;
 use crate::domain::contact::{Consent, ConsentByChannel, ContactEmail, ContactPhone, LastUsed, Life, Profile};
+use crate::domain::conversation::{Conversation, Inbound, ItemKind};
 use crate::domain::directory::{Limit, Role, SenderAddress};
 use crate::domain::ids::{
     AccountId, AccountNo, ApiKeyId, BootId, CampaignNo, ContactId, LaneNo, MessageId, SenderId, UserId,
@@ -16,7 +17,9 @@ use crate::domain::message::{
     Attachment, Attempt, AttemptOutcome, Author, Claim, Class, HistoryEntry, State, StateName, StoredContent,
 };
 use crate::domain::reason::Reason;
+use crate::domain::receipt::{Receipt, ReceiptStatus};
 use crate::domain::schedule::{FoldPolicy, GapPolicy, IfLate, Intent, QuietHoursPolicy, Resolution, WallClock};
+use crate::domain::suppression::SuppressionReason;
 use crate::domain::verdict::{Failure, FailureScope};
 
 fn email() -> EmailAddress {
@@ -49,6 +52,14 @@ fn contact() -> Contact {
         },
         last_email: LastUsed { address: Some(Address::Email(email())), sender: Some(SenderId::from_bytes([5; 16])) },
         last_sms: LastUsed::default(),
+        conversation: Conversation {
+            last_activity_at: Some(UnixMs(1_700_000_000_002)),
+            last_inbound_at: BTreeMap::from([(Channel::Sms, UnixMs(1_700_000_000_002))]),
+            last_channel: Some(Channel::Sms),
+            unread: 2,
+            assigned_to: Some(UserId::from_bytes([7; 16])),
+            is_unknown: true,
+        },
         created_at: UnixMs(1_700_000_000_000),
         updated_at: UnixMs(1_700_000_000_001),
         request_hash: Some([9; 16]),
@@ -116,7 +127,41 @@ fn message() -> Message {
         request_hash: None,
         metadata: BTreeMap::from([("order".into(), "17".into())]),
         requeue_of: Some(MessageId::from_bytes([8; 16])),
+        receipt: Some(Receipt { status: ReceiptStatus::Delayed, at: UnixMs(4), code: Some("4.4.1".into()) }),
         test: false,
+    }
+}
+
+fn item() -> ThreadItem {
+    ThreadItem {
+        id: MessageId::from_bytes([9; 16]),
+        account: AccountNo(1),
+        contact: ContactId::from_bytes([2; 16]),
+        version: 1,
+        at: UnixMs(1_700_000_000_003),
+        kind: ItemKind::Inbound(Box::new(Inbound {
+            channel: Channel::Email,
+            from: Address::Email(email()),
+            to: "hello@acme.example".into(),
+            sender: Some(SenderId::from_bytes([5; 16])),
+            content: StoredContent::Blob { subject: Some("Re: Hi".into()) },
+            attachments: vec![],
+            in_reply_to: Some(MessageId::from_bytes([1; 16])),
+            message_id: Some("<1@example.com>".into()),
+            provider_id: None,
+            is_automatic: false,
+            has_raw: true,
+        })),
+    }
+}
+
+fn suppression() -> Suppression {
+    Suppression {
+        account: AccountNo(1),
+        address: Address::Phone(phone()),
+        reason: SuppressionReason::Complaint,
+        since: UnixMs(1_700_000_000_004),
+        by: Author::System,
     }
 }
 
@@ -200,6 +245,16 @@ fn a_message_keeps_its_format() {
 #[test]
 fn content_keeps_its_format() {
     check(&content());
+}
+
+#[test]
+fn a_thread_item_keeps_its_format() {
+    check(&item());
+}
+
+#[test]
+fn a_suppression_keeps_its_format() {
+    check(&suppression());
 }
 
 #[test]

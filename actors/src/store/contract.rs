@@ -36,6 +36,10 @@ pub enum Table {
     Alias = 4,
     /// Key: a kind byte and an id. Value: `Account`, `User`, `ApiKey` or `Sender`. In the directory partition.
     Directory = 5,
+    /// Key: item id. Value: `ThreadItem`.
+    Item = 10,
+    /// Key: account number and the address' digest. Value: `Suppression`.
+    Suppression = 11,
 }
 
 /// A record's key within its table and partition.
@@ -52,7 +56,7 @@ pub enum Index {
     WaitingScopes,
     /// A contact's pending messages. Score: due time. Member: message id.
     Pending(ContactId),
-    /// A contact's past: sent, received, failed, cancelled. Score: time. Member: message id.
+    /// A contact's past: sent, received, failed, cancelled, notes. Score: time. Member: `TimelineMember`.
     Timeline(ContactId),
     /// An account's held messages. Score: since when. Member: message id and contact id.
     Held(AccountNo),
@@ -62,6 +66,8 @@ pub enum Index {
     Contacts(AccountNo),
     /// An account's conversations. Score: last activity. Member: contact id.
     Inbox(AccountNo),
+    /// An account's suppressed addresses. Score: since when. Member: the address' digest.
+    Suppressions(AccountNo),
     /// An account's search terms. Score 0. Member: term, 0, contact id.
     Search(AccountNo),
     /// Every directory record. Score 0. Member: kind byte and id, as in `Table::Directory`'s keys.

@@ -171,6 +171,7 @@ fn envelope(number: u128, from: SenderAddress, to: Address, content: Content) ->
         references: Vec::new(),
         test: false,
         first_attempt: true,
+        withdrawal: Default::default(),
     }
 }
 

@@ -53,6 +53,27 @@ pub(super) fn cancel(known: &Known<'_>, caller: &Caller, id: MessageId, around: 
     }
 }
 
+/// Takes a cancel back. What has come due meanwhile goes at once.
+pub(super) fn restore(known: &Known<'_>, caller: &Caller, id: MessageId, around: &Surroundings<'_>) -> Decision {
+    let message = or_refuse!(message_of(known, caller.account, id));
+    let is_undoable = message.state == State::Canceled && message.reason == Some(Reason::CanceledByCaller);
+    if !is_undoable {
+        return Decision::answer(Err(EngineError::Conflict {
+            code: "not_undoable",
+            detail: format!("the message is {}: only a cancel of your own can be taken back", message.state.name()),
+        }));
+    }
+    let mut next = next_version(message, around.now);
+    next.due_at = next.due_at.max(around.now);
+    next.is_cancel_requested = false;
+    enter(&mut next, State::Scheduled, Some(Reason::Undone), caller.author, around.now);
+    next.reason = None;
+    let mut decision = Decision::default();
+    decision.reply(Ok(Answer::Message(Box::new(next.clone()))));
+    decision.put_message(Some(message), next, DueEntry::InDue, around.now);
+    decision
+}
+
 pub(super) fn edit(
     known: &Known<'_>,
     caller: &Caller,

@@ -8,17 +8,19 @@ use std::time::Duration;
 
 use super::needs::CHUNK;
 use super::profile::hints;
-use super::{Decision, Known, Surroundings, blobs_of, live, or_refuse};
+use super::{Decision, Known, Surroundings, blobs_of, blobs_of_item, live, or_refuse};
 use crate::contact::command::{Answer, ContactCommand};
 use crate::contact::decision::Effect;
 use crate::contact::entries::change_contact;
 use crate::domain::clock::UnixMs;
 use crate::domain::contact::{Contact, Life};
+use crate::domain::conversation::ThreadItem;
 use crate::domain::message::{Message, State};
 use crate::domain::ticket::Ticket;
 use crate::protocol::api::Caller;
 use crate::protocol::events::{EventKind, Happened};
-use crate::store::{Batch, Entry, Index, Member, Mutation, keys};
+use crate::store::keys::TimelineMember;
+use crate::store::{Batch, Entry, Index, Member, Mutation};
 
 pub(super) fn delete(known: &Known<'_>, caller: &Caller, around: &Surroundings<'_>) -> Decision {
     let contact = or_refuse!(live(known, caller.account));
@@ -32,12 +34,15 @@ pub(super) fn delete(known: &Known<'_>, caller: &Caller, around: &Surroundings<'
     let mut decision = Decision::default();
     decision.put_contact(Some(contact), tombstone);
     decision.mutations.push(Mutation::Index(Index::Due, ticket.due_at, Member::from_slice(&ticket.member())));
+    // Before the answer: a claim whose attempt has not begun yet is as good as none.
+    decision.effects.push(Effect::RevokeClaims(None));
     decision.reply(Ok(Answer::Deleted(known.records.pending_count.unwrap_or(0) as u64)));
     decision.effects.push(Effect::Publish(Happened {
         at: around.now,
         kind: EventKind::ContactDeleted,
         contact: contact.id,
         message: None,
+        item: None,
     }));
     decision.effects.push(Effect::Continue(Box::new(ContactCommand::Cleanup(ticket))));
     decision
@@ -55,32 +60,56 @@ struct Removed {
     is_cut: bool,
 }
 
-/// Removes messages with all of theirs, as many as a batch takes, and entries whose record is gone.
+/// Removes messages and items with all of theirs, as many as a batch takes, and entries whose record is gone.
 fn remove(
     decision: &mut Decision,
     known: &Known<'_>,
     index: Index,
     entries: &[Entry],
-    stays: impl Fn(&Message) -> bool,
+    stays: impl Fn(&Found<'_>) -> bool,
 ) -> Removed {
     let mut removed = Removed::default();
     for entry in entries {
-        let id = keys::message_of_member(&entry.member).ok();
-        match id.and_then(|id| known.records.messages.get(&id)).and_then(Option::as_deref) {
-            Some(message) if stays(message) => removed.kept += 1,
-            Some(message) => {
-                // Record, counter, at most four index entries, and the blobs; a message that has more alone still goes.
-                let taken = decision.mutations.len();
-                if taken > 0 && taken + 6 + blobs_of(message).count() > ROOM {
-                    removed.is_cut = true;
-                    return removed;
-                }
-                decision.remove_message(message);
-            }
+        let found = Found::behind(entry, known);
+        if found.as_ref().is_some_and(&stays) {
+            removed.kept += 1;
+            continue;
+        }
+        // Record, counter, at most four index entries, and the blobs; one that has more alone still goes.
+        let taken = decision.mutations.len();
+        if taken > 0 && taken + 6 + found.as_ref().map_or(0, Found::blobs) > ROOM {
+            removed.is_cut = true;
+            return removed;
+        }
+        match found {
+            Some(Found::Message(message)) => decision.remove_message(message),
+            Some(Found::Item(item)) => decision.remove_item(item),
             None => decision.mutations.push(Mutation::Unindex(index, entry.score, entry.member.clone())),
         }
     }
     removed
+}
+
+/// What an entry of a thread stands for.
+enum Found<'a> {
+    Message(&'a Message),
+    Item(&'a ThreadItem),
+}
+
+impl<'a> Found<'a> {
+    fn behind(entry: &Entry, known: &Known<'a>) -> Option<Self> {
+        match TimelineMember::decode(&entry.member).ok()? {
+            TimelineMember::Message(id) => known.records.messages.get(&id)?.as_deref().map(Self::Message),
+            TimelineMember::Item(id) => known.records.items.get(&id)?.as_deref().map(Self::Item),
+        }
+    }
+
+    fn blobs(&self) -> usize {
+        match self {
+            Self::Message(message) => blobs_of(message).count(),
+            Self::Item(item) => blobs_of_item(item).count(),
+        }
+    }
 }
 
 pub(super) fn step(known: &Known<'_>, ticket: &Ticket, around: &Surroundings<'_>) -> Decision {
@@ -95,7 +124,7 @@ pub(super) fn step(known: &Known<'_>, ticket: &Ticket, around: &Surroundings<'_>
     if !pending.is_empty() {
         // An attempt is under way: its end removes the message. Past its deadline there is none: its claim's
         // acknowledgement was lost, and nothing was handed over.
-        let is_under_way = |message: &Message| matches!(message.state, State::Sending(claim) if claim.boot == around.boot && around.now < claim.deadline);
+        let is_under_way = |found: &Found<'_>| matches!(found, Found::Message(message) if matches!(message.state, State::Sending(claim) if claim.boot == around.boot && around.now < claim.deadline));
         let removed = remove(&mut decision, known, Index::Pending(contact.id), pending, is_under_way);
         decision.effects.push(if removed.kept == pending.len() {
             // Nothing left to do but wait; the end of an attempt takes at most its timeout.
@@ -127,7 +156,11 @@ pub(super) fn forget(known: &Known<'_>, before: UnixMs) -> Decision {
     let mut decision = Decision::default();
     let Some(contact) = known.contact.filter(|contact| !contact.is_deleted()) else { return decision.done() };
     let past = known.records.timeline.as_deref().unwrap_or_default();
-    let removed = remove(&mut decision, known, Index::Timeline(contact.id), past, |message| message.since > before);
+    let is_recent = |found: &Found<'_>| match found {
+        Found::Message(message) => message.since > before,
+        Found::Item(item) => item.at > before,
+    };
+    let removed = remove(&mut decision, known, Index::Timeline(contact.id), past, is_recent);
     if removed.is_cut || (past.len() >= CHUNK && !decision.mutations.is_empty()) {
         decision.effects.push(Effect::Continue(Box::new(ContactCommand::Forget(before))));
     }

@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use super::change::{content_of, replace_content};
+use super::receipt::refine;
 use super::schedule::rendered;
 use super::{Decision, Known, Surroundings, enter, next_version};
 use crate::contact::command::{AttemptEnd, AttemptFinished, CLAIM_MARGIN, PermitGranted};
@@ -16,19 +17,20 @@ use crate::contact::entries::{DueEntry, drop_stale_entry, rename_due_entry};
 use crate::domain::address::Channel;
 use crate::domain::backoff::Backoff;
 use crate::domain::clock::UnixMs;
-use crate::domain::contact::{Consent, Contact};
+use crate::domain::contact::{Consent, Contact, LastUsed};
 use crate::domain::directory::{Role, Sender};
 use crate::domain::ids::{BootId, UserId};
 use crate::domain::message::{Attempt, AttemptOutcome, Author, Claim, Class, Content, Message, State, StateName};
 use crate::domain::permissions;
 use crate::domain::reason::Reason;
 use crate::domain::segments;
+use crate::domain::suppression::Suppression;
 use crate::domain::ticket::Ticket;
 use crate::domain::unsubscribe::Unsubscribe;
 use crate::domain::verdict::{Failure, Verdict};
 use crate::protocol::settings::UncertainPolicy;
 use crate::sender::Release;
-use crate::sender::transport::Envelope;
+use crate::sender::transport::{Envelope, Withdrawal};
 
 /// What the last check says.
 enum Check<'a> {
@@ -184,6 +186,12 @@ fn last_check<'a>(known: &Known<'_>, contact: &Contact, message: &Message, aroun
         (Consent::Unknown, Class::Campaign) => return Check::Stop(State::Canceled, Reason::ConsentMissing),
         _ => {}
     }
+    if message.cancel_on_reply && contact.conversation.has_written_since(UnixMs(message.created_at().0 + 1)) {
+        return Check::Stop(State::Canceled, Reason::Replied);
+    }
+    if let Some(suppression) = suppression_of(known, message) {
+        return Check::Stop(State::Canceled, Reason::Suppressed(suppression.reason));
+    }
     if let Some(limit) = message.skip_after()
         && message.attempts.is_empty()
         && around.now.since(message.due_at) > limit
@@ -209,6 +217,12 @@ fn last_check<'a>(known: &Known<'_>, contact: &Contact, message: &Message, aroun
         },
         Err(error) => Check::Stop(State::Held, Reason::TemplateFailed(error.to_string())),
     }
+}
+
+/// The record that suppresses a message's address; read only if the set of hashes says that there may be one.
+fn suppression_of<'a>(known: &'a Known<'_>, message: &Message) -> Option<&'a Suppression> {
+    let digest = known.suppressions.find(message.account, &message.to)?;
+    known.records.suppressions.get(&digest)?.as_ref()
 }
 
 /// The rights that a message's author has by now. A user that was removed leaves their messages to the
@@ -251,6 +265,7 @@ fn envelope(
         references: Vec::new(),
         test: message.test,
         first_attempt: attempt == 1,
+        withdrawal: Withdrawal::default(),
     }
 }
 
@@ -323,6 +338,13 @@ pub(super) fn finished(known: &Known<'_>, finished: AttemptFinished, around: &Su
     let due = DueEntry::behind(&ticket, message);
     let is_orphan = known.contact.is_none_or(Contact::is_deleted);
     let mut next = next_version(message, around.now);
+    // A receipt that came first proves that it was taken, whatever became of the answer.
+    let end = match end {
+        AttemptEnd::Judged(verdict) if next.receipt.is_some() && !matches!(verdict, Verdict::Submitted { .. }) => {
+            AttemptEnd::Judged(Verdict::Submitted { provider_id: None })
+        }
+        end => end,
+    };
     match end {
         AttemptEnd::NotStarted => {
             next.attempts.pop();
@@ -345,8 +367,9 @@ pub(super) fn finished(known: &Known<'_>, finished: AttemptFinished, around: &Su
         AttemptEnd::Judged(Verdict::Submitted { provider_id }) => {
             finish_attempt(&mut next, AttemptOutcome::Submitted, provider_id, None, finished_at);
             enter(&mut next, State::Submitted, None, Author::System, around.now);
+            refine(&mut next, around);
             if let Some(contact) = known.contact.filter(|contact| !contact.is_deleted()) {
-                remember_last_used(&mut decision, contact, &next);
+                note_sent(&mut decision, contact, &next, around);
             }
         }
         AttemptEnd::Judged(Verdict::Permanent(failure)) => {
@@ -380,16 +403,25 @@ pub(super) fn finished(known: &Known<'_>, finished: AttemptFinished, around: &Su
     decision
 }
 
-/// The next message goes from where and to where this one went. Written only when that changes.
-fn remember_last_used(decision: &mut Decision, contact: &Contact, message: &Message) {
-    let last = contact.last_used(message.channel);
-    let is_same = last.sender == Some(message.sender) && last.address.as_ref() == Some(&message.to);
-    if is_same {
-        return;
+/// How old a conversation's last activity may be before a sent message renews it; `None`: it does not count as one.
+const fn activity_pause(class: Class) -> Option<Duration> {
+    match class {
+        Class::Conversation => Some(Duration::from_secs(1)),
+        Class::Transactional => Some(Duration::from_secs(600)),
+        Class::Campaign => None,
     }
+}
+
+/// The next message goes from where and to where this one went; the conversation moves up. Written only when that
+/// changes anything.
+fn note_sent(decision: &mut Decision, contact: &Contact, message: &Message, around: &Surroundings<'_>) {
     let mut next = contact.clone();
-    let last = next.last_used_mut(message.channel);
-    last.sender = Some(message.sender);
-    last.address = Some(message.to.clone());
-    decision.put_contact(Some(contact), next);
+    *next.last_used_mut(message.channel) = LastUsed { address: Some(message.to.clone()), sender: Some(message.sender) };
+    let is_old = |pause| next.conversation.last_activity_at.is_none_or(|at| around.now.since(at) > pause);
+    if activity_pause(message.class).is_some_and(is_old) {
+        next.conversation.touch(message.channel, around.now);
+    }
+    if next != *contact {
+        decision.put_contact(Some(contact), next);
+    }
 }

@@ -5,19 +5,27 @@
 //! | a caller ([`schedule`], [`change`]) | into being; `scheduled → canceled`, `held → scheduled`, `uncertain → …`, edits |
 //! | its lane's permit ([`deliver`]) | `scheduled → sending`, or `→ held`, `canceled`, `expired` at the last check |
 //! | the end of an attempt ([`deliver`]) | `sending → submitted`, `scheduled` (retry), `uncertain`, `failed`, `canceled` |
+//! | a receipt ([`receipt`]) | `submitted → delivered`, `undelivered`, `bounced`; proves an uncertain hand-over |
+//! | what the contact does ([`receive`], [`consent`]) | pending `→ canceled`, by a [`sweep`] |
 //! | a deletion ([`cleanup`]) | out of being |
 //!
 //! Nothing here does I/O: what a command needs to know is asked for with [`needs()`] and read first.
 
 mod change;
 mod cleanup;
+mod consent;
+mod converse;
 mod deliver;
 mod needs;
 mod profile;
+mod receipt;
+mod receive;
 mod schedule;
+mod sweep;
 
 use crate::domain::clock::UnixMs;
 use crate::domain::contact::Contact;
+use crate::domain::conversation::{ItemKind, ThreadItem};
 use crate::domain::ids::{AccountNo, MessageId};
 use crate::domain::message::{Author, BlobKey, HistoryEntry, Message, State, StoredContent};
 use crate::domain::reason::Reason;
@@ -28,6 +36,7 @@ use super::decision::{Decision, Known, Surroundings};
 
 pub use needs::{Needs, needs};
 pub use schedule::{message_id_for, stored};
+pub use sweep::Sweep;
 
 /// Decides a command. Everything that [`needs()`] asks for is in `known.records`.
 pub fn decide(known: &Known<'_>, command: ContactCommand, around: &Surroundings<'_>) -> Decision {
@@ -48,7 +57,28 @@ pub fn decide(known: &Known<'_>, command: ContactCommand, around: &Surroundings<
         C::Finished(finished) => deliver::finished(known, *finished, around),
         C::Cleanup(ticket) => cleanup::step(known, &ticket, around),
         C::Forget(before) => cleanup::forget(known, before),
+        C::Restore(caller, id) => change::restore(known, &caller, id, around),
+        C::Receive(received) => receive::receive(known, *received, around),
+        C::Receipt(id, receipt) => receipt::receipt(known, id, receipt, around),
+        C::Happened(account, id, event) => receive::happened(known, account, id, event, around),
+        C::Opt(change) => consent::opt(known, &change, around),
+        C::Suppress(suppression) => consent::suppress(known, *suppression),
+        C::Unsuppress(account, address) => consent::unsuppress(known, account, &address),
+        C::AddressSuppressed(suppression) => consent::address_suppressed(known, &suppression),
+        C::CancelPending(sweep, _) => sweep::cancel_pending(known, sweep, around),
+        C::Attend(caller, attend) => converse::attend(known, &caller, attend, around),
+        C::Note(caller, id, text) => converse::note(known, &caller, id, text, around),
     }
+}
+
+/// The numbers of the blobs that belong to an item of a thread.
+pub fn blobs_of_item(item: &ThreadItem) -> impl Iterator<Item = u8> + '_ {
+    let inbound = if let ItemKind::Inbound(inbound) = &item.kind { Some(inbound) } else { None };
+    inbound.into_iter().flat_map(|inbound| {
+        let content = matches!(inbound.content, StoredContent::Blob { .. }).then_some(BlobKey::CONTENT);
+        let raw = inbound.has_raw.then_some(BlobKey::RAW);
+        content.into_iter().chain(raw).chain(inbound.attachments.iter().map(|attachment| attachment.blob))
+    })
 }
 
 /// The numbers of the blobs that belong to a message.

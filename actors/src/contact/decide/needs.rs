@@ -2,9 +2,11 @@
 
 use crate::contact::command::ContactCommand;
 use crate::contact::decision::Known;
+use crate::domain::address::{Address, Channel};
 use crate::domain::clock::UnixMs;
 use crate::domain::ids::{AccountNo, MessageId};
 use crate::domain::message::{State, StoredContent};
+use crate::store::keys::{AddressDigest, TimelineMember};
 use crate::store::{Entry, keys};
 
 /// What is missing.
@@ -16,12 +18,18 @@ pub struct Needs {
     pub contents: Vec<MessageId>,
     /// Aliases, by account and external id.
     pub aliases: Vec<(AccountNo, String)>,
-    /// So many pending entries.
-    pub pending: Option<usize>,
+    /// Items of the thread.
+    pub items: Vec<MessageId>,
+    /// Addresses that may be suppressed.
+    pub suppressions: Vec<(AccountNo, AddressDigest)>,
+    /// Pending entries after one, so many.
+    pub pending: Option<(Option<Entry>, usize)>,
     /// How many pending entries there are.
     pub pending_count: bool,
     /// So many of the oldest timeline entries, up to this instant.
     pub timeline: Option<(UnixMs, usize)>,
+    /// So many of the newest timeline entries.
+    pub recent: Option<usize>,
 }
 
 impl Needs {
@@ -50,7 +58,9 @@ pub fn needs(command: &ContactCommand, known: &Known<'_>) -> Needs {
             message(new.id);
             new.requeue_of.into_iter().for_each(message);
         }
-        C::Cancel(_, id) | C::SendNow(_, id) | C::Resolve(_, id, _) => message(*id),
+        C::Cancel(_, id) | C::SendNow(_, id) | C::Resolve(_, id, _) | C::Restore(_, id) | C::Receipt(id, _) => {
+            message(*id);
+        }
         C::Edit(_, id, ..) => {
             message(*id);
             content_of(&mut out, known, *id);
@@ -59,6 +69,7 @@ pub fn needs(command: &ContactCommand, known: &Known<'_>) -> Needs {
             message(permit.ticket.message);
             if known.contact.is_some_and(|contact| !contact.is_deleted()) {
                 content_of(&mut out, known, permit.ticket.message);
+                suppression_of(&mut out, known, permit.ticket.message);
             }
         }
         C::Finished(finished) => message(finished.ticket.message),
@@ -72,26 +83,50 @@ pub fn needs(command: &ContactCommand, known: &Known<'_>) -> Needs {
             }
         }
         C::Delete(_) => out.pending_count = known.records.pending_count.is_none(),
+        C::Receive(received) => {
+            item(&mut out, known, received.item);
+            match received.inbound.channel {
+                Channel::Email => {
+                    for id in &received.candidates {
+                        thread_record(&mut out, known, TimelineMember::Message(*id));
+                        item(&mut out, known, *id);
+                    }
+                }
+                Channel::Sms => entries_with_records(&mut out, known, known.records.recent.as_ref(), |out| {
+                    out.recent = Some(CHUNK);
+                }),
+            }
+        }
+        C::Note(_, id, _) | C::Happened(_, id, _) => item(&mut out, known, *id),
+        C::Suppress(suppression) => suppressed(&mut out, known, suppression.account, &suppression.address),
+        C::Unsuppress(account, address) => suppressed(&mut out, known, *account, address),
+        C::CancelPending(_, after) => {
+            entries_with_records(&mut out, known, known.records.pending.as_ref(), |out| {
+                out.pending = Some((after.clone(), CHUNK));
+            });
+        }
         C::Cleanup(_) => {
-            entries_with_messages(&mut out, known, known.records.pending.as_ref(), |out| out.pending = Some(CHUNK));
+            entries_with_records(&mut out, known, known.records.pending.as_ref(), |out| {
+                out.pending = Some((None, CHUNK));
+            });
             if known.records.pending.as_ref().is_some_and(Vec::is_empty) {
-                entries_with_messages(&mut out, known, known.records.timeline.as_ref(), |out| {
+                entries_with_records(&mut out, known, known.records.timeline.as_ref(), |out| {
                     out.timeline = Some((UnixMs::MAX, CHUNK));
                 });
             }
         }
         C::Forget(before) => {
-            entries_with_messages(&mut out, known, known.records.timeline.as_ref(), |out| {
+            entries_with_records(&mut out, known, known.records.timeline.as_ref(), |out| {
                 out.timeline = Some((*before, CHUNK));
             });
         }
-        C::Schedule(..) | C::Patch(..) => {}
+        C::Schedule(..) | C::Patch(..) | C::Opt(_) | C::AddressSuppressed(_) | C::Attend(..) => {}
     }
     out
 }
 
 /// The entries, and then the records that they name.
-fn entries_with_messages(
+fn entries_with_records(
     out: &mut Needs,
     known: &Known<'_>,
     entries: Option<&Vec<Entry>>,
@@ -99,12 +134,43 @@ fn entries_with_messages(
 ) {
     match entries {
         None => ask(out),
-        Some(entries) => out.messages.extend(
-            entries
-                .iter()
-                .filter_map(|entry| keys::message_of_member(&entry.member).ok())
-                .filter(|id| !known.records.messages.contains_key(id)),
-        ),
+        Some(entries) => {
+            for member in entries.iter().filter_map(|entry| TimelineMember::decode(&entry.member).ok()) {
+                thread_record(out, known, member);
+            }
+        }
+    }
+}
+
+/// The record behind an entry of the thread.
+fn thread_record(out: &mut Needs, known: &Known<'_>, member: TimelineMember) {
+    match member {
+        TimelineMember::Message(id) if !known.records.messages.contains_key(&id) => out.messages.push(id),
+        TimelineMember::Item(id) => item(out, known, id),
+        TimelineMember::Message(_) => {}
+    }
+}
+
+fn item(out: &mut Needs, known: &Known<'_>, id: MessageId) {
+    if !known.records.items.contains_key(&id) {
+        out.items.push(id);
+    }
+}
+
+fn suppressed(out: &mut Needs, known: &Known<'_>, account: AccountNo, address: &Address) {
+    let digest = keys::address_digest(account, address);
+    if !known.records.suppressions.contains_key(&digest) {
+        out.suppressions.push((account, digest));
+    }
+}
+
+/// Whether a message's address is suppressed, if the set of hashes says that it may be.
+fn suppression_of(out: &mut Needs, known: &Known<'_>, id: MessageId) {
+    let Some(Some(message)) = known.records.messages.get(&id) else { return };
+    if let Some(digest) = known.suppressions.find(message.account, &message.to)
+        && !known.records.suppressions.contains_key(&digest)
+    {
+        out.suppressions.push((message.account, digest));
     }
 }
 

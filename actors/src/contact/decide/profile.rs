@@ -7,12 +7,13 @@ use crate::contact::command::Answer;
 use crate::contact::decision::Effect;
 use crate::contact::entries::change_contact;
 use crate::domain::contact::{Contact, LastUsed, Life, Profile};
+use crate::domain::conversation::Conversation;
 use crate::domain::ids::{AccountNo, ContactId};
 use crate::protocol::api::{Caller, Created, EngineError, Idempotency, NewContact, ProfilePatch, Upserted};
 use crate::protocol::events::{EventKind, Happened};
 use crate::store::{AddressHint, Mutation, Table, keys};
 
-fn being_deleted() -> EngineError {
+pub(super) fn being_deleted() -> EngineError {
     EngineError::Conflict {
         code: "contact_being_deleted",
         detail: "this contact is being deleted: create it again once that is finished".into(),
@@ -218,6 +219,7 @@ fn fresh(known: &Known<'_>, caller: &Caller, new: NewContact, around: &Surroundi
         profile,
         last_email: LastUsed::default(),
         last_sms: LastUsed::default(),
+        conversation: Conversation::default(),
         created_at: around.now,
         updated_at: around.now,
         request_hash: new.idempotency.map(|idempotency| idempotency.request_hash),
@@ -229,13 +231,19 @@ fn changed(contact: &Contact, profile: Profile, around: &Surroundings<'_>) -> Co
 }
 
 /// A created or changed contact: record, indexes, address hints (added before, removed after), event.
-fn made(old: Option<&Contact>, new: Contact, kind: EventKind) -> Decision {
+pub(super) fn made(old: Option<&Contact>, new: Contact, kind: EventKind) -> Decision {
     let mut decision = Decision::default();
     let (had, has) = (hints(old), hints(Some(&new)));
     decision.hints_to_add = has.iter().filter(|hint| !had.contains(hint)).cloned().collect();
     decision.hints_to_remove = had.into_iter().filter(|hint| !has.contains(hint)).collect();
     change_contact(&mut decision.mutations, old, Some(&new));
-    decision.effects.push(Effect::Publish(Happened { at: new.updated_at, kind, contact: new.id, message: None }));
+    decision.effects.push(Effect::Publish(Happened {
+        at: new.updated_at,
+        kind,
+        contact: new.id,
+        message: None,
+        item: None,
+    }));
     decision.contact = Some(Some(new));
     decision
 }

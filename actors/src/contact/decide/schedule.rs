@@ -98,6 +98,7 @@ pub(super) fn schedule(
         request_hash: new.idempotency.map(|idempotency| idempotency.request_hash),
         metadata: new.metadata,
         requeue_of,
+        receipt: None,
         // Made for the outbox, revived for the outbox, whoever revives it.
         test: caller.test || revived.is_some_and(|revived| revived.test),
     };

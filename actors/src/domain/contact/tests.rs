@@ -113,6 +113,7 @@ fn consent_and_last_use_are_kept_by_channel() {
         profile: Profile::default(),
         last_email: LastUsed::default(),
         last_sms: LastUsed::default(),
+        conversation: Default::default(),
         created_at: UnixMs(0),
         updated_at: UnixMs(0),
         request_hash: None,

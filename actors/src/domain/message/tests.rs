@@ -8,7 +8,7 @@ use super::*;
 #[rustfmt::skip]
 const ARROWS: [(StateName, &str); 12] = [
     //                        sch que sen sub del und bou hel unc fai can exp
-    (StateName::Scheduled,   " x   .   x   .   .   .   .   x   .   .   x   x "),
+    (StateName::Scheduled,   " x   .   x   x   .   .   .   x   .   .   x   x "),
     (StateName::Queued,      " .   .   .   .   .   .   .   .   .   .   .   . "),
     (StateName::Sending,     " x   .   .   x   .   .   .   x   x   x   x   x "),
     (StateName::Submitted,   " .   .   .   .   x   x   x   .   .   .   .   . "),

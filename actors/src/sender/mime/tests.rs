@@ -29,6 +29,7 @@ fn envelope() -> Envelope {
         references: Vec::new(),
         test: false,
         first_attempt: true,
+        withdrawal: Default::default(),
     }
 }
 

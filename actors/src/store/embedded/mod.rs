@@ -148,7 +148,7 @@ impl EmbeddedStore {
         let writes = hints
             .iter()
             .map(|hint| {
-                let key = layout::hint(keys::hint_digest(hint.account, &hint.address), hint.contact);
+                let key = layout::hint(keys::address_digest(hint.account, &hint.address), hint.contact);
                 Write { space: Space::Meta, key: key.as_slice().into(), value: is_add.then(|| [].into()) }
             })
             .collect();
@@ -268,7 +268,7 @@ impl Store for EmbeddedStore {
     }
 
     async fn hinted(&self, account: AccountNo, address: &Address) -> Result<Vec<ContactId>, StoreError> {
-        let digest = keys::hint_digest(account, address);
+        let digest = keys::address_digest(account, address);
         self.read(move |db, _| db.hinted(digest)).await
     }
 

@@ -92,6 +92,7 @@ pub(super) fn push_index<A: smallvec::Array<Item = u8>>(buf: &mut SmallVec<A>, i
         Index::Contacts(account) => push_account(buf, b'c', account.0),
         Index::Inbox(account) => push_account(buf, b'i', account.0),
         Index::Search(account) => push_account(buf, b's', account.0),
+        Index::Suppressions(account) => push_account(buf, b'u', account.0),
         Index::Directory => buf.push(b'D'),
     }
 }

@@ -41,6 +41,51 @@ pub fn message_of_member(bytes: &[u8]) -> Result<MessageId, KeyError> {
     bytes.try_into().map(MessageId::from_bytes).map_err(|_| KeyError::new("pending or timeline", bytes))
 }
 
+/// A member of `Timeline`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TimelineMember {
+    /// A message of ours.
+    Message(MessageId),
+    /// Another entry of the thread.
+    Item(MessageId),
+}
+
+impl TimelineMember {
+    const ITEM: u8 = 1;
+
+    /// Its bytes: a message's are its id, as in `Pending`.
+    #[must_use]
+    pub fn encode(self) -> Member {
+        match self {
+            Self::Message(id) => message_member(id),
+            Self::Item(id) => {
+                let mut member = message_member(id);
+                member.push(Self::ITEM);
+                member
+            }
+        }
+    }
+
+    /// From its bytes.
+    ///
+    /// # Errors
+    /// Neither sixteen bytes nor seventeen with the mark of an item.
+    pub fn decode(bytes: &[u8]) -> Result<Self, KeyError> {
+        match bytes {
+            [id @ .., Self::ITEM] if id.len() == 16 => message_of_member(id).map(Self::Item),
+            _ => message_of_member(bytes).map(Self::Message),
+        }
+    }
+
+    /// Whichever id it holds.
+    #[must_use]
+    pub const fn id(self) -> MessageId {
+        match self {
+            Self::Message(id) | Self::Item(id) => id,
+        }
+    }
+}
+
 /// The member of a contact in `Contacts` and `Inbox`.
 #[must_use]
 pub fn contact_member(id: ContactId) -> Member {
@@ -217,6 +262,11 @@ mod tests {
     fn members_are_read_back_and_others_refused() {
         assert_eq!(message_of_member(&message_member(MESSAGE)), Ok(MESSAGE));
         assert_eq!(contact_of_member(&contact_member(CONTACT)), Ok(CONTACT));
+        for member in [TimelineMember::Message(MESSAGE), TimelineMember::Item(MESSAGE)] {
+            assert_eq!(TimelineMember::decode(&member.encode()), Ok(member));
+        }
+        assert!(TimelineMember::decode(&[1; 18]).is_err());
+        assert!(TimelineMember::decode(&[2; 17]).is_err());
         let held = HeldMember { message: MESSAGE, contact: CONTACT };
         assert_eq!(HeldMember::decode(&held.encode()), Ok(held));
         let scope = WaitingScope { lane: LaneNo(70_000), class: Class::Campaign };

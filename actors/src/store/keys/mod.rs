@@ -15,8 +15,8 @@ use crate::domain::ids::{AccountNo, ApiKeyId, ContactId, MessageId, SenderId, Us
 use crate::domain::message::BlobKey;
 
 pub use members::{
-    AttentionMember, HeldMember, KeyError, SearchMember, WaitingScope, contact_member, contact_of_member,
-    message_member, message_of_member, search_start,
+    AttentionMember, HeldMember, KeyError, SearchMember, TimelineMember, WaitingScope, contact_member,
+    contact_of_member, message_member, message_of_member, search_start,
 };
 
 /// The key of a contact's record, in `Table::Contact`.
@@ -37,6 +37,37 @@ pub fn blob(blob: BlobKey) -> Key {
     let mut key = Key::from_slice(blob.message.as_bytes());
     key.push(blob.number);
     key
+}
+
+/// The key of an item of a thread, in `Table::Item`.
+#[must_use]
+pub fn item(id: MessageId) -> Key {
+    Key::from_slice(id.as_bytes())
+}
+
+/// Sixteen bytes that stand for an address of an account: what suppressions and hints are kept under.
+pub type AddressDigest = [u8; 16];
+
+/// The key of a suppressed address, in `Table::Suppression`.
+#[must_use]
+pub fn suppression(account: AccountNo, digest: AddressDigest) -> Key {
+    let mut key = Key::from_slice(&account.0.to_be_bytes());
+    key.extend_from_slice(&digest);
+    key
+}
+
+/// The member of a suppressed address in `Suppressions`.
+#[must_use]
+pub fn suppression_member(digest: AddressDigest) -> super::contract::Member {
+    super::contract::Member::from_slice(&digest)
+}
+
+/// The digest that a member of `Suppressions` holds.
+///
+/// # Errors
+/// Not sixteen bytes.
+pub fn digest_of_member(bytes: &[u8]) -> Result<AddressDigest, KeyError> {
+    bytes.try_into().map_err(|_| KeyError::new("suppressions", bytes))
 }
 
 /// The key of an external id that was set after its contact was created, in `Table::Alias`.
@@ -109,8 +140,9 @@ impl DirectoryKey {
     }
 }
 
-/// What address hints are kept under: no address stands in a key, and the reader verifies every hint anyway.
-pub(crate) fn hint_digest(account: AccountNo, address: &Address) -> [u8; 16] {
+/// What an address is kept under: no address stands in a key, and the reader verifies every hint anyway.
+#[must_use]
+pub fn address_digest(account: AccountNo, address: &Address) -> AddressDigest {
     let mut hash = Sha256::new();
     hash.update(account.0.to_be_bytes());
     hash.update([address.channel() as u8]);

@@ -74,6 +74,8 @@ pub(crate) fn record(partition: Partition, table: Table, key: &[u8]) -> RedisKey
         Table::Blob => b'b',
         Table::Alias => b'a',
         Table::Directory => b'd',
+        Table::Item => b'i',
+        Table::Suppression => b's',
     });
     out.extend_from_slice(key);
     out

@@ -251,7 +251,8 @@ impl Store for MemoryStore {
 
     async fn add_hints(&self, hints: &[AddressHint]) -> Result<(), StoreError> {
         self.call(Call::AddHints(hints.len()), |data| {
-            data.hints.extend(hints.iter().map(|hint| (keys::hint_digest(hint.account, &hint.address), hint.contact)));
+            data.hints
+                .extend(hints.iter().map(|hint| (keys::address_digest(hint.account, &hint.address), hint.contact)));
         })
         .await
     }
@@ -259,14 +260,14 @@ impl Store for MemoryStore {
     async fn remove_hints(&self, hints: &[AddressHint]) -> Result<(), StoreError> {
         self.call(Call::RemoveHints(hints.len()), |data| {
             for hint in hints {
-                data.hints.remove(&(keys::hint_digest(hint.account, &hint.address), hint.contact));
+                data.hints.remove(&(keys::address_digest(hint.account, &hint.address), hint.contact));
             }
         })
         .await
     }
 
     async fn hinted(&self, account: AccountNo, address: &Address) -> Result<Vec<ContactId>, StoreError> {
-        let digest = keys::hint_digest(account, address);
+        let digest = keys::address_digest(account, address);
         self.call(Call::Hinted, |data| data.hinted(digest)).await
     }
 

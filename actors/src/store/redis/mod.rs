@@ -129,7 +129,7 @@ impl RedisStore {
         let mut writes = Vec::with_capacity(hints.len());
         for hint in hints {
             let mut command = redis::cmd(command);
-            command.arg(layout::hints(keys::hint_digest(hint.account, &hint.address)).as_slice());
+            command.arg(layout::hints(keys::address_digest(hint.account, &hint.address)).as_slice());
             command.arg(hint.contact.as_bytes().as_slice());
             writes.push(async move {
                 let _: i64 = link.run(&command).await.map_err(|error| store_error(&error))?;
@@ -333,7 +333,7 @@ impl Store for RedisStore {
 
     async fn hinted(&self, account: AccountNo, address: &Address) -> Result<Vec<ContactId>, StoreError> {
         let mut command = redis::cmd("SRANDMEMBER");
-        command.arg(layout::hints(keys::hint_digest(account, address)).as_slice()).arg(MAX_HINTED);
+        command.arg(layout::hints(keys::address_digest(account, address)).as_slice()).arg(MAX_HINTED);
         let members: Vec<Vec<u8>> = self.run(&command).await?;
         let mut contacts: Vec<_> =
             members.iter().filter_map(|id| id.as_slice().try_into().ok()).map(ContactId::from_bytes).collect();

@@ -6,6 +6,7 @@
 #![expect(unused_must_use, reason = "many a command here only leads to the next one; `World::tell` has checked it")]
 
 mod changing;
+mod consenting;
 mod contacts;
 mod deleting;
 mod entries;
@@ -13,5 +14,7 @@ mod model;
 mod outcomes;
 mod people;
 mod permits;
+mod receipts;
+mod receiving;
 mod scheduling;
 mod world;

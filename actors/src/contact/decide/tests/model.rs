@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
+use crate::domain::conversation::ThreadItem;
 use crate::domain::message::{Message, State, StateName};
+use crate::domain::suppression::Suppression;
 use crate::store::keys::{AttentionMember, HeldMember};
 use crate::store::{Counter, Index, Key, Member, Mutation, Score, Table, codec, keys};
 
@@ -31,6 +33,16 @@ impl Model {
                 Mutation::Add(counter, by) => *self.counters.entry(counter).or_default() += by,
             }
         }
+    }
+
+    pub(super) fn items(&self) -> Vec<ThreadItem> {
+        let items = self.records.iter().filter(|((table, _), _)| *table == Table::Item);
+        items.map(|(_, bytes)| codec::decode(bytes).unwrap()).collect()
+    }
+
+    pub(super) fn suppressions(&self) -> Vec<Suppression> {
+        let found = self.records.iter().filter(|((table, _), _)| *table == Table::Suppression);
+        found.map(|(_, bytes)| codec::decode(bytes).unwrap()).collect()
     }
 
     pub(super) fn messages(&self) -> Vec<Message> {

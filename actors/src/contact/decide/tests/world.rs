@@ -9,11 +9,12 @@ pub(super) use super::people::*;
 use crate::contact::command::{
     Answer, Answered, AttemptEnd, AttemptFinished, ContactCommand, PermitGranted, ScheduleMessage,
 };
-use crate::contact::decide::{Needs, blobs_of, decide, message_id_for, needs, stored};
+use crate::contact::decide::{Needs, blobs_of, blobs_of_item, decide, message_id_for, needs, stored};
 use crate::contact::decision::{Decision, Effect, Known, Records, Surroundings};
 use crate::domain::address::Channel;
 use crate::domain::clock::UnixMs;
 use crate::domain::contact::{Consent, Contact};
+use crate::domain::conversation::ThreadItem;
 use crate::domain::directory::Snapshot;
 use crate::domain::ids::{BootId, ContactId, MessageId};
 use crate::domain::message::{BlobKey, Message, State, StateName};
@@ -23,6 +24,7 @@ use crate::domain::unsubscribe::UnsubscribeKey;
 use crate::domain::verdict::Verdict;
 use crate::protocol::api::{Caller, Created, EngineError, NewContact, NewMessage};
 use crate::protocol::settings::EngineSettings;
+use crate::protocol::suppressions::SuppressionSet;
 use crate::sender::Release;
 use crate::sender::transport::Envelope;
 use crate::store::{Counter, Entry, Index, Member, Mutation, NodeId, Score, Table, codec, keys};
@@ -33,6 +35,7 @@ pub(super) struct World {
     pub(super) ids: IdSource,
     pub(super) directory: Snapshot,
     pub(super) settings: EngineSettings,
+    pub(super) suppressions: SuppressionSet,
     pub(super) unsubscribe: UnsubscribeKey,
     pub(super) model: Model,
     /// Blobs that a test took away.
@@ -53,6 +56,7 @@ impl World {
             ids: IdSource::seeded(1),
             directory: directory(&[ANN, BOB]),
             settings: EngineSettings::for_node(NodeId(1)),
+            suppressions: SuppressionSet::default(),
             unsubscribe: UnsubscribeKey::new(&[1; 32]),
             model: Model::default(),
             lost_blobs: 0,
@@ -106,6 +110,10 @@ impl World {
         self.model.records.get(&(Table::Message, keys::message(id))).map(|bytes| codec::decode(bytes).unwrap())
     }
 
+    pub(super) fn item(&self, id: MessageId) -> Option<ThreadItem> {
+        self.model.records.get(&(Table::Item, keys::item(id))).map(|bytes| codec::decode(bytes).unwrap())
+    }
+
     pub(super) fn later(&mut self, by: Duration) {
         self.now = self.now.plus(by);
     }
@@ -128,8 +136,24 @@ impl World {
             let target = found.map(|bytes| ContactId::from_bytes(bytes[..].try_into().unwrap()));
             records.aliases.insert(external_id.clone(), target);
         }
-        if let Some(limit) = needs.pending {
-            records.pending = Some(range(Index::Pending(CONTACT), UnixMs::MAX, limit));
+        if let Some((after, limit)) = &needs.pending {
+            let mut entries: Vec<Entry> = range(Index::Pending(CONTACT), UnixMs::MAX, usize::MAX);
+            entries.retain(|entry| after.as_ref().is_none_or(|after| entry > after));
+            entries.truncate(*limit);
+            records.pending = Some(entries);
+        }
+        if let Some(limit) = needs.recent {
+            let mut entries: Vec<Entry> = range(Index::Timeline(CONTACT), UnixMs::MAX, usize::MAX);
+            entries.reverse();
+            entries.truncate(limit);
+            records.recent = Some(entries);
+        }
+        for id in &needs.items {
+            records.items.insert(*id, self.item(*id).map(Arc::new));
+        }
+        for (account, digest) in &needs.suppressions {
+            let found = self.model.records.get(&(Table::Suppression, keys::suppression(*account, *digest)));
+            records.suppressions.insert(*digest, found.map(|bytes| codec::decode(bytes).unwrap()));
         }
         if needs.pending_count {
             let all: Vec<Entry> = range(Index::Pending(CONTACT), UnixMs::MAX, usize::MAX);
@@ -146,14 +170,26 @@ impl World {
         let mut records = Records::default();
         for round in 0.. {
             assert!(round < 5, "a command goes on asking");
-            let known = Known { id: CONTACT, partition: PARTITION, contact: contact.as_ref(), records: &records };
+            let known = Known {
+                id: CONTACT,
+                partition: PARTITION,
+                contact: contact.as_ref(),
+                records: &records,
+                suppressions: &self.suppressions,
+            };
             let missing = needs(&command, &known);
             if missing.is_empty() {
                 break;
             }
             self.read(&missing, &mut records);
         }
-        let known = Known { id: CONTACT, partition: PARTITION, contact: contact.as_ref(), records: &records };
+        let known = Known {
+            id: CONTACT,
+            partition: PARTITION,
+            contact: contact.as_ref(),
+            records: &records,
+            suppressions: &self.suppressions,
+        };
         let around = Surroundings {
             now: self.now,
             boot: self.boot,
@@ -173,6 +209,16 @@ impl World {
         }
         self.check();
         decision
+    }
+
+    /// Tells it, and everything that it goes on with by itself.
+    pub(super) fn tell_all(&mut self, command: ContactCommand) -> Decision {
+        let first = self.tell(command);
+        let mut more = continued(&first);
+        while let Some(command) = more.pop() {
+            more.extend(continued(&self.tell(command)));
+        }
+        first
     }
 
     /// Holds the store against what its records stand for.
@@ -196,17 +242,31 @@ impl World {
         let mut wanted: BTreeSet<_> = messages.iter().flat_map(expected_entries).collect();
         if let Some(contact) = contact.as_ref().filter(|contact| !contact.is_deleted()) {
             wanted.insert((Index::Contacts(ACCOUNT), contact.created_at, keys::contact_member(CONTACT)));
+            let active = contact.conversation.last_activity_at;
+            wanted.extend(active.map(|at| (Index::Inbox(ACCOUNT), at, keys::contact_member(CONTACT))));
             for term in contact.profile.search_terms() {
                 let member = keys::SearchMember { term, contact: CONTACT }.encode().unwrap();
                 wanted.insert((Index::Search(ACCOUNT), UnixMs(0), member));
             }
         }
+        let items = self.model.items();
+        wanted.extend(
+            items.iter().map(|item| (Index::Timeline(CONTACT), item.at, keys::TimelineMember::Item(item.id).encode())),
+        );
+        wanted.extend(self.model.suppressions().iter().map(|found| {
+            let member = keys::suppression_member(keys::address_digest(ACCOUNT, &found.address));
+            (Index::Suppressions(ACCOUNT), found.since, member)
+        }));
         assert_eq!(others.collect::<BTreeSet<_>>(), wanted, "entries");
 
         let blobs = self.model.records.keys().filter(|(table, _)| *table == Table::Blob).map(|(_, key)| key.clone());
         let wanted = messages.iter().flat_map(|message| {
             blobs_of(message).map(|number| keys::blob(BlobKey { message: message.id, number })).collect::<Vec<_>>()
         });
+        let of_items = items.iter().flat_map(|item| {
+            blobs_of_item(item).map(|number| keys::blob(BlobKey { message: item.id, number })).collect::<Vec<_>>()
+        });
+        let wanted = wanted.chain(of_items);
         let (blobs, wanted) = (blobs.collect::<BTreeSet<_>>(), wanted.collect::<BTreeSet<_>>());
         assert_eq!(blobs.difference(&wanted).count(), 0, "blobs without a message");
         assert_eq!(wanted.difference(&blobs).count(), self.lost_blobs, "blobs");
@@ -310,6 +370,14 @@ impl World {
     pub(super) fn state(&self, id: MessageId) -> StateName {
         self.message(id).state.name()
     }
+}
+
+fn continued(decision: &Decision) -> Vec<ContactCommand> {
+    let more = decision.effects.iter().filter_map(|effect| match effect {
+        Effect::Continue(command) => Some((**command).clone()),
+        _ => None,
+    });
+    more.collect()
 }
 
 pub(super) fn answer(decision: &Decision) -> &Answered {

@@ -1,0 +1,78 @@
+//! Taking back what is pending, a chunk at a time, after something that the last check already knows of.
+
+use super::needs::CHUNK;
+use super::{Decision, Known, Surroundings, enter, next_version};
+use crate::contact::command::ContactCommand;
+use crate::contact::decision::Effect;
+use crate::contact::entries::DueEntry;
+use crate::domain::address::{Address, Channel};
+use crate::domain::clock::UnixMs;
+use crate::domain::message::{Author, Message, State};
+use crate::domain::reason::Reason;
+use crate::domain::suppression::SuppressionReason;
+use crate::store::{Batch, Entry, keys};
+
+/// Why pending messages are taken back, and which.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sweep {
+    /// The contact wrote: those that were to be taken back then, scheduled before.
+    Replied {
+        /// When they wrote.
+        at: UnixMs,
+    },
+    /// The contact wants nothing more on this channel.
+    OptedOut(Channel),
+    /// Nothing is sent to this address any more.
+    Suppressed(Address, SuppressionReason),
+}
+
+impl Sweep {
+    fn covers(&self, message: &Message) -> Option<Reason> {
+        match self {
+            Self::Replied { at } => (message.cancel_on_reply && message.created_at() <= *at).then_some(Reason::Replied),
+            Self::OptedOut(channel) => (message.channel == *channel).then_some(Reason::ConsentDenied),
+            Self::Suppressed(address, why) => (message.to == *address).then_some(Reason::Suppressed(*why)),
+        }
+    }
+}
+
+/// Mutations that one cancel makes at most: record, both due entries, pending, held, attention, timeline, counter.
+const PER_CANCEL: usize = 8;
+
+pub(super) fn cancel_pending(known: &Known<'_>, sweep: Sweep, around: &Surroundings<'_>) -> Decision {
+    let mut decision = Decision::default();
+    let is_live = known.contact.is_some_and(|contact| !contact.is_deleted());
+    let pending = known.records.pending.as_deref().filter(|_| is_live).unwrap_or_default();
+    let mut last: Option<&Entry> = None;
+    let mut is_cut = false;
+    for entry in pending {
+        if decision.mutations.len() + PER_CANCEL > Batch::MAX_MUTATIONS {
+            is_cut = true;
+            break;
+        }
+        last = Some(entry);
+        let id = keys::message_of_member(&entry.member).ok();
+        let message = id.and_then(|id| known.records.messages.get(&id)).and_then(Option::as_deref);
+        if let Some((message, reason)) = message.and_then(|message| Some((message, sweep.covers(message)?))) {
+            take_back(&mut decision, message, reason, around);
+        }
+    }
+    if let Some(last) = last.filter(|_| is_cut || pending.len() >= CHUNK) {
+        let next = ContactCommand::CancelPending(sweep, Some(last.clone()));
+        decision.effects.push(Effect::Continue(Box::new(next)));
+    }
+    decision.done()
+}
+
+/// Before hand-over it is cancelled; while an attempt is under way, no further one is made.
+fn take_back(decision: &mut Decision, message: &Message, reason: Reason, around: &Surroundings<'_>) {
+    let mut next = next_version(message, around.now);
+    match message.state {
+        State::Scheduled | State::Held | State::Uncertain => {
+            enter(&mut next, State::Canceled, Some(reason), Author::System, around.now);
+        }
+        State::Sending(_) if !message.is_cancel_requested => next.is_cancel_requested = true,
+        _ => return,
+    }
+    decision.put_message(Some(message), next, DueEntry::Somewhere, around.now);
+}

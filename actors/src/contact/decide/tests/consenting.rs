@@ -1,0 +1,140 @@
+//! Opting out and in, suppressed addresses, and what that does to what is pending.
+
+use super::world::*;
+use crate::contact::command::{Answer, ContactCommand, OptChange};
+use crate::contact::decision::{Decision, Effect};
+use crate::domain::address::{Address, Channel, EmailAddress, PhoneNumber};
+use crate::domain::clock::UnixMs;
+use crate::domain::contact::Consent;
+use crate::domain::conversation::OptVia;
+use crate::domain::ids::MessageId;
+use crate::domain::message::{Author, StateName};
+use crate::domain::reason::Reason;
+use crate::domain::suppression::{Suppression, SuppressionReason};
+
+fn hers() -> Address {
+    Address::Phone(PhoneNumber::parse("+12125550199").unwrap())
+}
+
+fn opt(is_out: bool, address: Address) -> ContactCommand {
+    let item = MessageId::in_partition(uuid::Uuid::from_bytes([if is_out { 1 } else { 2 }; 16]), PARTITION);
+    ContactCommand::Opt(Box::new(OptChange {
+        account: ACCOUNT,
+        channel: address.channel(),
+        address: Some(address),
+        is_out,
+        via: OptVia::Keyword,
+        item,
+    }))
+}
+
+fn was_changed(decision: &Decision) -> bool {
+    match answer(decision) {
+        Ok(Answer::Opted { was_changed }) => *was_changed,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn suppression(reason: SuppressionReason, since: UnixMs) -> Suppression {
+    Suppression { account: ACCOUNT, address: hers(), reason, since, by: Author::System }
+}
+
+#[test]
+fn an_opt_out_takes_back_what_is_pending_on_its_channel_only() {
+    let mut world = World::new();
+    let pending: Vec<_> = (0..100).map(|_| world.sms()).collect();
+    let email = world.email();
+    let decision = world.tell_all(opt(true, hers()));
+    assert!(was_changed(&decision));
+    assert!(decision.effects.iter().any(|effect| matches!(effect, Effect::RevokeClaims(Some(Channel::Sms)))));
+    for id in pending {
+        assert_eq!((world.state(id), world.message(id).reason), (StateName::Canceled, Some(Reason::ConsentDenied)));
+    }
+    assert_eq!(world.state(email), StateName::Scheduled);
+    assert_eq!(world.contact().unwrap().profile.consent.sms, Consent::Denied);
+    assert!(!was_changed(&world.tell(opt(true, hers()))), "once is enough");
+}
+
+#[test]
+fn the_reply_of_an_opt_out_comes_after_its_claims_were_revoked() {
+    let mut world = World::new();
+    let decision = world.tell(opt(true, hers()));
+    let at = |wanted: fn(&Effect) -> bool| decision.effects.iter().position(wanted).unwrap();
+    assert!(at(|effect| matches!(effect, Effect::RevokeClaims(_))) < at(|effect| matches!(effect, Effect::Reply(_))));
+    let mut world = World::new();
+    let decision = world.tell(ContactCommand::Delete(caller()));
+    let at = |wanted: fn(&Effect) -> bool| decision.effects.iter().position(wanted).unwrap();
+    assert!(
+        at(|effect| matches!(effect, Effect::RevokeClaims(None))) < at(|effect| matches!(effect, Effect::Reply(_)))
+    );
+}
+
+#[test]
+fn an_opt_in_lifts_an_opt_out_and_is_no_consent_by_itself() {
+    let mut world = World::new();
+    assert!(!was_changed(&world.tell(opt(false, hers()))));
+    assert_eq!(world.contact().unwrap().profile.consent.sms, Consent::Unknown);
+    world.tell_all(opt(true, hers()));
+    assert!(was_changed(&world.tell(opt(false, hers()))));
+    assert_eq!(world.contact().unwrap().profile.consent.sms, Consent::Granted);
+}
+
+#[test]
+fn whoever_does_not_have_the_address_any_more_is_not_opted_out() {
+    let mut world = World::new();
+    let other = Address::Email(EmailAddress::parse("other@example.com").unwrap());
+    assert!(!was_changed(&world.tell(opt(true, other))));
+}
+
+#[test]
+fn a_suppressed_address_gets_nothing_though_its_contact_wants_it() {
+    let mut world = World::new();
+    let (id, far) = (world.sms(), world.sms());
+    world.tell(ContactCommand::Suppress(Box::new(suppression(SuppressionReason::Manual, NOW))));
+    world.permit(id);
+    let why = Some(Reason::Suppressed(SuppressionReason::Manual));
+    assert_eq!((world.state(id), world.message(id).reason), (StateName::Canceled, why.clone()));
+    let found = Box::new(suppression(SuppressionReason::Manual, NOW));
+    world.tell_all(ContactCommand::AddressSuppressed(found));
+    assert_eq!((world.state(far), world.message(far).reason), (StateName::Canceled, why));
+    world.tell(ContactCommand::Unsuppress(ACCOUNT, hers()));
+    let id = world.sms();
+    assert_eq!(world.claim(id).message, id, "the set of hashes holds it still, the record does not");
+}
+
+#[test]
+fn a_stronger_reason_replaces_a_weaker_one_and_the_first_date_stays() {
+    let mut world = World::new();
+    let tell = |world: &mut World, reason| {
+        let since = world.now;
+        let decision = world.tell(ContactCommand::Suppress(Box::new(suppression(reason, since))));
+        match answer(&decision) {
+            Ok(Answer::Suppressed(suppression, is_new)) => (suppression.reason, suppression.since, *is_new),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(tell(&mut world, SuppressionReason::HardBounce), (SuppressionReason::HardBounce, NOW, true));
+    world.later(std::time::Duration::from_secs(5));
+    assert_eq!(tell(&mut world, SuppressionReason::Manual), (SuppressionReason::HardBounce, NOW, false));
+    assert_eq!(tell(&mut world, SuppressionReason::Complaint), (SuppressionReason::Complaint, NOW, false));
+}
+
+#[test]
+fn a_cancel_is_taken_back_and_what_has_come_due_goes_at_once() {
+    let mut world = World::new();
+    let id = world.sms();
+    world.tell(ContactCommand::Cancel(caller(), id));
+    world.later(std::time::Duration::from_secs(9));
+    world.tell(ContactCommand::Restore(caller(), id));
+    assert_eq!((world.state(id), world.message(id).due_at), (StateName::Scheduled, world.now));
+    assert_eq!(world.claim(id).message, id);
+    assert_eq!(conflict(&world.tell(ContactCommand::Restore(caller(), id))), "not_undoable");
+}
+
+#[test]
+fn what_an_opt_out_cancelled_is_not_undone() {
+    let mut world = World::new();
+    let id = world.sms();
+    world.tell_all(opt(true, hers()));
+    assert_eq!(conflict(&world.tell(ContactCommand::Restore(caller(), id))), "not_undoable");
+}

@@ -1,0 +1,193 @@
+//! What comes in: messages, receipts. Whose they are is found here; what follows is the contact's decision.
+
+use bytes::Bytes;
+
+use super::handle::{Engine, unexpected};
+use crate::contact::command::{Answer, ContactCommand, Received};
+use crate::contact::decide::stored;
+use crate::domain::address::Address;
+use crate::domain::contact::Contact;
+use crate::domain::conversation::{Inbound, ThreadEvent};
+use crate::domain::directory::SenderAddress;
+use crate::domain::ids::{AccountNo, ContactId, MessageId, SenderId};
+use crate::domain::message::{Attachment, BlobKey, Content, StateName};
+use crate::domain::receipt::Receipt;
+use crate::protocol::api::{EngineError, EngineResult, Incoming, ReceivedAs};
+use crate::store::{codec, keys};
+
+/// References looked at to find what a mail answers, nearest first.
+const MAX_CANDIDATES: usize = 16;
+
+impl Engine {
+    /// Which account and sender an address of ours belongs to. A sender of several accounts is none's.
+    #[must_use]
+    pub fn sender_at(&self, address: &Address) -> Option<(AccountNo, SenderId)> {
+        let directory = self.directory();
+        let mut found = directory.senders().filter(|sender| match (&sender.address, address) {
+            (SenderAddress::Email(mailbox), Address::Email(address)) => mailbox.address == *address,
+            (SenderAddress::Phone(number), Address::Phone(other)) => number == other,
+            _ => false,
+        });
+        match (found.next(), found.next()) {
+            (Some(sender), None) => Some((sender.account, sender.id)),
+            _ => None,
+        }
+    }
+
+    /// The contacts of an account that have an address now, the most recently active first.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn contacts_at(&self, account: AccountNo, address: &Address) -> EngineResult<Vec<Contact>> {
+        let hinted = self.node.store.hinted(account, address).await.map_err(|error| super::lists::unread(&error))?;
+        let mut contacts = self.read_contacts(account, &hinted).await?;
+        contacts.retain(|contact| contact.profile.has(address));
+        contacts.sort_by_key(|contact| {
+            (std::cmp::Reverse(contact.conversation.last_activity_at), contact.created_at, contact.id)
+        });
+        Ok(contacts)
+    }
+
+    /// The message of ours that a `Message-ID` names, if it is one of this account.
+    async fn own_message(&self, account: AccountNo, message_id: &str) -> EngineResult<Option<(MessageId, ContactId)>> {
+        let Some(id) = own_message_id(message_id) else { return Ok(None) };
+        match self.record_of(Some(account), id).await {
+            Ok(message) => Ok(Some((id, message.contact))),
+            Err(EngineError::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Keeps what somebody wrote to us, in the thread that it belongs to: that of the message it answers, else that
+    /// of the signed reply address, else that of the sender's address; else a new one. The same one again is kept
+    /// once.
+    ///
+    /// # Errors
+    /// Its contact is being deleted, the store.
+    pub async fn receive(&self, incoming: Incoming) -> EngineResult<ReceivedAs> {
+        let account = incoming.account;
+        let (from, references) = (&incoming.from, &incoming.references);
+        let mut own = Vec::new();
+        let mut contact = None;
+        for reference in references.iter().take(MAX_CANDIDATES) {
+            if let Some((id, of)) = self.own_message(account, reference).await? {
+                contact.get_or_insert(of);
+                own.push((reference.clone(), id));
+            }
+        }
+        let contact = match contact.or(incoming.contact) {
+            Some(contact) => self.read_contacts(account, &[contact]).await?.first().map(|contact| contact.id),
+            None => None,
+        };
+        let contact = match contact {
+            Some(contact) => contact,
+            None => match self.contacts_at(account, from).await?.first() {
+                Some(contact) => contact.id,
+                None => ContactId::from_address_digest(&keys::address_digest(account, from)),
+            },
+        };
+        let partition = self.partition_of(contact);
+        let candidates = references
+            .iter()
+            .take(MAX_CANDIDATES)
+            .map(|reference| {
+                let known = own.iter().find(|(known, _)| known == reference).map(|(_, id)| *id);
+                known.unwrap_or_else(|| MessageId::received(contact, reference, partition))
+            })
+            .collect();
+        let item = MessageId::received(contact, &incoming.own_id, partition);
+        let (content, blobs, attachments) = parts(&incoming);
+        let channel = from.channel();
+        let inbound = Inbound {
+            channel,
+            from: incoming.from,
+            to: incoming.to,
+            sender: incoming.sender,
+            content,
+            attachments,
+            in_reply_to: None,
+            message_id: incoming.message_id,
+            provider_id: incoming.provider_id,
+            is_automatic: incoming.is_automatic,
+            has_raw: incoming.raw.is_some(),
+        };
+        let received = Received { account, item, inbound: Box::new(inbound), blobs, name: incoming.name, candidates };
+        match self.ask(contact, ContactCommand::Receive(Box::new(received))).await? {
+            Answer::Received { item, is_new } => Ok(ReceivedAs { contact, item, is_new }),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// A provider tells of a message. Its state by now.
+    ///
+    /// # Errors
+    /// Not found, the store.
+    pub async fn receipt(&self, id: MessageId, receipt: Receipt) -> EngineResult<StateName> {
+        let message = self.record_of(None, id).await?;
+        match self.ask(message.contact, ContactCommand::Receipt(id, receipt)).await? {
+            Answer::Receipt(state) => Ok(state),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Keeps an entry in a contact's thread; `own_id` tells repetitions apart.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn happened(
+        &self,
+        account: AccountNo,
+        contact: ContactId,
+        own_id: &str,
+        event: ThreadEvent,
+    ) -> EngineResult<()> {
+        let id = MessageId::received(contact, own_id, self.partition_of(contact));
+        match self.ask(contact, ContactCommand::Happened(account, id, event)).await? {
+            Answer::Done => Ok(()),
+            other => Err(unexpected(&other)),
+        }
+    }
+}
+
+/// The id in a `Message-ID` of ours: `<msg_…@domain>`.
+#[must_use]
+pub fn own_message_id(message_id: &str) -> Option<MessageId> {
+    let inner = message_id.trim().strip_prefix('<')?.strip_suffix('>')?;
+    // Some servers change the case of what they do not understand.
+    inner.split_once('@')?.0.to_ascii_lowercase().parse().ok()
+}
+
+type Parts = (crate::domain::message::StoredContent, Vec<(u8, Bytes)>, Vec<Attachment>);
+
+/// What goes into the record, and what into blobs.
+fn parts(incoming: &Incoming) -> Parts {
+    let (content, blob) = stored(Content { render: false, ..incoming.content.clone() });
+    let mut blobs: Vec<_> = blob.map(|content| (BlobKey::CONTENT, codec::encode(&content))).into_iter().collect();
+    let mut attachments = Vec::new();
+    for (number, file) in (1..BlobKey::RAW).zip(&incoming.attachments) {
+        attachments.push(Attachment {
+            blob: number,
+            filename: file.filename.clone(),
+            content_type: file.content_type.clone(),
+            size: u32::try_from(file.bytes.len()).unwrap_or(u32::MAX),
+        });
+        blobs.push((number, file.bytes.clone()));
+    }
+    blobs.extend(incoming.raw.clone().map(|raw| (BlobKey::RAW, raw)));
+    (content, blobs, attachments)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_id_of_ours_names_its_message_and_others_do_not() {
+        let id = MessageId::from_bytes([1; 16]);
+        assert_eq!(own_message_id(&format!("<{id}@acme.example>")), Some(id));
+        assert_eq!(own_message_id(&format!(" <{}@ACME.example> ", id.to_string().to_uppercase())), Some(id));
+        for other in ["", "<>", "<a@b>", &format!("{id}@acme.example"), &format!("<{id}>")] {
+            assert_eq!(own_message_id(other), None, "{other}");
+        }
+    }
+}
