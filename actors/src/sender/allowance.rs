@@ -17,7 +17,7 @@ use crate::domain::clock::BootUs;
 const MAX_AHEAD: usize = 2_048;
 /// How often the rate is measured.
 const PERIOD: Duration = Duration::from_millis(100);
-/// Claims that take up to this are back while their permit is good: half its time to live.
+/// What can go after this long goes while its permit is good: half its time to live.
 const IN_TIME: Duration = Duration::from_millis(125);
 /// Permits are given at most this much ahead of their moment.
 const MAX_LEAD: Duration = Duration::from_secs(2);
@@ -31,8 +31,8 @@ pub(super) struct Allowance {
     claim_s: f64,
     /// It would take this long if few were under way.
     lone_claim_s: f64,
-    /// Nearly all claims take at most this long.
-    slow_claim_s: f64,
+    /// Nearly all envelopes could go after at most this long.
+    slow_start_s: f64,
     ahead: usize,
     finished: u32,
     measured_at: BootUs,
@@ -45,7 +45,7 @@ impl Allowance {
             rate_per_s: 0.0,
             claim_s: 0.01,
             lone_claim_s: 0.01,
-            slow_claim_s: 0.01,
+            slow_start_s: 0.01,
             ahead: 1,
             finished: 0,
             measured_at: now,
@@ -56,10 +56,15 @@ impl Allowance {
     pub(super) fn claimed(&mut self, took: Duration) {
         let took = took.as_secs_f64();
         self.claim_s += (took - self.claim_s) * 0.05;
-        // Slower ones weigh ten times as much: tokens are lost to what comes back late, not to what waits.
-        self.slow_claim_s += (took - self.slow_claim_s) * if took > self.slow_claim_s { 0.5 } else { 0.05 };
         let is_lone = self.ahead <= self.workers;
         self.lone_claim_s = if is_lone { self.claim_s } else { self.lone_claim_s.min(self.claim_s) };
+    }
+
+    /// An envelope could go this long after its permit was given: its claim, and the wait for a worker.
+    pub(super) fn could_go(&mut self, after: Duration) {
+        let more = after.as_secs_f64() - self.slow_start_s;
+        // Slower ones weigh ten times as much: tokens are lost to what comes back late, not to what waits.
+        self.slow_start_s += more * if more > 0.0 { 0.5 } else { 0.05 };
     }
 
     /// A worker finished.
@@ -83,7 +88,7 @@ impl Allowance {
 
     /// How far ahead of its moment a permit is given. Nothing, while claims are quick.
     pub(super) fn lead(&self) -> Duration {
-        Duration::from_secs_f64(self.slow_claim_s).saturating_sub(IN_TIME).min(MAX_LEAD)
+        Duration::from_secs_f64(self.slow_start_s).saturating_sub(IN_TIME).min(MAX_LEAD)
     }
 }
 
@@ -149,11 +154,11 @@ mod tests {
     #[test]
     fn permits_are_given_ahead_by_what_slow_claims_take_and_not_at_all_while_they_are_quick() {
         let mut allowance = Allowance::new(16, BootUs(0));
-        (0..100).for_each(|_| allowance.claimed(Duration::from_millis(30)));
+        (0..100).for_each(|_| allowance.could_go(Duration::from_millis(30)));
         assert_eq!(allowance.lead(), Duration::ZERO);
-        (0..100).for_each(|n| allowance.claimed(Duration::from_millis(if n % 2 == 0 { 30 } else { 1_000 })));
+        (0..100).for_each(|n| allowance.could_go(Duration::from_millis(if n % 2 == 0 { 30 } else { 1_000 })));
         assert!(allowance.lead() >= Duration::from_millis(750), "those of a second are back in time: {allowance:?}");
-        (0..100).for_each(|_| allowance.claimed(Duration::from_secs(60)));
+        (0..100).for_each(|_| allowance.could_go(Duration::from_secs(60)));
         assert_eq!(allowance.lead(), MAX_LEAD);
     }
 }

@@ -59,6 +59,8 @@ struct UnderWay {
     slot: BootUs,
     asked_at: BootUs,
     looked_at: BootUs,
+    /// When its envelope came, until its first turn.
+    claimed_at: Option<BootUs>,
     attempt: u16,
     phase: Phase,
 }
@@ -136,7 +138,7 @@ impl<E> Dispatch<E> {
             }
             Next::Idle => return None,
         };
-        let state = UnderWay { ticket, slot, asked_at: now, looked_at: now, attempt: 0, phase: Phase::Asked };
+        let state = UnderWay { ticket, slot, asked_at: now, looked_at: now, claimed_at: None, attempt: 0, phase: Phase::Asked };
         self.permits.insert(id, state);
         self.active += 1;
         Some(PermitGranted { permit: id, ticket, attempt_timeout: self.attempt_timeout })
@@ -150,9 +152,9 @@ impl<E> Dispatch<E> {
         };
         state.attempt = attempt;
         state.phase = Phase::Ready;
+        state.claimed_at = Some(now);
         self.ready.insert((state.slot, permit), envelope);
         self.allowance.claimed(now.since(state.asked_at));
-        self.lanes.set_lead(self.allowance.lead());
     }
 
     /// The next envelope whose turn has come.
@@ -162,6 +164,13 @@ impl<E> Dispatch<E> {
             let first = self.ready.first_entry().filter(|first| first.key().0 <= now)?;
             let ((slot, permit), envelope) = first.remove_entry();
             let state = self.permits.get_mut(&permit).expect("an envelope waits only while its permit is known");
+            if let Some(claimed_at) = state.claimed_at.take() {
+                // One that waited for its own moment could have gone before.
+                let waited_for_worker = now > claimed_at.max(slot);
+                let could_go_at = if waited_for_worker { now } else { claimed_at };
+                self.allowance.could_go(could_go_at.since(state.asked_at));
+                self.lanes.set_lead(self.allowance.lead());
+            }
             let latest = state.asked_at.plus(CLAIM_MARGIN);
             let renewal = if now > latest || self.lanes.is_cancelled(permit) {
                 Renewal::Refused
@@ -220,13 +229,6 @@ impl<E> Dispatch<E> {
         state.phase = Phase::Ended { finished: finished.clone(), told_at: now };
         self.active -= 1;
         Some(finished)
-    }
-
-    /// What its last check saw has changed. Whether its envelope still waits: then it is to be ended as not
-    /// started, and is looked at again under its next permit.
-    pub(super) fn withdraw(&mut self, permit: u64) -> bool {
-        let Some(state) = self.permits.get(&permit) else { return false };
-        self.ready.remove(&(state.slot, permit)).is_some()
     }
 
     /// A permit ends.

@@ -59,12 +59,16 @@ pub struct SlowStore {
     world: Arc<World>,
     process: Arc<Process>,
     rng: Mutex<StdRng>,
+    /// In every fourth run each commit takes at least this long: longer than a permit is good for, often.
+    commit: Duration,
 }
 
 impl SlowStore {
     pub fn new(world: Arc<World>, process: Arc<Process>, seed: u64) -> Self {
         let rng = Mutex::new(stream(seed, process.number, 2));
-        Self { world, process, rng }
+        let mut of_run = stream(seed, 0, 5);
+        let ms = if of_run.random_bool(0.25) { of_run.random_range(100..1_000) } else { 1 };
+        Self { world, process, rng, commit: Duration::from_millis(ms) }
     }
 
     async fn wait(&self) {
@@ -118,7 +122,7 @@ impl Store for SlowStore {
 
     async fn commit(&self, head: &mut Head, batch: Batch) -> Result<(), CommitError> {
         // No commit is free: one that goes round in circles moves time ahead, and is seen.
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        tokio::time::sleep(self.commit).await;
         self.call(self.process.store.commit(head, batch)).await
     }
 

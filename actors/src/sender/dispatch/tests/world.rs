@@ -39,6 +39,7 @@ enum Event {
     Admit(MessageId),
     Claimed(u64),
     Worked(usize, u64, MessageId),
+    NotStarted(usize, u64),
     Settled(u64, u16),
     Released(u64, u8),
     Cancel(MessageId),
@@ -146,9 +147,14 @@ impl World {
         while let Some(Reverse((at, ..))) = self.events.peek()
             && *at <= until
         {
-            let Some(Reverse((at, _, event))) = self.events.pop() else { return };
-            self.now = at;
-            self.happen(event);
+            self.now = *at;
+            // What happens at one moment is known before anything follows from it.
+            while let Some(Reverse((at, ..))) = self.events.peek()
+                && *at == self.now
+                && let Some(Reverse((.., event))) = self.events.pop()
+            {
+                self.happen(event);
+            }
             self.pump();
         }
     }
@@ -173,6 +179,10 @@ impl World {
                 let _ = self.dispatch.end(permit, end, UnixMs(0), now);
                 self.settle(permit, id, is_submitted);
             }
+            Event::NotStarted(worker, permit) => {
+                self.dispatch.worked(worker, permit, &AttemptEnd::NotStarted, now, 0);
+                self.undo(permit);
+            }
             Event::Settled(permit, cost) => self.dispatch.release(permit, Release::Spent { cost }, now),
             Event::Released(permit, 0) => self.dispatch.release(permit, Release::Unused, now),
             Event::Released(permit, _) => self.dispatch.release(permit, Release::Requeue, now),
@@ -190,11 +200,8 @@ impl World {
             Event::CancelHolds(id) => {
                 let message = self.messages.get_mut(&id).expect("it was scheduled");
                 message.is_stopped = true;
-                let (ticket, state) = (message.ticket, message.state);
-                match state {
-                    State::Claimed { permit, .. } if self.dispatch.withdraw(permit) => self.undo(permit),
-                    State::Canceled => self.dispatch.lanes.cancel(id, ticket.due_at),
-                    _ => {}
+                if message.state == State::Canceled {
+                    self.dispatch.lanes.cancel(id, message.ticket.due_at);
                 }
             }
             Event::Pause(lane, paused) => self.dispatch.lanes.configure(config(lane, self.limits[&lane], paused), now),
@@ -209,8 +216,12 @@ impl World {
             match begin {
                 Begin::HandOver(next) => {
                     let message = self.messages.get_mut(&next.ticket.message).expect("it was scheduled");
-                    assert!(!message.is_stopped, "handed over after a cancel was acknowledged");
                     assert!(matches!(message.state, State::Claimed { permit, .. } if permit == next.permit));
+                    if message.is_stopped {
+                        // The envelope was withdrawn: its guard says so before the first byte.
+                        self.at(now, Event::NotStarted(next.worker, next.permit));
+                        continue;
+                    }
                     message.hands.push(now);
                     self.at(now.plus(self.plan.attempt), Event::Worked(next.worker, next.permit, next.ticket.message));
                 }
