@@ -20,6 +20,10 @@ use crate::protocol::api::{
 };
 use crate::store::Entry;
 
+/// How much longer than its attempt a claim is good: what its own commit, the wait for its moment and the way
+/// of an answer may take before it is called orphaned.
+pub const CLAIM_MARGIN: Duration = Duration::from_secs(5);
+
 /// A permit as the contact sees it: the lane lets this ticket through, now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PermitGranted {

@@ -4,10 +4,14 @@
 //! The member is a pure function of the message record. Its bytes are big-endian and begin with the
 //! creation time, so that members of one score sort in order of creation.
 
+mod queued;
+
 use super::address::Channel;
 use super::clock::UnixMs;
 use super::ids::{AccountNo, CampaignNo, ContactId, LaneNo, MessageId};
 use super::message::{Class, Message};
+
+pub use queued::QueuedTicket;
 
 /// What a due entry is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -183,10 +187,14 @@ impl Ticket {
     /// The ticket that an index entry stands for.
     ///
     /// # Errors
-    /// A member of another length or with unknown kinds.
+    /// A member of another length or with unknown kinds, or a time that is none of ours.
     pub fn from_entry(due_at: UnixMs, member: &[u8]) -> Result<Self, MemberError> {
         let error = || MemberError { len: member.len() };
-        if member.len() != MEMBER_LEN || member[8] >> 4 > 2 {
+        if member.len() != MEMBER_LEN
+            || member[8] >> 4 > 2
+            || member[0] != 0
+            || !(0..=UnixMs::MAX.0).contains(&due_at.0)
+        {
             return Err(error());
         }
         Channel::from_byte(member[8] & 0x0f).ok_or_else(error)?;
@@ -204,63 +212,6 @@ impl Ticket {
             campaign: CampaignNo(u32_at(52)),
             due_at,
         })
-    }
-}
-
-/// A ticket without what the queue it stands in knows anyway (lane, account, class): 56 bytes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct QueuedTicket {
-    /// The message.
-    pub message: MessageId,
-    /// The contact.
-    pub contact: ContactId,
-    /// Its score.
-    pub due_at: UnixMs,
-    /// Ties are broken by creation.
-    pub created_us: u64,
-    /// The campaign, or zero.
-    pub campaign: CampaignNo,
-    /// What the lane is charged.
-    pub cost: u16,
-    kind_and_channel: u8,
-}
-
-impl std::fmt::Debug for QueuedTicket {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "QueuedTicket({} due {})", self.message, self.due_at)
-    }
-}
-
-impl QueuedTicket {
-    /// What a queue keeps of a ticket.
-    #[must_use]
-    pub const fn of(ticket: &Ticket) -> Self {
-        Self {
-            message: ticket.message,
-            contact: ticket.contact,
-            due_at: ticket.due_at,
-            created_us: ticket.created_us,
-            campaign: ticket.campaign,
-            cost: ticket.cost,
-            kind_and_channel: ticket.kind_and_channel,
-        }
-    }
-
-    /// The ticket again, in the queue of this lane, account and class.
-    #[must_use]
-    pub const fn ticket(&self, lane: LaneNo, account: AccountNo, class: Class) -> Ticket {
-        Ticket {
-            message: self.message,
-            contact: self.contact,
-            due_at: self.due_at,
-            created_us: self.created_us,
-            lane,
-            campaign: self.campaign,
-            account,
-            cost: self.cost,
-            kind_and_channel: self.kind_and_channel,
-            class,
-        }
     }
 }
 
@@ -312,13 +263,6 @@ pub(crate) mod fixtures {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_queued_ticket_is_the_ticket_again_in_fifty_six_bytes() {
-        let queued = QueuedTicket::of(&ticket());
-        assert_eq!(queued.ticket(LaneNo(3), AccountNo(5), Class::Campaign), ticket());
-        assert_eq!(size_of::<QueuedTicket>(), 56);
-    }
-
     fn ticket() -> Ticket {
         Ticket {
             message: MessageId::from_bytes([1; 16]),
@@ -369,7 +313,8 @@ mod tests {
     fn members_of_other_versions_are_refused() {
         let member = ticket().member();
         assert!(Ticket::from_entry(UnixMs(0), &member[1..]).is_err());
-        for (at, byte) in [(8, 0x30), (8, 0x07), (45, 9)] {
+        assert!(Ticket::from_entry(UnixMs(-1), &member).is_err());
+        for (at, byte) in [(0, 1), (8, 0x30), (8, 0x07), (45, 9)] {
             let mut bad = member;
             bad[at] = byte;
             assert!(Ticket::from_entry(UnixMs(0), &bad).is_err());

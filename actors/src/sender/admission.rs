@@ -6,7 +6,7 @@
 
 use super::lane::{Lane, Spot};
 use super::lanes::Lanes;
-use super::line::Found;
+use super::lines::Found;
 use super::queue::Inserted;
 use super::terms::{GUARANTEED_ROOM, LanesSettings};
 use crate::domain::clock::UnixMs;
@@ -16,6 +16,17 @@ use crate::domain::ticket::{QueuedTicket, Ticket};
 
 /// Cancels that are kept before everything is swept for them.
 const CANCELS_KEPT: usize = 64;
+
+/// What is known of a line's tickets in index `waiting`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Parked {
+    /// A refill is being read.
+    is_refilling: bool,
+    /// Something was parked since that read began: "exhausted" would be said too early.
+    since_refill: bool,
+    /// What that read returns may hold tickets that were dropped here since: it is to be read again.
+    is_stale: bool,
+}
 
 /// Where the next refill begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +57,7 @@ impl Lanes {
     fn admit_one(&mut self, ticket: &Ticket, is_refill: bool, overflow: &mut Vec<Ticket>) -> bool {
         let (no, class) = (ticket.lane, ticket.class());
         let total_room = self.settings.total_bound.saturating_sub(self.waiting);
-        let lane = self.lanes.entry(no).or_insert_with(|| Lane::new(ticket.account));
+        let lane = self.lanes.get_or_add(no, ticket.account);
         lane.is_removed = false;
         if !lane.is_configured && lane.spot == Spot::Off {
             lane.account = ticket.account;
@@ -58,8 +69,8 @@ impl Lanes {
             return true;
         }
         let account = lane.account;
-        let line = lane.line_mut(class);
-        match line.find_and_replace(&queued) {
+        let lines = &mut lane.lines;
+        match lines.find_and_replace(&queued) {
             Found::UnderPermit(permit) => {
                 self.permits.readmit(permit);
                 return true;
@@ -71,22 +82,22 @@ impl Lanes {
             Found::Nowhere => {}
         }
         self.cancelled.revive(&queued, place, false);
-        let bound = bound(&self.settings, line.len(), total_room);
-        let is_behind_parked = !is_refill && line.parked.in_store && !line.is_before_last(&queued);
+        let len = lines.len_of(class);
+        let is_behind_parked = !is_refill && self.parked.contains_key(&place) && !lines.is_before_last(&queued);
         // A refill was read for the room there is; a little more is taken, since its cursor moves on.
         if is_behind_parked {
             return false;
         }
-        if !is_refill && line.len() >= bound {
+        if !is_refill && len >= bound(&self.settings, len, total_room) {
             // The last one gives way, or an earlier one would lie behind later ones.
-            let Some(last) = line.make_room(&queued) else { return false };
+            let Some(last) = lines.make_room(&queued) else { return false };
             self.waiting -= 1;
             if !self.cancelled.drop_if_dead(&last, place) {
-                overflow.push(last.ticket(no, account, class));
+                overflow.push(last.ticket(no, account));
             }
         }
-        let was_empty = line.len() == 0;
-        let inserted = line.insert(queued);
+        let was_empty = lines.len_of(class) == 0;
+        let inserted = lines.insert(queued);
         self.waiting += 1;
         // Behind others nothing changes for a lane that is blocked.
         if was_empty || inserted == Inserted::Front || lane.spot == Spot::Off {
@@ -99,18 +110,16 @@ impl Lanes {
     /// left there. A read that failed is ended with no tickets and `false`. All of them are taken, also a
     /// few more than the room that was asked for, so that a reader may go on behind the last one.
     pub fn admit_refill(&mut self, lane: LaneNo, class: Class, tickets: &[Ticket], exhausted: bool) -> AfterRefill {
-        let is_stale = self.lanes.get(&lane).is_some_and(|state| state.line(class).parked.is_stale);
+        let is_stale = self.parked.get(&(lane, class)).is_some_and(|parked| parked.is_stale);
         if !is_stale {
             for ticket in tickets {
                 let is_here = self.admit_one(ticket, true, &mut Vec::new());
                 debug_assert!(is_here, "a refill is always taken in");
             }
         }
-        let Some(state) = self.lanes.get_mut(&lane) else { return AfterRefill::GoOn };
-        let parked = &mut state.line_mut(class).parked;
+        let Some(parked) = self.parked.get_mut(&(lane, class)) else { return AfterRefill::GoOn };
         (parked.is_refilling, parked.is_stale) = (false, false);
         if exhausted && !is_stale && !parked.since_refill {
-            parked.in_store = false;
             self.parked.remove(&(lane, class));
         }
         if is_stale { AfterRefill::ReadAgain } else { AfterRefill::GoOn }
@@ -120,17 +129,12 @@ impl Lanes {
     /// and again when a move of overflow has been committed: a refill that was read before it may have
     /// found nothing, and must not be the last one.
     pub fn set_parked(&mut self, lane: LaneNo, class: Class) {
-        self.lanes.entry(lane).or_insert_with(|| Lane::new(AccountNo(0)));
+        self.lanes.get_or_add(lane, AccountNo(0));
         self.note_parked(lane, class);
     }
 
     fn note_parked(&mut self, lane: LaneNo, class: Class) {
-        if let Some(state) = self.lanes.get_mut(&lane) {
-            let parked = &mut state.line_mut(class).parked;
-            parked.in_store = true;
-            parked.since_refill = true;
-            self.parked.insert((lane, class));
-        }
+        self.parked.entry((lane, class)).or_default().since_refill = true;
     }
 
     /// Refills to read from index `waiting`, with the room there is: tickets are parked, the queue is
@@ -138,16 +142,15 @@ impl Lanes {
     pub fn refills(&mut self) -> Vec<(LaneNo, Class, usize)> {
         let mut refills = Vec::new();
         let mut total_room = self.settings.total_bound.saturating_sub(self.waiting);
-        for (lane, class) in &self.parked {
-            let Some(state) = self.lanes.get_mut(lane) else { continue };
-            let line = state.line_mut(*class);
-            let bound = bound(&self.settings, line.len(), total_room);
-            if line.parked.is_refilling || line.len() * 2 >= bound {
+        for ((lane, class), parked) in &mut self.parked {
+            let Some(state) = self.lanes.get(*lane) else { continue };
+            let len = state.lines.len_of(*class);
+            let bound = bound(&self.settings, len, total_room);
+            if parked.is_refilling || len * 2 >= bound {
                 continue;
             }
-            let room = bound - line.len();
-            line.parked.is_refilling = true;
-            line.parked.since_refill = false;
+            let room = bound - len;
+            (parked.is_refilling, parked.since_refill) = (true, false);
             total_room = total_room.saturating_sub(room);
             refills.push((*lane, *class, room));
         }
@@ -171,17 +174,15 @@ impl Lanes {
     /// them. Permits stay. A refill that is being read is read again.
     pub fn drop_partition(&mut self, mut keep: impl FnMut(&Ticket) -> bool) {
         let cancelled = &self.cancelled;
-        for (no, lane) in &mut self.lanes {
-            let account = lane.account;
-            for class in Class::ALL {
-                let line = lane.line_mut(class);
-                line.parked.is_stale = line.parked.is_refilling;
-                line.retain(|queued| {
-                    !cancelled.is_dead(queued, (*no, class)) && keep(&queued.ticket(*no, account, class))
-                });
-            }
+        for lane in self.lanes.iter_mut() {
+            let (no, account) = (lane.no, lane.account);
+            let is_dead = |queued: &QueuedTicket| cancelled.is_dead(queued, (no, queued.class()));
+            lane.lines.retain(|queued| !is_dead(queued) && keep(&queued.ticket(no, account)));
         }
-        self.waiting = self.lanes.values().map(Lane::waiting).sum();
+        for parked in self.parked.values_mut() {
+            parked.is_stale = parked.is_refilling;
+        }
+        self.waiting = self.lanes.iter().map(Lane::waiting).sum();
         self.cancelled.clear();
     }
 }

@@ -98,6 +98,12 @@ impl Breaker {
         }
     }
 
+    /// Whether it knows of no failure.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.phase == Phase::Closed
+    }
+
     /// The probe was granted.
     pub fn probe_started(&mut self) {
         self.phase = Phase::Probing;

@@ -44,7 +44,7 @@ impl Cancelled {
         if self.entries.is_empty() {
             return;
         }
-        let key = (ticket.message, ticket.due_at);
+        let key = (ticket.message, ticket.due_at());
         let Some(entry) = self.entries.get_mut(&key) else { return };
         if entry.lives_in == Some(place) {
             return;
@@ -60,7 +60,7 @@ impl Cancelled {
     /// Whether a ticket in this place is dead.
     pub(super) fn is_dead(&self, ticket: &QueuedTicket, place: Place) -> bool {
         !self.entries.is_empty()
-            && self.entries.get(&(ticket.message, ticket.due_at)).is_some_and(|entry| entry.lives_in != Some(place))
+            && self.entries.get(&(ticket.message, ticket.due_at())).is_some_and(|entry| entry.lives_in != Some(place))
     }
 
     /// The same, for a ticket that is dropped if it is.
@@ -68,7 +68,7 @@ impl Cancelled {
         if !self.is_dead(ticket, place) {
             return false;
         }
-        let key = (ticket.message, ticket.due_at);
+        let key = (ticket.message, ticket.due_at());
         if let Some(entry) = self.entries.get_mut(&key) {
             entry.dead -= 1;
             if entry.dead == 0 {

@@ -4,10 +4,12 @@
 //! weight, measured in units: a balance moves one way with each unit of the one and the other way with
 //! each of the other. It is forgotten when one of them has nothing to send, so no class saves up turns.
 
-use super::breaker::Breaker;
+use std::time::Duration;
+
+use super::breaker::{Breaker, BreakerState, Pass};
 use super::cancelled::Cancelled;
 use super::limits::Gcra;
-use super::line::Line;
+use super::lines::Lines;
 use crate::domain::clock::BootUs;
 use crate::domain::directory::Limit;
 use crate::domain::ids::{AccountNo, LaneNo};
@@ -18,23 +20,26 @@ use crate::domain::ticket::QueuedTicket;
 pub(super) const MIN_SHARE: u32 = 20;
 
 /// A class that fell behind catches up by at most this many units in a row, times its weight.
-const CATCH_UP: i64 = 16;
+const CATCH_UP: i32 = 16;
+
+/// Larger weights are scaled down to this: balances are kept small, and fit an `i32` with any cost.
+const MAX_WEIGHT: u32 = 1_000;
 
 /// Shares of transactional and campaign messages.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Weights {
-    transactional: i64,
-    campaign: i64,
+    transactional: i32,
+    campaign: i32,
 }
 
 impl Weights {
     pub(super) fn new(transactional: u32, campaign: u32) -> Self {
-        let (transactional, campaign) = (transactional.max(1), campaign.max(1));
-        let floor = |other: u32| other.div_ceil(MIN_SHARE - 1);
-        Self {
-            transactional: i64::from(transactional.max(floor(campaign))),
-            campaign: i64::from(campaign.max(floor(transactional))),
-        }
+        let scale = transactional.max(campaign).div_ceil(MAX_WEIGHT).max(1);
+        let (transactional, campaign) = ((transactional / scale).max(1), (campaign / scale).max(1));
+        let weight = |own: u32, other: u32| {
+            i32::try_from(own.max(other.div_ceil(MIN_SHARE - 1))).expect("weights were scaled down")
+        };
+        Self { transactional: weight(transactional, campaign), campaign: weight(campaign, transactional) }
     }
 }
 
@@ -45,79 +50,98 @@ pub(super) enum Spot {
     Off,
     /// In the ring.
     Ring,
-    /// Limited or backing off until then.
-    Blocked(BootUs),
+    /// Limited or backing off until [`Lane::blocked_until`].
+    Blocked,
 }
 
+/// 80 bytes: what few lanes have at a time hangs on it.
 #[derive(Debug)]
 pub(super) struct Lane {
+    pub(super) no: LaneNo,
     pub(super) account: AccountNo,
     /// The directory knows it (its account is certain).
     pub(super) is_configured: bool,
     pub(super) is_paused: bool,
     /// Its sender is gone; it stays until its last permit has ended.
     pub(super) is_removed: bool,
-    pub(super) bucket: Option<Gcra>,
-    pub(super) breaker: Breaker,
-    pub(super) lines: [Line; 3],
+    /// The directory knows no sender of it (any more).
+    pub(super) is_without_sender: bool,
+    pub(super) bucket: Option<Box<Gcra>>,
+    /// `None` while the provider works.
+    breaker: Option<Box<Breaker>>,
+    pub(super) lines: Lines,
     /// Units by which transactional messages are ahead of their share, times the weights.
-    balance: i64,
-    pub(super) in_flight: usize,
+    balance: i32,
+    pub(super) in_flight: u32,
     pub(super) spot: Spot,
+    pub(super) blocked_until: BootUs,
 }
 
 impl Lane {
-    pub(super) fn new(account: AccountNo) -> Self {
+    pub(super) fn new(no: LaneNo, account: AccountNo) -> Self {
         Self {
+            no,
             account,
             is_configured: false,
             is_paused: false,
             is_removed: false,
+            is_without_sender: false,
             bucket: None,
-            breaker: Breaker::default(),
-            lines: std::array::from_fn(|_| Line::default()),
+            breaker: None,
+            lines: Lines::default(),
             balance: 0,
             in_flight: 0,
             spot: Spot::Off,
+            blocked_until: BootUs(0),
         }
     }
 
-    pub(super) fn line(&self, class: Class) -> &Line {
-        &self.lines[class as usize]
-    }
-
-    pub(super) fn line_mut(&mut self, class: Class) -> &mut Line {
-        &mut self.lines[class as usize]
-    }
-
     pub(super) fn limit(&self) -> Option<Limit> {
-        self.bucket.as_ref().map(Gcra::limit)
+        self.bucket.as_ref().map(|bucket| bucket.limit())
+    }
+
+    /// Whether a message may go, as far as the breaker says.
+    pub(super) fn pass(&self, now: BootUs) -> Pass {
+        self.breaker.as_ref().map_or(Pass::Free, |breaker| breaker.pass(now))
+    }
+
+    /// The breaker, for people.
+    pub(super) fn breaker_state(&self, now: BootUs) -> BreakerState {
+        self.breaker.as_ref().map_or(BreakerState::Closed, |breaker| breaker.state(now))
+    }
+
+    /// Tells the breaker something that closes it at most.
+    pub(super) fn ease_breaker(&mut self, tell: impl FnOnce(&mut Breaker)) {
+        if let Some(breaker) = &mut self.breaker {
+            tell(breaker);
+            if breaker.is_closed() {
+                self.breaker = None;
+            }
+        }
+    }
+
+    /// The provider failed.
+    pub(super) fn provider_failed(&mut self, retry_after: Option<Duration>, now: BootUs, random: u64) {
+        self.breaker.get_or_insert_default().failed(retry_after, now, random);
     }
 
     pub(super) fn set_limit(&mut self, limit: Option<Limit>, now: BootUs) {
         match (&mut self.bucket, limit) {
             (Some(bucket), Some(limit)) => bucket.set_limit(limit, now),
-            (bucket, limit) => *bucket = limit.map(|limit| Gcra::empty_at(limit, now)),
+            (bucket, limit) => *bucket = limit.map(|limit| Box::new(Gcra::empty_at(limit, now))),
         }
     }
 
     /// Tickets that wait, over all classes.
     pub(super) fn waiting(&self) -> usize {
-        self.lines.iter().map(Line::len).sum()
+        self.lines.len()
     }
 
     /// The ticket whose turn it is, and its class. A probe is the first of the highest class present.
-    pub(super) fn pick(
-        &mut self,
-        no: LaneNo,
-        is_probe: bool,
-        cancelled: &mut Cancelled,
-    ) -> Option<(Class, QueuedTicket)> {
-        let balance = self.balance;
+    pub(super) fn pick(&mut self, is_probe: bool, cancelled: &mut Cancelled) -> Option<(Class, QueuedTicket)> {
+        let (no, balance) = (self.no, self.balance);
         let mut head = |class: Class| {
-            self.lines[class as usize]
-                .head(|ticket| cancelled.drop_if_dead(ticket, (no, class)))
-                .map(|ticket| (class, ticket))
+            self.lines.head(class, |ticket| cancelled.drop_if_dead(ticket, (no, class))).map(|ticket| (class, ticket))
         };
         if let Some(first) = head(Class::Conversation) {
             return Some(first);
@@ -131,13 +155,13 @@ impl Lane {
 
     /// Counts a granted ticket against its class's share.
     pub(super) fn charge(&mut self, class: Class, cost: u16, weights: Weights) {
-        let units = i64::from(cost.max(1));
+        let units = i32::from(cost.max(1));
         let other = match class {
             Class::Conversation => return,
             Class::Transactional => Class::Campaign,
             Class::Campaign => Class::Transactional,
         };
-        if self.line(other).len() == 0 {
+        if self.lines.len_of(other) == 0 {
             self.balance = 0;
         } else if class == Class::Transactional {
             self.balance += units * weights.campaign;
@@ -147,5 +171,15 @@ impl Lane {
         // A class that could not go for long (all of its contacts under way) catches up by this much at most.
         let bound = CATCH_UP * weights.transactional * weights.campaign;
         self.balance = self.balance.clamp(-bound, bound);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lane_takes_80_bytes() {
+        assert_eq!(size_of::<Lane>(), 80);
     }
 }

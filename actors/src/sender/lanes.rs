@@ -18,19 +18,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::breaker::Pass;
+use super::admission::Parked;
+use super::breaker::{Breaker, Pass};
 use super::cancelled::Cancelled;
 use super::fair::FairRing;
-use super::lane::{Lane, Spot, Weights};
+use super::lane::{Spot, Weights};
+use super::lane_table::LaneTable;
 use super::limits::Gcra;
 use super::permits::{Held, Permits};
+use super::tokens::{Buckets, TooEarly};
 use crate::domain::clock::BootUs;
 use crate::domain::ids::LaneNo;
 use crate::domain::message::Class;
 use crate::domain::ticket::Ticket;
 
 pub use super::report::LaneStatus;
-pub use super::terms::{GUARANTEED_ROOM, LaneConfig, LanesSettings, Next, Permit, Release};
+pub use super::terms::{GUARANTEED_ROOM, LaneConfig, LanesSettings, Next, Permit, Release, Renewal};
 
 enum Tried {
     Granted(Permit),
@@ -45,15 +48,16 @@ pub struct Lanes {
     pub(super) settings: LanesSettings,
     weights: Weights,
     pub(super) channel: Option<Gcra>,
-    pub(super) lanes: BTreeMap<LaneNo, Lane>,
+    pub(super) lanes: LaneTable,
     ring: FairRing,
     blocked: BTreeSet<(BootUs, LaneNo)>,
     pub(super) permits: Permits,
     pub(super) cancelled: Cancelled,
     /// Lanes and classes with tickets in the store.
-    pub(super) parked: BTreeSet<(LaneNo, Class)>,
+    pub(super) parked: BTreeMap<(LaneNo, Class), Parked>,
     pub(super) waiting: usize,
     pub(super) is_draining: bool,
+    lead: Duration,
 }
 
 impl Lanes {
@@ -64,21 +68,22 @@ impl Lanes {
             weights: Weights::new(settings.transactional_weight, settings.campaign_weight),
             channel: settings.channel_limit.map(|limit| Gcra::empty_at(limit, now)),
             settings,
-            lanes: BTreeMap::new(),
+            lanes: LaneTable::default(),
             ring: FairRing::default(),
             blocked: BTreeSet::new(),
             permits: Permits::default(),
             cancelled: Cancelled::default(),
-            parked: BTreeSet::new(),
+            parked: BTreeMap::new(),
             waiting: 0,
             is_draining: false,
+            lead: Duration::ZERO,
         }
     }
 
     /// Creates a lane or changes it; its queue stays. A new lane's bucket starts empty.
     pub fn configure(&mut self, config: LaneConfig, now: BootUs) {
         let LaneConfig { lane: no, account, limit, paused } = config;
-        let lane = self.lanes.entry(no).or_insert_with(|| Lane::new(account));
+        let lane = self.lanes.get_or_add(no, account);
         if lane.account != account {
             if lane.spot == Spot::Ring {
                 self.ring.remove(lane.account, no);
@@ -87,7 +92,7 @@ impl Lanes {
             lane.account = account;
         }
         lane.is_configured = true;
-        lane.is_removed = false;
+        (lane.is_removed, lane.is_without_sender) = (false, false);
         lane.is_paused = paused;
         lane.set_limit(limit, now);
         self.wake(no);
@@ -96,17 +101,16 @@ impl Lanes {
     /// Removes a lane: the tickets that waited, in order. Their contacts must look at them. Permits stay,
     /// and the lane is forgotten when the last of them has ended.
     pub fn remove_lane(&mut self, lane: LaneNo) -> Vec<Ticket> {
-        let Some(state) = self.lanes.get_mut(&lane) else { return Vec::new() };
+        let Some(state) = self.lanes.get_mut(lane) else { return Vec::new() };
         state.is_removed = true;
         let account = state.account;
         let mut tickets = Vec::with_capacity(state.waiting());
         for class in Class::ALL {
-            let drained = state.line_mut(class).drain();
+            let drained = state.lines.drain(class);
             self.waiting -= drained.len();
             let cancelled = &mut self.cancelled;
             let live = drained.into_iter().filter(|ticket| !cancelled.drop_if_dead(ticket, (lane, class)));
-            tickets.extend(live.map(|ticket| ticket.ticket(lane, account, class)));
-            state.line_mut(class).parked = super::line::Parked::default();
+            tickets.extend(live.map(|ticket| ticket.ticket(lane, account)));
             self.parked.remove(&(lane, class));
         }
         self.forget_if_removed(lane);
@@ -114,14 +118,14 @@ impl Lanes {
     }
 
     fn forget_if_removed(&mut self, no: LaneNo) {
-        let Some(lane) = self.lanes.get(&no) else { return };
+        let Some(lane) = self.lanes.get(no) else { return };
         if lane.is_removed && lane.in_flight == 0 && lane.waiting() == 0 {
             match lane.spot {
                 Spot::Ring => self.ring.remove(lane.account, no),
-                Spot::Blocked(until) => drop(self.blocked.remove(&(until, no))),
+                Spot::Blocked => drop(self.blocked.remove(&(lane.blocked_until, no))),
                 Spot::Off => {}
             }
-            self.lanes.remove(&no);
+            self.lanes.remove(no);
         }
     }
 
@@ -146,77 +150,68 @@ impl Lanes {
                 Tried::LaneBlocked(until) => {
                     self.ring.pop();
                     self.blocked.insert((until, no));
-                    self.set_spot(no, Spot::Blocked(until));
+                    self.set_spot(no, Spot::Blocked, until);
                 }
                 Tried::Nothing => {
                     self.ring.pop();
-                    self.set_spot(no, Spot::Off);
+                    self.set_spot(no, Spot::Off, now);
                 }
             }
         }
         self.blocked.first().map_or(Next::Idle, |(until, _)| Next::WaitUntil(*until))
     }
 
-    fn set_spot(&mut self, no: LaneNo, spot: Spot) {
-        if let Some(lane) = self.lanes.get_mut(&no) {
-            lane.spot = spot;
+    fn set_spot(&mut self, no: LaneNo, spot: Spot, until: BootUs) {
+        if let Some(lane) = self.lanes.get_mut(no) {
+            (lane.spot, lane.blocked_until) = (spot, until);
         }
     }
 
     fn try_lane(&mut self, no: LaneNo, now: BootUs) -> Tried {
-        let Some(lane) = self.lanes.get_mut(&no).filter(|lane| !lane.is_paused) else { return Tried::Nothing };
+        let Some(lane) = self.lanes.get_mut(no).filter(|lane| !lane.is_paused) else { return Tried::Nothing };
         let before = lane.waiting();
         if before == 0 {
             return Tried::Nothing;
         }
-        let is_probe = match lane.breaker.pass(now) {
+        let is_probe = match lane.pass(now) {
             Pass::Free => false,
             Pass::Probe => true,
             Pass::NotBefore(until) => return Tried::LaneBlocked(until),
             Pass::ProbeUnderWay => return Tried::Nothing,
         };
-        let picked = lane.pick(no, is_probe, &mut self.cancelled);
+        let picked = lane.pick(is_probe, &mut self.cancelled);
         self.waiting -= before - lane.waiting();
         let Some((class, queued)) = picked else { return Tried::Nothing };
-        let lane_token = match lane.bucket.as_mut().map(|bucket| bucket.check(now, queued.cost)).transpose() {
-            Ok(token) => token,
-            Err(until) => return Tried::LaneBlocked(until),
+        let mut buckets = Buckets { lane: lane.bucket.as_deref_mut(), channel: self.channel.as_mut() };
+        let (slot, tokens) = match buckets.take(queued.cost(), now, now.plus(self.lead)) {
+            Ok(taken) => taken,
+            Err(TooEarly::Lane(at)) => return Tried::LaneBlocked(at.minus(self.lead)),
+            Err(TooEarly::Channel(at)) => return Tried::ChannelBlocked(at.minus(self.lead)),
         };
-        let channel_token = match self.channel.as_mut().map(|bucket| bucket.check(now, queued.cost)).transpose() {
-            Ok(token) => token,
-            Err(until) => return Tried::ChannelBlocked(until),
-        };
-        for (bucket, token) in [(&mut lane.bucket, &lane_token), (&mut self.channel, &channel_token)] {
-            if let (Some(bucket), Some(token)) = (bucket, token) {
-                bucket.take(token);
-            }
-        }
         if is_probe {
-            lane.breaker.probe_started();
+            lane.ease_breaker(Breaker::probe_started);
         }
         let id = self.permits.next_id();
-        lane.line_mut(class).grant(id);
-        lane.charge(class, queued.cost, self.weights);
+        lane.lines.grant(class, id);
+        lane.charge(class, queued.cost(), self.weights);
         lane.in_flight += 1;
         self.waiting -= 1;
-        let ticket = queued.ticket(no, lane.account, class);
-        let held = Held { ticket, lane_token, channel_token, is_probe, is_cancelled: false, is_readmitted: false };
+        let ticket = queued.ticket(no, lane.account);
+        let held = Held { ticket, tokens, slot, is_probe, is_cancelled: false, is_readmitted: false };
         self.permits.grant(id, held);
-        Tried::Granted(Permit { id, ticket, granted_at: now, is_probe })
+        Tried::Granted(Permit { id, ticket, slot, is_probe })
     }
 
     /// Ends a permit. One that is not known (it has ended already) is ignored.
     pub fn release(&mut self, permit: u64, release: Release, now: BootUs) {
         let Some(held) = self.permits.end(permit) else { return };
-        let Held { ticket, lane_token, channel_token, is_probe, is_cancelled, is_readmitted } = held;
+        let Held { ticket, tokens, is_probe, is_cancelled, is_readmitted, .. } = held;
         let (no, class) = (ticket.lane, ticket.class());
-        let lane = self.lanes.get_mut(&no).expect("a lane outlives its permits");
-        for (bucket, token) in [(&mut lane.bucket, lane_token), (&mut self.channel, channel_token)] {
-            match (bucket, token, release) {
-                (Some(bucket), Some(token), Release::Spent { cost }) => bucket.true_up(token, cost),
-                (Some(bucket), Some(token), _) => _ = bucket.give_back(token),
-                _ => {}
-            }
+        let lane = self.lanes.get_mut(no).expect("a lane outlives its permits");
+        let mut buckets = Buckets { lane: lane.bucket.as_deref_mut(), channel: self.channel.as_mut() };
+        match release {
+            Release::Spent { cost } => buckets.true_up(tokens, cost),
+            Release::Unused | Release::Requeue => buckets.give_back(tokens),
         }
         let goes_back = match release {
             Release::Spent { .. } => false,
@@ -225,9 +220,9 @@ impl Lanes {
         };
         lane.in_flight -= 1;
         if is_probe {
-            lane.breaker.probe_ended(now);
+            lane.ease_breaker(|breaker| breaker.probe_ended(now));
         }
-        lane.line_mut(class).end(permit, ticket.contact, goes_back);
+        lane.lines.end(permit, class, ticket.contact, goes_back);
         self.waiting += usize::from(goes_back);
         // A limited lane stays where it is, unless units came back.
         let is_charged_in_full = matches!(release, Release::Spent { cost } if cost >= ticket.cost);
@@ -240,10 +235,10 @@ impl Lanes {
     /// What a provider's answer says of the provider itself: `Some` if it failed, with its `Retry-After`
     /// if it sent one. `random` spreads the moments at which lanes that failed together try again.
     pub fn report_provider(&mut self, lane: LaneNo, failed: Option<Option<Duration>>, now: BootUs, random: u64) {
-        let Some(state) = self.lanes.get_mut(&lane) else { return };
+        let Some(state) = self.lanes.get_mut(lane) else { return };
         match failed {
-            Some(retry_after) => state.breaker.failed(retry_after, now, random),
-            None => state.breaker.succeeded(now),
+            Some(retry_after) => state.provider_failed(retry_after, now, random),
+            None => state.ease_breaker(|breaker| breaker.succeeded(now)),
         }
         // A lane in the ring finds out at its turn, a blocked one at its moment; one that waited for its
         // probe must be told.
@@ -254,17 +249,23 @@ impl Lanes {
 
     /// Puts a lane that has something to hand over into the ring, wherever it stood.
     pub(super) fn wake(&mut self, no: LaneNo) {
-        let Some(lane) = self.lanes.get_mut(&no) else { return };
+        let Some(lane) = self.lanes.get_mut(no) else { return };
         let goes = !lane.is_paused && lane.waiting() > 0;
         match lane.spot {
             Spot::Ring => return,
-            Spot::Blocked(until) => drop(self.blocked.remove(&(until, no))),
+            Spot::Blocked => drop(self.blocked.remove(&(lane.blocked_until, no))),
             Spot::Off => {}
         }
         lane.spot = if goes { Spot::Ring } else { Spot::Off };
         if goes {
             self.ring.push(lane.account, no);
         }
+    }
+
+    /// How far ahead the moment of a permit may lie: as long as it takes to claim its message. Without it a
+    /// limit's tokens would be too old when slow claims come back.
+    pub fn set_lead(&mut self, lead: Duration) {
+        self.lead = lead;
     }
 
     /// While draining, no permits are granted; those that are out end as usual.

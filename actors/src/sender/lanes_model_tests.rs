@@ -7,7 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::breaker::BreakerState;
-use super::lanes::{LaneConfig, Lanes, LanesSettings, Next, Permit, Release};
+use super::lanes::{LaneConfig, Lanes, LanesSettings, Next, Permit, Release, Renewal};
 use crate::domain::clock::{BootUs, UnixMs};
 use crate::domain::directory::Limit;
 use crate::domain::ids::{AccountNo, ContactId, LaneNo, MessageId};
@@ -27,6 +27,7 @@ enum Step {
     Pause(u32, bool),
     Drain(bool),
     Fail(u32),
+    Lead(u64),
     Wait(u64),
     BeginRefill,
     EndRefill(bool),
@@ -44,6 +45,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0u32..LANES, any::<bool>()).prop_map(|(lane, paused)| Step::Pause(lane, paused)),
         1 => any::<bool>().prop_map(Step::Drain),
         1 => (0u32..LANES).prop_map(Step::Fail),
+        1 => prop_oneof![Just(0u64), 1u64..1_500_000].prop_map(Step::Lead),
         2 => (0u64..1_500_000).prop_map(Step::Wait),
         2 => Just(Step::BeginRefill),
         2 => any::<bool>().prop_map(Step::EndRefill),
@@ -176,18 +178,28 @@ impl Model {
         if self.permits.is_empty() {
             return;
         }
-        let permit = self.permits.remove(which % self.permits.len());
+        let mut permit = self.permits.remove(which % self.permits.len());
         let message = permit.ticket.message;
         let is_live = self.live.get(&message).is_some_and(|ticket| ticket.due_at == permit.ticket.due_at);
         let release = match how {
             // A contact never sends what it cancelled, and never drops what is live.
             0 => Release::Requeue,
-            _ if is_live => Release::Spent { cost: permit.ticket.cost },
+            _ if is_live => match self.lanes.renew(permit.id, self.now, self.now.plus(Duration::from_secs(5))) {
+                Renewal::Slot(at) if at <= self.now => Release::Spent { cost: permit.ticket.cost },
+                Renewal::Slot(at) => {
+                    // Its envelope waits for its moment.
+                    permit.slot = at;
+                    self.permits.push(permit);
+                    return;
+                }
+                Renewal::Refused => Release::Requeue,
+            },
             _ => Release::Unused,
         };
         if let Release::Spent { .. } = release {
+            assert!(!self.is_draining && !self.paused.get(&permit.ticket.lane).copied().unwrap_or(false));
             self.live.remove(&message);
-            self.sent.push((permit.granted_at, permit.ticket));
+            self.sent.push((self.now, permit.ticket));
         }
         self.lanes.release(permit.id, release, self.now);
         if permit.is_probe && matches!(release, Release::Spent { .. }) {
@@ -268,6 +280,7 @@ impl Model {
             Step::Fail(lane) => {
                 self.lanes.report_provider(LaneNo(lane), Some(None), self.now, u64::from(lane) * 12_345);
             }
+            Step::Lead(us) => self.lanes.set_lead(Duration::from_micros(us)),
             Step::Wait(us) => self.now = BootUs(self.now.0 + us),
             Step::BeginRefill => self.begin_refill(),
             Step::EndRefill(works) => self.end_refill(works),
@@ -314,7 +327,8 @@ impl Model {
             {
                 self.now = until;
             }
-            while !self.permits.is_empty() {
+            while let Some(permit) = self.permits.first() {
+                self.now = self.now.max(permit.slot);
                 self.end(0, 1);
             }
         }
@@ -327,20 +341,26 @@ impl Model {
         assert_eq!((self.lanes.backlog(), self.lanes.in_flight()), (0, 0));
     }
 
-    /// I6 for the limited lanes.
-    fn check_limits(&mut self) {
-        self.sent.sort_by_key(|(at, _)| *at);
+    /// I6 for the limited lanes and the channel: burst and rate, and one message of 3 units in any case.
+    fn check_limits(&self) {
         for lane in [LaneNo(0), LaneNo(1)] {
-            let sent: Vec<_> = self.sent.iter().filter(|(_, ticket)| ticket.lane == lane).collect();
-            for first in 0..sent.len() {
-                let mut units = 0;
-                for (at, ticket) in &sent[first..] {
-                    units += u64::from(ticket.cost);
-                    let window_us = at.0 - sent[first].0.0;
-                    // Burst 2, and one message of 3 units; 4 a second.
-                    assert!(units * 1_000_000 <= 3 * 1_000_000 + 4 * window_us, "{units} units in {window_us} µs");
-                }
-            }
+            check_limit(self.sent.iter().filter(|(_, ticket)| ticket.lane == lane), 3, 4);
+        }
+        if self.lanes.settings.channel_limit.is_some() {
+            check_limit(self.sent.iter(), 5, 50);
+        }
+    }
+}
+
+fn check_limit<'a>(sent: impl Iterator<Item = &'a (BootUs, Ticket)>, burst: u64, rate: u64) {
+    let sent: Vec<_> = sent.collect();
+    assert!(sent.is_sorted_by_key(|(at, _)| *at));
+    for first in 0..sent.len() {
+        let mut units = 0;
+        for (at, ticket) in &sent[first..] {
+            units += u64::from(ticket.cost);
+            let window_us = at.0 - sent[first].0.0 + 250_000;
+            assert!(units * 1_000_000 <= burst * 1_000_000 + rate * window_us, "{units} units in {window_us} µs");
         }
     }
 }

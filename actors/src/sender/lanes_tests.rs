@@ -382,10 +382,15 @@ fn every_account_gets_its_share_while_lanes_block_and_wake() {
 }
 
 #[test]
-fn a_waiting_ticket_takes_less_than_64_bytes() {
-    let mut lanes = lanes();
-    let tickets: Vec<_> = (0..200_000).map(|n| ticket(n, i64::from(n / 100)).in_lane(n % 100, n % 10)).collect();
-    admit(&mut lanes, &tickets);
-    let bytes = lanes.waiting_bytes();
-    assert!(bytes <= 64 * tickets.len(), "{} bytes a ticket", bytes / tickets.len());
+fn a_waiting_ticket_takes_less_than_64_bytes_in_one_lane_and_in_ten_thousand() {
+    for (count, lane_count) in [(100_000, 1), (200_000, 100), (100_000, 1_000), (100_000, 10_000)] {
+        let mut lanes = lanes();
+        let class = |n: u32| Class::ALL[(n / lane_count % 3) as usize];
+        let tickets: Vec<_> = (0..count)
+            .map(|n| ticket(n, i64::from(n / 100)).in_lane(n % lane_count, n % lane_count / 10).with_class(class(n)))
+            .collect();
+        admit(&mut lanes, &tickets);
+        let bytes = lanes.waiting_bytes() as f64 / f64::from(count);
+        assert!(bytes <= 64.0, "{bytes:.1} bytes a ticket in {lane_count} lanes");
+    }
 }

@@ -82,15 +82,26 @@ impl Gcra {
         self.tat.map(|tat| BootUs(tat.saturating_sub(slack).div_ceil(1_000)))
     }
 
-    /// Whether `cost` units may go now; changes nothing but the start of a new bucket.
+    /// The first moment from `now` on at which `cost` units may go; changes nothing but the start of a new
+    /// bucket.
+    pub fn earliest(&mut self, now: BootUs, cost: u16) -> BootUs {
+        if self.tat.is_none() {
+            self.tat = Some(nanos(now).saturating_add(self.capacity()));
+        }
+        self.opens_at(cost).map_or(now, |at| at.max(now))
+    }
+
+    /// Whether `cost` units may go now; changes nothing but the start of a new bucket. The moment may lie
+    /// ahead, if [`Gcra::earliest`] named it or one before it: what is taken there is gone for all that
+    /// ask later.
     ///
     /// # Errors
     /// When they may go, if nothing goes before.
     pub fn check(&mut self, now: BootUs, cost: u16) -> Result<Taken, BootUs> {
-        let tat = *self.tat.get_or_insert(nanos(now).saturating_add(self.interval.saturating_mul(self.burst())));
-        match self.opens_at(cost) {
-            Some(at) if at > now => Err(at),
+        match self.earliest(now, cost) {
+            at if at > now => Err(at),
             _ => {
+                let tat = self.tat.unwrap_or_default();
                 let cost = cost.max(1);
                 let after = tat.max(nanos(now)).saturating_add(self.interval.saturating_mul(u64::from(cost)));
                 Ok(Taken { before: tat, after, cost, generation: self.generation })
@@ -104,8 +115,14 @@ impl Gcra {
         self.tat = Some(taken.after);
     }
 
+    /// Whether the limit is still the one that this token was taken of.
+    #[must_use]
+    pub const fn is_of_this_limit(&self, taken: &Taken) -> bool {
+        self.generation == taken.generation
+    }
+
     fn is_latest(&self, taken: &Taken) -> bool {
-        self.tat == Some(taken.after) && self.generation == taken.generation
+        self.tat == Some(taken.after) && self.is_of_this_limit(taken)
     }
 
     /// Gives a token back that was not used; whether the bucket took it. It does only while nothing was

@@ -1,11 +1,13 @@
 //! Senders: who may go next, and how it goes out.
 //!
-//! - [`pool`]: the actor of one channel, around [`lanes`]; [`worker`]: one connection. `allowance`: how
-//!   many permits may be under way.
+//! - [`pool`]: the actor of one channel; [`worker`]: one connection. `dispatch`: what the pool decides, from
+//!   a permit to its settled outcome; `allowance`: how many permits may be under way.
 //! - [`lanes`]: the fair queues of one channel: which due ticket may be handed over now.
 //! - [`limits`]: GCRA buckets. [`breaker`]: stops a lane whose provider fails.
-//! - `terms`, `admission`, `report`: their settings and permits, what comes in, what people are told.
-//! - `lane`, `line`, `queue`, `fair`, `cancelled`, `permits`: the parts that the lanes are made of.
+//! - `terms`, `admission`, `renewal`, `report`: their settings and permits, what comes in, what becomes of
+//!   old permits, what people are told.
+//! - `lane_table`, `lane`, `lines`, `waiting`, `queue`, `fair`, `cancelled`, `permits`, `tokens`: the parts
+//!   that the lanes are made of.
 //! - [`transport`]: what every way out promises; [`smtp`], [`sms`], [`outbox`] and [`discard`]: the ways;
 //!   [`routed`]: keeps test messages at home.
 //! - [`egress`]: HTTP clients for URLs that users set, which reach public addresses only.
@@ -16,10 +18,12 @@ mod allowance;
 pub mod breaker;
 mod cancelled;
 pub mod discard;
+mod dispatch;
 pub mod dkim;
 pub mod egress;
 mod fair;
 mod lane;
+mod lane_table;
 pub mod lanes;
 #[cfg(test)]
 mod lanes_model_tests;
@@ -28,19 +32,22 @@ mod lanes_parking_tests;
 #[cfg(test)]
 mod lanes_tests;
 pub mod limits;
-mod line;
+mod lines;
 pub mod mime;
 pub mod outbox;
 mod permits;
 pub mod pool;
 mod queue;
+mod renewal;
 mod report;
 pub mod routed;
 pub mod scrub;
 pub mod sms;
 pub mod smtp;
 mod terms;
+mod tokens;
 pub mod transport;
+mod waiting;
 pub mod worker;
 
 pub use terms::Release;

@@ -4,16 +4,17 @@ use std::collections::HashMap;
 
 use smallvec::SmallVec;
 
-use super::limits::Taken;
-use crate::domain::clock::UnixMs;
+use super::tokens::Tokens;
+use crate::domain::clock::{BootUs, UnixMs};
 use crate::domain::ids::MessageId;
 use crate::domain::ticket::Ticket;
 
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) ticket: Ticket,
-    pub(super) lane_token: Option<Taken>,
-    pub(super) channel_token: Option<Taken>,
+    pub(super) tokens: Tokens,
+    /// The moment of its tokens.
+    pub(super) slot: BootUs,
     pub(super) is_probe: bool,
     /// Cancelled since: a requeue drops it.
     pub(super) is_cancelled: bool,
@@ -54,6 +55,14 @@ impl Permits {
             }
         }
         Some(held)
+    }
+
+    pub(super) fn get(&self, id: u64) -> Option<&Held> {
+        self.held.get(&id)
+    }
+
+    pub(super) fn get_mut(&mut self, id: u64) -> Option<&mut Held> {
+        self.held.get_mut(&id)
     }
 
     pub(super) fn has(&self, message: MessageId) -> bool {

@@ -3,6 +3,7 @@
 use super::breaker::{BreakerState, Pass};
 use super::lane::{Lane, Spot};
 use super::lanes::Lanes;
+use super::limits::Gcra;
 use crate::domain::clock::BootUs;
 use crate::domain::directory::Limit;
 use crate::domain::ids::{AccountNo, LaneNo, MessageId};
@@ -39,7 +40,10 @@ impl Lanes {
     #[must_use]
     pub fn contains(&self, message: MessageId) -> bool {
         self.permits.has(message)
-            || self.lanes.iter().any(|(no, lane)| find(lane, message, |class, ticket| self.is_live(*no, class, ticket)))
+            || self
+                .lanes
+                .iter()
+                .any(|lane| Class::ALL.into_iter().any(|class| self.find(lane, class, message).is_some()))
     }
 
     /// Whether this ticket waits here or has a permit, by two binary searches.
@@ -47,25 +51,26 @@ impl Lanes {
     pub fn contains_ticket(&self, ticket: &Ticket) -> bool {
         let queued = QueuedTicket::of(ticket);
         self.permits.has(ticket.message)
-            || self.lanes.get(&ticket.lane).is_some_and(|lane| lane.line(ticket.class()).contains(&queued))
-                && self.is_live(ticket.lane, ticket.class(), &queued)
+            || self.lanes.get(ticket.lane).is_some_and(|lane| lane.lines.contains(&queued))
+                && self.is_live(ticket.lane, &queued)
     }
 
-    fn is_live(&self, lane: LaneNo, class: Class, ticket: &QueuedTicket) -> bool {
-        !self.cancelled.is_dead(ticket, (lane, class))
+    fn is_live(&self, lane: LaneNo, ticket: &QueuedTicket) -> bool {
+        !self.cancelled.is_dead(ticket, (lane, ticket.class()))
+    }
+
+    fn find<'a>(&self, lane: &'a Lane, class: Class, message: MessageId) -> Option<&'a QueuedTicket> {
+        lane.lines.iter(class).find(|queued| queued.message == message && self.is_live(lane.no, queued))
     }
 
     /// Why a message is still in this lane; `None` if it is not there. Looks through the lane's queue:
     /// [`Lanes::why_ticket`] is the quick way.
     #[must_use]
     pub fn why(&self, message: MessageId, lane: LaneNo, now: BootUs) -> Option<LaneReason> {
-        let state = self.lanes.get(&lane)?;
-        let waiting = Class::ALL.into_iter().find_map(|class| {
-            let line = state.line(class);
-            line.iter().find(|queued| queued.message == message && self.is_live(lane, class, queued)).map(|queued| {
-                let is_behind = line.is_behind_another(queued);
-                self.reason(state, queued.cost, is_behind, now)
-            })
+        let state = self.lanes.get(lane)?;
+        let waiting = Class::ALL.into_iter().find_map(|class| self.find(state, class, message)).map(|queued| {
+            let is_behind = state.lines.is_behind_another(queued);
+            self.reason(state, queued.cost(), is_behind, now)
         });
         waiting.or_else(|| self.permits.has(message).then_some(LaneReason::InLine))
     }
@@ -77,25 +82,23 @@ impl Lanes {
         if self.permits.has(ticket.message) {
             return Some(LaneReason::InLine);
         }
-        let lane = self.lanes.get(&ticket.lane)?;
-        let line = lane.line(ticket.class());
-        (line.contains(&queued) && self.is_live(ticket.lane, ticket.class(), &queued))
-            .then(|| self.reason(lane, ticket.cost, line.is_behind_another(&queued), now))
+        let lane = self.lanes.get(ticket.lane)?;
+        (lane.lines.contains(&queued) && self.is_live(ticket.lane, &queued))
+            .then(|| self.reason(lane, ticket.cost, lane.lines.is_behind_another(&queued), now))
     }
 
     fn reason(&self, lane: &Lane, cost: u16, is_behind: bool, now: BootUs) -> LaneReason {
-        let is_limited = |bucket: &Option<super::limits::Gcra>| {
-            bucket.as_ref().and_then(|bucket| bucket.opens_at(cost)).is_some_and(|at| at > now)
-        };
+        let is_limited =
+            |bucket: Option<&Gcra>| bucket.and_then(|bucket| bucket.opens_at(cost)).is_some_and(|at| at > now);
         if self.is_draining {
             LaneReason::Draining
         } else if lane.is_paused {
             LaneReason::LanePaused
-        } else if lane.breaker.pass(now) != Pass::Free {
+        } else if lane.pass(now) != Pass::Free {
             LaneReason::ProviderBackoff
         } else if is_behind {
             LaneReason::BehindEarlier
-        } else if is_limited(&lane.bucket) || is_limited(&self.channel) {
+        } else if is_limited(lane.bucket.as_deref()) || is_limited(self.channel.as_ref()) {
             LaneReason::RateLimited
         } else {
             LaneReason::InLine
@@ -105,28 +108,30 @@ impl Lanes {
     /// How each lane stands, by lane number.
     #[must_use]
     pub fn status(&self, now: BootUs) -> Vec<LaneStatus> {
-        let status = |(no, lane): (&LaneNo, &Lane)| LaneStatus {
-            lane: *no,
+        let status = |lane: &Lane| LaneStatus {
+            lane: lane.no,
             account: lane.account,
-            backlog: Class::ALL.map(|class| lane.line(class).len()),
-            parked: Class::ALL.map(|class| lane.line(class).parked.in_store),
-            in_flight: lane.in_flight,
+            backlog: Class::ALL.map(|class| lane.lines.len_of(class)),
+            parked: Class::ALL.map(|class| self.parked.contains_key(&(lane.no, class))),
+            in_flight: lane.in_flight as usize,
             limit: lane.limit(),
             paused: lane.is_paused,
-            breaker: lane.breaker.state(now),
+            breaker: lane.breaker_state(now),
             next_at: self.next_at(lane, now),
         };
-        self.lanes.iter().map(status).collect()
+        let mut all: Vec<_> = self.lanes.iter().map(status).collect();
+        all.sort_unstable_by_key(|status| status.lane);
+        all
     }
 
     fn next_at(&self, lane: &Lane, now: BootUs) -> Option<BootUs> {
         if self.is_draining || lane.is_paused || lane.waiting() == 0 {
             return None;
         }
-        let limits = || [&lane.bucket, &self.channel].into_iter().flatten();
+        let limits = || [lane.bucket.as_deref(), self.channel.as_ref()].into_iter().flatten();
         match lane.spot {
             Spot::Off => None,
-            Spot::Blocked(until) => Some(until),
+            Spot::Blocked => Some(lane.blocked_until),
             Spot::Ring => Some(limits().filter_map(|bucket| bucket.opens_at(1)).fold(now, BootUs::max)),
         }
     }
@@ -134,15 +139,8 @@ impl Lanes {
     /// Bytes on the heap for all that waits, with lanes and cancels, by capacity.
     #[must_use]
     pub fn waiting_bytes(&self) -> usize {
-        let lines = self.lanes.values().flat_map(|lane| &lane.lines);
-        lines.map(super::line::Line::heap_bytes).sum::<usize>()
-            + self.lanes.len() * size_of::<(LaneNo, Lane)>()
+        self.lanes.iter().map(|lane| lane.lines.heap_bytes()).sum::<usize>()
+            + self.lanes.heap_bytes()
             + self.cancelled.heap_bytes()
     }
-}
-
-fn find(lane: &Lane, message: MessageId, is_live: impl Fn(Class, &QueuedTicket) -> bool) -> bool {
-    Class::ALL
-        .into_iter()
-        .any(|class| lane.line(class).iter().any(|ticket| ticket.message == message && is_live(class, ticket)))
 }

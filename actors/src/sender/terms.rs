@@ -1,5 +1,7 @@
 //! The terms on which the lanes are used: settings, permits and how they end.
 
+use std::time::Duration;
+
 use crate::domain::clock::BootUs;
 use crate::domain::directory::Limit;
 use crate::domain::ids::{AccountNo, LaneNo};
@@ -22,6 +24,8 @@ pub struct LanesSettings {
     pub campaign_weight: u32,
     /// The limit of the whole channel, if it has one.
     pub channel_limit: Option<Limit>,
+    /// How long a permit's tokens are good for.
+    pub permit_ttl: Duration,
 }
 
 impl Default for LanesSettings {
@@ -32,6 +36,7 @@ impl Default for LanesSettings {
             transactional_weight: 4,
             campaign_weight: 1,
             channel_limit: None,
+            permit_ttl: Duration::from_millis(250),
         }
     }
 }
@@ -56,8 +61,9 @@ pub struct Permit {
     pub id: u64,
     /// Whose it is.
     pub ticket: Ticket,
-    /// When it was granted: an envelope whose permit has become old goes back unsent.
-    pub granted_at: BootUs,
+    /// The moment of its tokens. It may be used from then on, and as it stands only for a
+    /// [`LanesSettings::permit_ttl`]; after that it is renewed or goes back unused.
+    pub slot: BootUs,
     /// It tries out a provider that failed: a failure is no attempt.
     pub is_probe: bool,
 }
@@ -72,6 +78,16 @@ pub enum Next {
     WaitUntil(BootUs),
     /// Nothing until something changes.
     Idle,
+}
+
+/// What [`Lanes::renew`](super::lanes::Lanes::renew) says of a permit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Renewal {
+    /// It may be used from this moment on, as a new one may.
+    Slot(BootUs),
+    /// Not now: its envelope goes back unsent.
+    Refused,
 }
 
 /// How a permit ended.

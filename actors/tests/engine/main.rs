@@ -6,4 +6,5 @@
 mod deletion;
 mod delivery;
 mod editing;
+mod slow_commits;
 mod support;

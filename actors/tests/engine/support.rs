@@ -20,7 +20,7 @@ use sendwheel_actors::engine::api::{Caller, MessageView, NewContact, NewIntent, 
 use sendwheel_actors::engine::operations::Readiness;
 use sendwheel_actors::engine::{Engine, EngineSettings, EngineStart, Threads, Transports};
 use sendwheel_actors::sender::transport::{Attempted, Connection, Envelope, Guard, Transport};
-use sendwheel_actors::store::{self, NodeId, StoreSettings, StoreUrl};
+use sendwheel_actors::store::{self, NodeId, SharedStore, StoreSettings, StoreUrl};
 
 /// A hand-over that was seen.
 #[derive(Debug, Clone)]
@@ -98,6 +98,8 @@ pub(crate) struct Node {
     pub(crate) caller: Caller,
 }
 
+const FAST: Limit = Limit { rate: 100_000, per: Duration::from_secs(1), burst: 1_000 };
+
 /// Settings with short waits.
 pub(crate) fn settings() -> EngineSettings {
     let mut settings = EngineSettings::for_node(NodeId(1));
@@ -113,11 +115,20 @@ pub(crate) fn settings() -> EngineSettings {
 impl Node {
     /// Starts an engine on a folder, with an account on the first start.
     pub(crate) async fn start(folder: &std::path::Path, settings: EngineSettings) -> Self {
+        Self::start_on(folder, settings, |store| store).await
+    }
+
+    /// The same, with something between the engine and its store.
+    pub(crate) async fn start_on(
+        folder: &std::path::Path,
+        settings: EngineSettings,
+        between: impl FnOnce(SharedStore) -> SharedStore,
+    ) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let ids = IdSource::from_os();
         let store_settings = StoreSettings::new(PartitionCount::new(16).unwrap(), Arc::clone(&clock), ids.clone());
         let url = StoreUrl::Embedded(folder.to_owned());
-        let store = store::open(&url, &store_settings).await.unwrap();
+        let store = between(store::open(&url, &store_settings).await.unwrap());
         let (email, sms) = (Recorder::default(), Recorder::default());
         let transports = Transports { email: Arc::new(email.clone()), sms: Arc::new(sms.clone()) };
         let engine = Engine::start(EngineStart { settings, store, clock, ids, transports, threads: Threads::Own })
@@ -140,20 +151,24 @@ impl Node {
     }
 
     pub(crate) async fn sms_sender(&self, number: &str) -> Sender {
-        self.sender(SenderAddress::Phone(PhoneNumber::parse(number).unwrap())).await
+        self.limited_sms_sender(number, FAST).await
+    }
+
+    pub(crate) async fn limited_sms_sender(&self, number: &str, limit: Limit) -> Sender {
+        self.sender(SenderAddress::Phone(PhoneNumber::parse(number).unwrap()), limit).await
     }
 
     pub(crate) async fn email_sender(&self, mailbox: &str) -> Sender {
-        self.sender(SenderAddress::Email(Mailbox::parse(mailbox).unwrap())).await
+        self.sender(SenderAddress::Email(Mailbox::parse(mailbox).unwrap()), FAST).await
     }
 
-    async fn sender(&self, address: SenderAddress) -> Sender {
+    async fn sender(&self, address: SenderAddress, limit: Limit) -> Sender {
         let new = NewSender {
             address,
             label: None,
             is_default: false,
             assigned_user: None,
-            limit: Some(Limit { rate: 100_000, per: Duration::from_secs(1), burst: 1_000 }),
+            limit: Some(limit),
             country: None,
             idempotency: None,
         };

@@ -60,12 +60,16 @@ pub struct SlowStore {
     world: Arc<World>,
     process: Arc<Process>,
     rng: Mutex<StdRng>,
+    /// In every fourth run each commit takes at least this long: longer than a permit is good for, often.
+    commit: Duration,
 }
 
 impl SlowStore {
     pub fn new(world: Arc<World>, process: Arc<Process>, seed: u64) -> Self {
         let rng = Mutex::new(stream(seed, process.number, 2));
-        Self { world, process, rng }
+        let mut of_run = stream(seed, 0, 5);
+        let ms = if of_run.random_bool(0.25) { of_run.random_range(100..1_000) } else { 1 };
+        Self { world, process, rng, commit: Duration::from_millis(ms) }
     }
 
     async fn wait(&self) {
@@ -137,7 +141,7 @@ impl Store for SlowStore {
 
     async fn commit(&self, head: &mut Head, batch: Batch) -> Result<(), CommitError> {
         // No commit is free: one that goes round in circles moves time ahead, and is seen.
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        tokio::time::sleep(self.commit).await;
         if self.draws(self.world.plan.late) {
             self.world.log(format!("a batch of {} is late", head.partition));
             self.world.send_late(&self.process, *head, batch);

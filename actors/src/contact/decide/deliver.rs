@@ -12,7 +12,7 @@ use super::receipt::refine;
 use super::schedule::rendered;
 use super::threads;
 use super::{Decision, Known, Surroundings, enter, next_version};
-use crate::contact::command::{AttemptEnd, AttemptFinished, PermitGranted};
+use crate::contact::command::{AttemptEnd, AttemptFinished, CLAIM_MARGIN, PermitGranted};
 use crate::contact::decision::Effect;
 use crate::contact::entries::{DueEntry, drop_stale_entry, rename_due_entry};
 use crate::domain::address::Channel;
@@ -32,9 +32,6 @@ use crate::domain::verdict::{Failure, Verdict};
 use crate::protocol::settings::UncertainPolicy;
 use crate::sender::Release;
 use crate::sender::transport::{Envelope, Withdrawal};
-
-/// Beyond the attempt's own time: what an answer may take back to us before a claim is called orphaned.
-const CLAIM_MARGIN: Duration = Duration::from_secs(5);
 
 /// What the last check says.
 enum Check<'a> {

@@ -38,7 +38,7 @@ impl SenderPool {
     }
 
     pub(super) fn ask_for_refills(&mut self, ctx: &Context<Self>) {
-        for (lane, class, room) in self.lanes.refills() {
+        for (lane, class, room) in self.dispatch.lanes.refills() {
             self.questions_asked += 1;
             let scope = WaitingScope { lane, class };
             let from_start = self.read_again.remove(&scope);
@@ -71,7 +71,7 @@ impl Handler<ParkedFound> for SenderPool {
             self.node.directory.load().sender_of_lane(scope.lane).map(crate::domain::directory::Sender::channel);
         // The lane of a removed sender may be of either channel; the other pool finds nothing of its own.
         if channel.is_none_or(|channel| channel == self.channel) {
-            self.lanes.set_parked(scope.lane, scope.class);
+            self.dispatch.lanes.set_parked(scope.lane, scope.class);
             self.pump(ctx);
         }
     }
@@ -102,7 +102,7 @@ impl Handler<Refilled> for SenderPool {
             tickets.retain(|ticket| ticket.order() < first);
             self.read_again.insert(scope);
         }
-        if self.lanes.admit_refill(scope.lane, scope.class, &tickets, is_exhausted) == AfterRefill::ReadAgain {
+        if self.dispatch.lanes.admit_refill(scope.lane, scope.class, &tickets, is_exhausted) == AfterRefill::ReadAgain {
             self.read_again.insert(scope);
         }
         self.pump(ctx);
