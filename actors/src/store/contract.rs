@@ -102,6 +102,10 @@ pub enum Mutation {
     /// Removes an entry, if it stands there with exactly this score: under another score it stays
     /// (a batch that comes late must not remove what a later one moved).
     Unindex(Index, Score, Member),
+    /// Moves an entry from the first index to the second, if it stands in the first with exactly this score;
+    /// otherwise nothing happens. For whoever does not own what the entry stands for, and so cannot know
+    /// whether it was removed meanwhile.
+    Move(Index, Index, Score, Member),
     /// Adds to a counter of the partition.
     Add(Counter, i64),
 }
@@ -113,7 +117,7 @@ impl Mutation {
         match self {
             Self::Put(_, key, value) => key.len() + value.len(),
             Self::Delete(_, key) => key.len(),
-            Self::Index(_, _, member) | Self::Unindex(_, _, member) => member.len() + 8,
+            Self::Index(_, _, member) | Self::Unindex(_, _, member) | Self::Move(_, _, _, member) => member.len() + 8,
             Self::Add(..) => 16,
         }
     }

@@ -1,7 +1,8 @@
 //! Tickets that are due beyond their lane's bound: parked in index `waiting`, from which the lane refills.
 //!
 //! One actor per shard. Parking moves entries from `due` to `waiting` (same score, same member) in one
-//! batch per partition. Refilling reads on from a cursor per partition and lane; a ticket that is parked
+//! batch per partition. It does not own the messages: one that was cancelled or edited since its ticket came has lost
+//! its entry, in an earlier batch, and the move of what is not there does nothing. Refilling reads on from a cursor per partition and lane; a ticket that is parked
 //! behind the cursor moves it back once that is durable, and what is then read twice is recognised by the
 //! lane.
 
@@ -122,7 +123,7 @@ struct PageRead {
     question: u64,
 }
 
-/// Two mutations a ticket, and one for its scope if that is new: within a batch.
+/// A move for each ticket (two writes in a store), and one mutation for its scope if that is new: within a batch.
 const PARK_CHUNK: usize = Batch::MAX_MUTATIONS / 3;
 
 /// The parking of one shard.
@@ -163,8 +164,8 @@ impl Parking {
                 btree_map::Entry::Occupied(mut first) if entry < *first.get() => _ = first.insert(entry),
                 btree_map::Entry::Occupied(_) => {}
             }
-            mutations.push(Mutation::Unindex(Index::Due, ticket.due_at, member.clone()));
-            mutations.push(Mutation::Index(Index::Waiting(scope.lane, scope.class), ticket.due_at, member));
+            let waiting = Index::Waiting(scope.lane, scope.class);
+            mutations.push(Mutation::Move(Index::Due, waiting, ticket.due_at, member));
         }
         for (scope, first) in &touched {
             let readers = lot.scopes.get_mut(scope).map(|known| &mut known.readers);

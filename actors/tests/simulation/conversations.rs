@@ -100,10 +100,7 @@ impl Callers {
             from,
             to: "us".into(),
             sender: None,
-            content: Content {
-                text: Some("r".repeat([5, 2_000][rng.random_range(0..2)])),
-                ..Content::default()
-            },
+            content: Content { text: Some("r".repeat([5, 2_000][rng.random_range(0..2)])), ..Content::default() },
             attachments: (0..rng.random_range(0..3)).map(|file| attachment(number * 3 + file)).collect(),
             message_id: None,
             references: Vec::new(),
@@ -154,7 +151,8 @@ impl Callers {
             taken.map(|(id, _)| *id).choose(rng)
         };
         let Some(id) = id else { return };
-        let status = [ReceiptStatus::Accepted, ReceiptStatus::Delayed, ReceiptStatus::Delivered, ReceiptStatus::Bounced];
+        let status =
+            [ReceiptStatus::Accepted, ReceiptStatus::Delayed, ReceiptStatus::Delivered, ReceiptStatus::Bounced];
         let receipt = Receipt {
             status: status[rng.random_range(0..4)],
             at: UnixMs(self.world.now()),

@@ -133,7 +133,9 @@ fn promises(world: &World, found: &Found, wrongs: &mut Vec<String>) {
                     wrongs.push(format!("I2: {id} is still scheduled for {}", message.due_at));
                 }
                 StateName::Sending => wrongs.push(format!("I2: {id} is still being sent")),
-                StateName::Submitted | StateName::Delivered | StateName::Bounced if !took => wrongs.push(format!("I2: {id} is submitted and was never taken")),
+                StateName::Submitted | StateName::Delivered | StateName::Bounced if !took => {
+                    wrongs.push(format!("I2: {id} is submitted and was never taken"))
+                }
                 state => {
                     if known.canceled_at.is_some() && state != StateName::Canceled {
                         wrongs.push(format!("I3: the cancelling of {id} was acknowledged, and it is {state}"));

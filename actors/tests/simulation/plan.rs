@@ -59,7 +59,9 @@ impl Plan {
             (from, from + rng.random_range(0..20_000))
         };
         let down = [down(), down()];
-        let some = |rng: &mut StdRng, share: f64, most: u32| if rng.random_bool(share) { rng.random_range(1..=most) } else { 0 };
+        let some = |rng: &mut StdRng, share: f64, most: u32| {
+            if rng.random_bool(share) { rng.random_range(1..=most) } else { 0 }
+        };
         Self {
             crash: rate(&mut rng, 4),
             fail: rate(&mut rng, 25),

@@ -65,8 +65,7 @@ fn expected_of_message(message: &Message) -> Vec<EntryOf> {
 fn expected_of_contact(partition: Partition, contact: &Contact) -> Vec<EntryOf> {
     let term = |term| SearchMember { term, contact: contact.id }.encode().unwrap();
     let terms = contact.profile.search_terms().into_iter().map(term);
-    let mut out: Vec<_> =
-        terms.map(|member| (partition, Index::Search(contact.account), UnixMs(0), member)).collect();
+    let mut out: Vec<_> = terms.map(|member| (partition, Index::Search(contact.account), UnixMs(0), member)).collect();
     let member = keys::contact_member(contact.id);
     let active = contact.conversation.last_activity_at;
     out.extend(active.map(|at| (partition, Index::Inbox(contact.account), at, member.clone())));

@@ -117,6 +117,7 @@ on_every_backend!({
     records:
         later_mutations_see_earlier_ones,
         a_move_in_an_index_is_unindex_and_index,
+        an_entry_is_moved_only_from_where_it_stands,
         what_is_not_there_is_removed_without_complaint,
         an_entry_that_moved_survives_a_late_unindex,
         counters_stand_apart_and_start_at_zero,

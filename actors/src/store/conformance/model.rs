@@ -22,7 +22,9 @@ fn mutation() -> impl Strategy<Value = Mutation> {
         )),
         (0u8..6).prop_map(|byte| Mutation::Delete(Table::Message, key(byte))),
         entry.clone().prop_map(|(index, score, member)| Mutation::Index(index, score, member)),
-        entry.prop_map(|(index, score, member)| Mutation::Unindex(index, score, member)),
+        entry.clone().prop_map(|(index, score, member)| Mutation::Unindex(index, score, member)),
+        (entry, prop::sample::select(&INDEXES[..]))
+            .prop_map(|((from, score, member), to)| Mutation::Move(from, to, score, member)),
         (-5i64..5).prop_map(|by| Mutation::Add(Counter::Contacts, by)),
     ]
 }

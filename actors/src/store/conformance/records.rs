@@ -47,6 +47,39 @@ pub(super) async fn a_move_in_an_index_is_unindex_and_index<B: Backend>() {
     assert_eq!(range(&store, whole(3, waiting)).await, [entry(10, b"x")]);
 }
 
+pub(super) async fn an_entry_is_moved_only_from_where_it_stands<B: Backend>() {
+    let backend = B::start().await;
+    let store = backend.open().await;
+    let mut head = head(&store, 3).await;
+    let waiting = Index::Waiting(LaneNo(4), Class::Campaign);
+    let park = |score, bytes: &[u8]| Mutation::Move(Index::Due, waiting, UnixMs(score), member(bytes));
+    let settle = |score, bytes: &[u8]| Mutation::Unindex(waiting, UnixMs(score), member(bytes));
+    store.commit(&mut head, batch([index(5, b"moved"), index(6, b"other score"), index(7, b"gone")])).await.unwrap();
+    let moves = [
+        park(5, b"moved"),
+        park(5, b"moved"),
+        park(4, b"other score"),
+        park(8, b"never there"),
+        unindex(7, b"gone"),
+        park(7, b"gone"),
+        index(9, b"came just now"),
+        park(9, b"came just now"),
+        index(10, b"there and back"),
+        park(10, b"there and back"),
+        Mutation::Move(waiting, Index::Due, UnixMs(10), member(b"there and back")),
+        index(11, b"settled at once"),
+        park(11, b"settled at once"),
+        settle(11, b"settled at once"),
+    ];
+    store.commit(&mut head, batch(moves)).await.unwrap();
+    assert_eq!(due(&store, 3).await, [entry(6, b"other score"), entry(10, b"there and back")]);
+    let parked = [entry(5, b"moved"), entry(9, b"came just now")];
+    assert_eq!(range(&store, whole(3, waiting)).await, parked);
+    store.commit(&mut head, batch([park(5, b"moved"), put(1, b"a")])).await.unwrap();
+    assert_eq!(range(&store, whole(3, waiting)).await, parked, "what stands there already stays");
+    assert_eq!(get(&store, 3, 1).await.unwrap(), "a");
+}
+
 pub(super) async fn what_is_not_there_is_removed_without_complaint<B: Backend>() {
     let backend = B::start().await;
     let store = backend.open().await;

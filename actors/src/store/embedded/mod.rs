@@ -10,6 +10,7 @@
 
 mod db;
 mod low_water;
+mod moves;
 mod settings;
 mod shared;
 mod space;
@@ -35,6 +36,7 @@ use crate::domain::clock::{SharedClock, UnixMs};
 use crate::domain::ids::{AccountNo, ContactId, Partition, PartitionCount};
 use crate::domain::source::IdSource;
 use db::Db;
+use moves::Move;
 pub use settings::{DiskFaults, DiskStep, EmbeddedSettings, FatalHook};
 use shared::{Health, Shared};
 use writer::{Commit, Control, Request, Write};
@@ -162,29 +164,40 @@ fn prepare(expected: Head, batch: Batch) -> Commit {
     let mut commit = Commit {
         expected,
         writes: Vec::with_capacity(batch.mutations.len()),
+        moves: Vec::new(),
         adds: Vec::new(),
         is_growth: batch.is_growth,
         first_due: None,
     };
-    let mut push = |(space, key): (Space, KeyBuf), value: Option<&[u8]>| {
-        commit.writes.push(Write { space, key: UserKey::from(key.as_slice()), value: value.map(Into::into) });
-    };
+    let spelled = |(space, key): (Space, KeyBuf)| (space, UserKey::from(key.as_slice()));
     for mutation in batch.mutations {
-        match mutation {
-            Mutation::Put(table, key, value) => push(layout::record(partition, table, &key), Some(&value)),
-            Mutation::Delete(table, key) => push(layout::record(partition, table, &key), None),
+        let ((space, key), value) = match mutation {
+            Mutation::Put(table, key, value) => (layout::record(partition, table, &key), Some((&*value).into())),
+            Mutation::Delete(table, key) => (layout::record(partition, table, &key), None),
             Mutation::Index(index, score, member) => {
-                let (space, key) = layout::entry(partition, index, score, &member);
-                if index == Index::Due && commit.first_due.as_ref().is_none_or(|first| key < *first) {
-                    commit.first_due = Some(key.clone());
-                }
-                push((space, key), Some(&[]));
+                let entry = layout::entry(partition, index, score, &member);
+                commit.lower_first_due(index, &entry.1);
+                (entry, Some([].into()))
             }
-            Mutation::Unindex(index, score, member) => push(layout::entry(partition, index, score, &member), None),
-            Mutation::Add(counter, by) => commit.adds.push((counter, by)),
-        }
+            Mutation::Unindex(index, score, member) => (layout::entry(partition, index, score, &member), None),
+            Mutation::Move(from, to, score, member) => {
+                let from = layout::entry(partition, from, score, &member);
+                let entry = layout::entry(partition, to, score, &member);
+                commit.lower_first_due(to, &entry.1);
+                commit.moves.push(Move { at: commit.writes.len(), from: spelled(from), to: spelled(entry) });
+                continue;
+            }
+            Mutation::Add(counter, by) => {
+                commit.adds.push((counter, by));
+                continue;
+            }
+        };
+        commit.writes.push(Write { space, key: UserKey::from(key.as_slice()), value });
     }
-    writer::keep_last_writes(&mut commit.writes);
+    // The order of a batch's writes counts until its moves are resolved.
+    if commit.moves.is_empty() {
+        writer::keep_last_writes(&mut commit.writes);
+    }
     commit
 }
 

@@ -20,12 +20,13 @@ use fjall::{PersistMode, UserKey, UserValue};
 use tokio::sync::{mpsc, oneshot};
 
 use super::db::{Counters, Db, DirLock, Heads};
+use super::moves::{self, Move};
 use super::settings::{DiskStep, EmbeddedSettings};
 use super::shared::{Health, Shared};
 use super::space::{self, DiskError};
 use crate::domain::ids::{Partition, PartitionCount};
 use crate::store::codec;
-use crate::store::contract::{CommitError, Counter, Head, StoreError};
+use crate::store::contract::{CommitError, Counter, Head, Index, StoreError};
 use crate::store::keys::embedded::{self as layout, KeyBuf, Space};
 
 /// One key's new value; `None` removes it.
@@ -39,10 +40,20 @@ pub(super) struct Write {
 pub(super) struct Commit {
     pub(super) expected: Head,
     pub(super) writes: Vec<Write>,
+    /// In order; see [`moves`].
+    pub(super) moves: Vec<Move>,
     pub(super) adds: Vec<(Counter, i64)>,
     pub(super) is_growth: bool,
     /// The smallest key that it puts into the due index.
     pub(super) first_due: Option<KeyBuf>,
+}
+
+impl Commit {
+    pub(super) fn lower_first_due(&mut self, index: Index, key: &KeyBuf) {
+        if index == Index::Due && self.first_due.as_ref().is_none_or(|first| key < first) {
+            self.first_due = Some(key.clone());
+        }
+    }
 }
 
 /// What the writer is asked to write.
@@ -190,9 +201,9 @@ impl Writer {
     fn stage(&mut self, request: Request, group: &mut Group) {
         let health = self.shared.health();
         match request {
-            Request::Commit(commit, reply) => {
+            Request::Commit(mut commit, reply) => {
                 let refused = match health {
-                    Health::Open => self.fence(&commit, group).err(),
+                    Health::Open => self.fence(&commit, group).and_then(|()| self.resolve(&mut commit, group)).err(),
                     Health::OutOfSpace => Some(CommitError::OutOfSpace),
                     Health::Failed | Health::Closed => Some(CommitError::Unavailable(health.text().to_owned())),
                 };
@@ -251,6 +262,15 @@ impl Writer {
             return Err(CommitError::OutOfSpace);
         }
         Ok(())
+    }
+
+    fn resolve(&self, commit: &mut Commit, group: &Group) -> Result<(), CommitError> {
+        if commit.moves.is_empty() {
+            return Ok(());
+        }
+        let db = self.shared.db().ok_or(CommitError::OutOfSpace)?;
+        let is_repeat = group.partitions.contains(&commit.expected.partition);
+        moves::resolve(commit, &db, if is_repeat { &group.writes } else { &[] })
     }
 
     fn add_counters(&self, partition: Partition, adds: &[(Counter, i64)], group: &mut Group) {

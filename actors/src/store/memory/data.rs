@@ -63,6 +63,11 @@ impl Data {
                 Mutation::Unindex(index, score, member) => {
                     self.entries.remove(&(partition, index, score, member));
                 }
+                Mutation::Move(from, to, score, member) => {
+                    if self.entries.remove(&(partition, from, score, member.clone())) {
+                        self.entries.insert((partition, to, score, member));
+                    }
+                }
                 Mutation::Add(counter, by) => {
                     *self.counters.entry((partition, counter)).or_default() += by;
                 }

@@ -172,7 +172,7 @@ fn parse_head(partition: Partition, bytes: &[u8]) -> Result<Head, StoreError> {
 /// Packs a batch as `commit.lua` wants it.
 fn pack(command: &mut Cmd, head: &Head, mutations: &[Mutation]) {
     let partition = head.partition;
-    command.arg(mutations.len() + 1).arg(layout::head(partition).as_slice());
+    let mut keys = vec![layout::head(partition)];
     let mut letters = Vec::with_capacity(mutations.len());
     for mutation in mutations {
         let (letter, key) = match mutation {
@@ -180,9 +180,18 @@ fn pack(command: &mut Cmd, head: &Head, mutations: &[Mutation]) {
             Mutation::Delete(table, key) => (b'D', layout::record(partition, *table, key)),
             Mutation::Index(index, ..) => (b'I', layout::index(partition, *index)),
             Mutation::Unindex(index, ..) => (b'U', layout::index(partition, *index)),
+            Mutation::Move(from, ..) => (b'M', layout::index(partition, *from)),
             Mutation::Add(..) => (b'A', layout::counters(partition)),
         };
         letters.push(letter);
+        keys.push(key);
+        if let Mutation::Move(_, to, ..) = mutation {
+            letters.push(b'T');
+            keys.push(layout::index(partition, *to));
+        }
+    }
+    command.arg(keys.len());
+    for key in &keys {
         command.arg(key.as_slice());
     }
     command.arg(head.token.to_be_bytes().as_slice()).arg(head.seq).arg(head.seq + 1).arg(letters);
@@ -192,6 +201,9 @@ fn pack(command: &mut Cmd, head: &Head, mutations: &[Mutation]) {
             Mutation::Delete(..) => command,
             Mutation::Index(_, score, member) | Mutation::Unindex(_, score, member) => {
                 command.arg(score.0).arg(member.as_slice())
+            }
+            Mutation::Move(_, _, score, member) => {
+                command.arg(score.0).arg(member.as_slice()).arg(score.0).arg(member.as_slice())
             }
             Mutation::Add(counter, by) => command.arg(*counter as u8).arg(*by),
         };

@@ -30,6 +30,7 @@ impl Model {
                     self.index.insert((index, score, member));
                 }
                 Mutation::Unindex(index, score, member) => drop(self.index.remove(&(index, score, member))),
+                Mutation::Move(..) => panic!("a contact knows what it removes"),
                 Mutation::Add(counter, by) => *self.counters.entry(counter).or_default() += by,
             }
         }
