@@ -138,8 +138,7 @@ impl<E> Dispatch<E> {
             }
             Next::Idle => return None,
         };
-        let state =
-            UnderWay { ticket, slot, asked_at: now, looked_at: now, claimed_at: None, attempt: 0, phase: Phase::Asked };
+        let state = UnderWay { ticket, slot, asked_at: now, looked_at: now, claimed_at: None, attempt: 0, phase: Phase::Asked };
         self.permits.insert(id, state);
         self.active += 1;
         Some(PermitGranted { permit: id, ticket, attempt_timeout: self.attempt_timeout })

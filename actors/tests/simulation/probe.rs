@@ -34,6 +34,7 @@ fn message(channel: Channel, from: SenderId) -> NewMessage {
         class: Some(Class::Conversation),
         if_late: IfLate::Send,
         quiet_hours: QuietHoursPolicy::Defer,
+        reply: Default::default(),
         cancel_on_reply: false,
         metadata: BTreeMap::new(),
         idempotency: None,

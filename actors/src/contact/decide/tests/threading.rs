@@ -72,6 +72,7 @@ fn every_attempt_says_the_same_whatever_comes_in_between() {
     let busy = AttemptEnd::Judged(Verdict::Transient(Failure::provider("busy", "try later")));
     world.finish(ticket, before.attempt, busy);
     receive(&mut world, answer_to(1, &[&own(first)], vec![first]));
+    world.now = world.message(id).due_at;
     let after = world.claim(id);
     assert_eq!((after.in_reply_to, after.references), (before.in_reply_to, before.references));
     assert_eq!(after.content, before.content);
