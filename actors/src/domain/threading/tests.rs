@@ -244,6 +244,7 @@ fn the_base_subject_is_that_of_the_rfc_and_of_other_languages() {
         ("Re x", "re x"),
         ("Re-: x", "re-: x"),
         ("[unclosed x", "[unclosed x"),
+        ("[a[b] x", "[a[b] x"),
         ("x [fwd: y]", "x [fwd: y]"),
         ("[fwd: x] y", "[fwd: x] y"),
         ("12: x", "12: x"),
