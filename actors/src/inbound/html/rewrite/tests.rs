@@ -29,7 +29,7 @@ fn elements_are_closed_where_a_parser_would_close_them() {
 #[test]
 fn only_known_attributes_are_written_and_none_can_break_out() {
     for (html, expected) in [
-        ("<td colspan=2 onclick=x id=y class=z data-x=1>", "<td colspan=\"2\"></td>"),
+        ("<table><td colspan=2 onclick=x id=y class=z data-x=1>", "<table><td colspan=\"2\"></td></table>"),
         ("<img src='cid:\"><script>'>", "<img src=\"cid:&quot;&gt;&lt;script&gt;\">"),
         (
             "<a href='https://x.example/?a=1&b=2&amp;c'>",
@@ -65,8 +65,8 @@ fn what_follows_a_divider_is_wrapped_up_to_the_end_of_its_container() {
         "<div>new<div class=\"quoted\"><div></div><p>old</p></div></div><div class=\"quoted\">after</div>"
     );
     assert_eq!(
-        rewritten("<td>new<div id=divRplyFwdMsg>h</div>old</td>after"),
-        "<td>new<div class=\"quoted\"><div>h</div>old</div></td>after"
+        rewritten("<table><td>new<div id=divRplyFwdMsg>h</div>old</td></table>after"),
+        "<table><td>new<div class=\"quoted\"><div>h</div>old</div></td></table>after"
     );
 }
 
