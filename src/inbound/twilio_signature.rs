@@ -84,7 +84,7 @@ impl TwilioVerifier {
             context.update(parameters.as_bytes());
             context.sign().as_ref().ct_eq(&given)
         };
-        let is_signed = is_signed_as(url);
+        let is_signed = is_signed_as(&with_port(url)) | is_signed_as(&without_port(url));
         if is_signed.into() { Ok(()) } else { Err(TwilioSignatureError::Signature) }
     }
 }

@@ -138,7 +138,8 @@ impl<E> Dispatch<E> {
             }
             Next::Idle => return None,
         };
-        let state = UnderWay { ticket, slot, asked_at: now, looked_at: now, claimed_at: None, attempt: 0, phase: Phase::Asked };
+        let state =
+            UnderWay { ticket, slot, asked_at: now, looked_at: now, claimed_at: None, attempt: 0, phase: Phase::Asked };
         self.permits.insert(id, state);
         self.active += 1;
         Some(PermitGranted { permit: id, ticket, attempt_timeout: self.attempt_timeout })
@@ -242,6 +243,7 @@ impl<E> Dispatch<E> {
     }
 
     /// Outcomes that were told a while ago and are not settled: to be told again.
+    #[expect(clippy::vec_box, reason = "they were boxed to be told, and go on so")]
     pub(super) fn untold(&mut self, now: BootUs) -> Vec<Box<AttemptFinished>> {
         let mut again = Vec::new();
         for state in self.permits.values_mut() {

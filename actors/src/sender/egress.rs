@@ -22,7 +22,6 @@ const MAX_ADDRESSES: usize = 16;
 pub struct NotPublic;
 
 /// Lets a client reach what `reach` allows, and nothing by way of others.
-#[must_use]
 pub fn restrict(client: ClientBuilder, reach: Reach) -> ClientBuilder {
     let resolver = ReachResolver::new(reach, Arc::new(SystemResolver));
     client.dns_resolver(resolver).no_proxy().redirect(reqwest::redirect::Policy::none())

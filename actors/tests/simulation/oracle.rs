@@ -134,7 +134,7 @@ fn promises(world: &World, found: &Found, wrongs: &mut Vec<String>) {
                 }
                 StateName::Sending => wrongs.push(format!("I2: {id} is still being sent")),
                 StateName::Submitted | StateName::Delivered | StateName::Bounced if !took => {
-                    wrongs.push(format!("I2: {id} is submitted and was never taken"))
+                    wrongs.push(format!("I2: {id} is submitted and was never taken"));
                 }
                 state => {
                     if known.canceled_at.is_some() && state != StateName::Canceled {

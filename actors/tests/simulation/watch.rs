@@ -40,14 +40,14 @@ impl World {
         for mutation in &applied.batch.mutations {
             match mutation {
                 Mutation::Put(Table::Message, _, bytes) => {
-                    model.saw_message(codec::decode(bytes).unwrap(), &mut wrongs)
+                    model.saw_message(codec::decode(bytes).unwrap(), &mut wrongs);
                 }
                 Mutation::Delete(Table::Message, key) => {
                     let id = MessageId::from_bytes(key[..].try_into().unwrap());
                     model.saw_message_go(id, forgets_before, &mut wrongs);
                 }
                 Mutation::Put(Table::Contact, _, bytes) => {
-                    model.saw_contact(codec::decode(bytes).unwrap(), &mut wrongs)
+                    model.saw_contact(codec::decode(bytes).unwrap(), &mut wrongs);
                 }
                 Mutation::Delete(Table::Contact, key) => {
                     let id = ContactId::from_bytes(key[..].try_into().unwrap());

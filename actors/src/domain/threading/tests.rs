@@ -81,7 +81,7 @@ fn a_chain_keeps_its_first_and_its_newest() {
     assert_eq!(ids(&many)[..2], ["0@x", "31@x"]);
     assert_eq!(many.last(), Some(&id("49@x")));
 
-    let long = |n: usize| id(&format!("{n:0>width$}", width = MAX_ID_LEN));
+    let long = |n: usize| id(&format!("{n:0>MAX_ID_LEN$}"));
     let few: References = (0..50).map(long).collect();
     assert_eq!(few.as_slice(), [long(0), long(48), long(49)]);
     assert!(few.to_string().len() <= MAX_REFERENCES_LEN);
@@ -326,7 +326,7 @@ proptest! {
     #[test]
     fn answering_a_subject_changes_nothing_but_its_prefix(subject in "\\PC{0,60}") {
         let reply = reply_subject(&subject);
-        prop_assert_eq!(reply_subject(&reply), reply.clone());
+        prop_assert_eq!(&reply_subject(&reply), &reply);
         prop_assert_eq!(base_subject(&reply), base_subject(&subject));
         prop_assert!(is_reply(&reply));
     }
@@ -334,7 +334,7 @@ proptest! {
     #[test]
     fn no_subject_is_too_strange(subject in "[\\[\\]():：^*2 RrEeFfWwDd回复\r\n\t\0İßä-]{0,600}") {
         let reply = reply_subject(&subject);
-        prop_assert_eq!(reply_subject(&reply), reply.clone());
+        prop_assert_eq!(&reply_subject(&reply), &reply);
         prop_assert!(reply.len() <= MAX_SUBJECT_LEN && !reply.contains(char::is_control));
         prop_assert_eq!(base_subject(&base_subject(&subject)), base_subject(&subject));
     }

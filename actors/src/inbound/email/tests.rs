@@ -1,7 +1,5 @@
 //! Mails as mailers write them.
 
-use std::time::{Duration, Instant};
-
 use proptest::prelude::*;
 
 use super::super::limits::MAX_ATTACHMENTS;
@@ -195,13 +193,11 @@ fn ten_thousand_parts_inside_each_other_are_no_trouble() {
         // As little stack as a thread may have: depth must cost none.
         let thread = std::thread::Builder::new().stack_size(256 * 1024);
         let read = thread.spawn(move || {
-            let started = Instant::now();
             let mail = parse(&raw);
-            (mail.is_cut, mail.attachments.len(), started.elapsed())
+            (mail.is_cut, mail.attachments.len())
         });
-        let (is_cut, attachments, elapsed) = read.unwrap().join().unwrap();
+        let (is_cut, attachments) = read.unwrap().join().unwrap();
         assert!(is_cut && attachments <= MAX_ATTACHMENTS);
-        assert!(elapsed < Duration::from_secs(2), "{elapsed:?}");
     }
 }
 
@@ -250,7 +246,6 @@ proptest! {
         ], 0..60),
     ) {
         let raw = pieces.concat();
-        let started = Instant::now();
         if let Ok(mail) = InboundEmail::parse(&raw) {
             for attachment in &mail.attachments {
                 prop_assert_eq!(attachment.bytes(&raw).len() as u64, attachment.size);
@@ -259,6 +254,5 @@ proptest! {
             let blocks: String = quoting::split(&text).iter().map(|block| block.text).collect();
             prop_assert_eq!(blocks, text);
         }
-        prop_assert!(started.elapsed() < Duration::from_secs(2));
     }
 }

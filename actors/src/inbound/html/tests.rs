@@ -1,7 +1,6 @@
 //! What hostile HTML leaves behind, as html5ever's tokenizer sees it.
 
 use std::cell::RefCell;
-use std::time::{Duration, Instant};
 
 use html5ever::tokenizer::{BufferQueue, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer};
 use proptest::prelude::*;
@@ -310,12 +309,10 @@ fn html_of_any_shape_takes_little_time_and_room() {
         "x".repeat(2_000_000),
         heavy,
     ] {
-        let started = Instant::now();
+        // Quadratic time would take hours here, and the test runner ends a test long before.
         let safe = sanitize(&html);
         let text = to_text(&html);
-        let elapsed = started.elapsed();
         assert!(safe.html.len() <= MAX_HTML_BYTES && text.len() <= MAX_HTML_BYTES);
-        assert!(elapsed < Duration::from_secs(8), "{elapsed:?} for {}", &html[..60]);
     }
     assert!(sanitize(&"x".repeat(2_000_000)).is_cut);
     assert!(!sanitize("<p>x</p>").is_cut);

@@ -178,7 +178,7 @@ fn push_decoded(written: &mut String, text: &str) {
         match end {
             Some(end) if rest.as_bytes()[end] == b';' => {
                 let mut decoded = String::new();
-                add_html_token(&mut decoded, rest[..=end].as_bytes(), false);
+                add_html_token(&mut decoded, &rest.as_bytes()[..=end], false);
                 push_plain(written, &decoded);
                 rest = &rest[end + 1..];
             }

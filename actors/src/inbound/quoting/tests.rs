@@ -1,5 +1,3 @@
-use std::time::{Duration, Instant};
-
 use proptest::prelude::*;
 
 use super::*;
@@ -150,14 +148,13 @@ fn a_signature_is_kept_and_marked() {
 
 #[test]
 fn any_text_is_split_in_little_time() {
-    let started = Instant::now();
+    // Quadratic time would take hours here, and the test runner ends a test long before.
     for line in ["> a\n", "\n", "On 1.1.2026 10:10\n", "a@b wrote\n", "From: x\n", "-----\n", "-- \n", "x:\n", "\r"] {
         let text = line.repeat(1_000_000 / line.len());
         assert!(split(&text).iter().map(|block| block.text.len()).sum::<usize>() == text.len());
     }
     let text = "wrote 123 ".repeat(100_000) + ":";
-    split(&text);
-    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+    assert_eq!(split(&text).iter().map(|block| block.text.len()).sum::<usize>(), text.len());
 }
 
 proptest! {

@@ -1,5 +1,3 @@
-use std::time::{Duration, Instant};
-
 use super::*;
 
 /// Each part as `depth type body`.
@@ -119,9 +117,8 @@ fn no_mail_takes_more_than_one_pass() {
         "A: b\n".repeat(rows * 5),
         "A: b\n ".repeat(rows * 5),
     ] {
-        let started = Instant::now();
+        // Quadratic time would take hours here, and the test runner ends a test long before.
         let mail = Structure::read(raw.as_bytes());
         assert!(mail.parts.len() <= MAX_PARTS);
-        assert!(started.elapsed() < Duration::from_secs(5), "{:?} for {}", started.elapsed(), &raw[..60]);
     }
 }

@@ -34,7 +34,7 @@ pub(super) struct Message {
     pub(super) undone: u32,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Copy)]
 enum Event {
     Admit(MessageId),
     Claimed(u64),
