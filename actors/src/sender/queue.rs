@@ -297,8 +297,8 @@ mod tests {
                         prop_assert_eq!(queue.pop_front(), model.pop_first().map(|(_, ticket)| ticket));
                     },
                     Step::Retain(modulo) => {
-                        queue.retain(|ticket| number(ticket) % u64::from(modulo) != 0);
-                        model.retain(|_, ticket| number(ticket) % u64::from(modulo) != 0);
+                        queue.retain(|ticket| !number(ticket).is_multiple_of(u64::from(modulo)));
+                        model.retain(|_, ticket| !number(ticket).is_multiple_of(u64::from(modulo)));
                     }
                 }
                 prop_assert_eq!(queue.len(), model.len());

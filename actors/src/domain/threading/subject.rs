@@ -1,7 +1,7 @@
 //! Subjects: what is left of one without "Re:" and the like, and what answers it.
 //!
 //! The base subject is that of RFC 5256 §2.1, with the prefixes that mail programs write in other languages ("AW:",
-//! "SV:", "Antw:", "答复："), their counters ("Re[2]:", "Re^2:", "RE(3):") and the full-width colon. The subject is given
+//! "SV:", "Antw:", "答复："), their counters (`Re[2]:`, `Re^2:`, `RE(3):`) and the full-width colon. The subject is given
 //! decoded (RFC 2047), as mail parsers do. Linear in the length of a subject, and that is bounded.
 
 use std::borrow::Cow;
