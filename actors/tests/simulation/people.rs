@@ -56,7 +56,7 @@ impl Callers {
         }
     }
 
-    fn patch<F>(&self, what: String, taken: (ContactId, u32), patch: ProfilePatch, after: F)
+    fn patch<F>(&self, what: &str, taken: (ContactId, u32), patch: ProfilePatch, after: F)
     where
         F: FnOnce(&mut Person, i64) + 'static,
     {
@@ -82,7 +82,7 @@ impl Callers {
         } else {
             patch.consent_sms = consent;
         }
-        self.patch(format!("consent on {channel}, denied {is_denied}"), taken, patch, move |person, now| {
+        self.patch(&format!("consent on {channel}, denied {is_denied}"), taken, patch, move |person, now| {
             if is_denied {
                 person.denied_at[channel] = Some(now);
             }
@@ -93,7 +93,7 @@ impl Callers {
         let name = "N".repeat(rng.random_range(1..90));
         let Some(taken) = self.take_person(rng, |_| {}) else { return };
         let patch = ProfilePatch { name: Some(Some(name)), ..ProfilePatch::default() };
-        self.patch("name".into(), taken, patch, |_, _| {});
+        self.patch("name", taken, patch, |_, _| {});
     }
 
     /// Addresses go and come back, and one may be another contact's as well.
@@ -107,7 +107,7 @@ impl Callers {
         } else {
             patch.emails = Some(numbers.map(email).collect());
         }
-        self.patch("addresses".into(), taken, patch, |_, _| {});
+        self.patch("addresses", taken, patch, |_, _| {});
     }
 
     /// A contact gets an external id later: another one may have it, or take it at the same time.
@@ -115,7 +115,7 @@ impl Callers {
         let external_id = some_external_id(rng);
         let Some(taken) = self.take_person(rng, |_| {}) else { return };
         let patch = ProfilePatch { external_id: Some(Some(external_id.clone())), ..ProfilePatch::default() };
-        self.patch(format!("external id {external_id}"), taken, patch, |person, _| {
+        self.patch(&format!("external id {external_id}"), taken, patch, |person, _| {
             person.external_id = Some((external_id, person.births));
         });
     }
