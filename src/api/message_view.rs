@@ -237,7 +237,7 @@ struct HistoryView {
 }
 
 /// An author by id.
-struct Who(Author);
+pub(crate) struct Who(pub(crate) Author);
 
 impl std::fmt::Display for Who {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

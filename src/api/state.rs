@@ -5,6 +5,8 @@ use std::time::Duration;
 use metrics_exporter_prometheus::PrometheusHandle;
 use sendwheel_actors::engine::Engine;
 
+use crate::config::Network;
+
 /// Every bound and knob of the HTTP edge.
 ///
 /// The server around it bounds what comes before a handler: `client_request_timeout` (10 s) for the
@@ -33,6 +35,8 @@ pub struct ApiSettings {
     pub import_results_bytes: usize,
     /// Listeners to events at once; more are refused with 429.
     pub event_listeners: usize,
+    /// Proxies that are believed when they say where a request came from.
+    pub trusted_proxies: Vec<Network>,
 }
 
 impl Default for ApiSettings {
@@ -49,6 +53,7 @@ impl Default for ApiSettings {
             import_rows: 1_000_000,
             import_results_bytes: 32 * 1024 * 1024,
             event_listeners: 1_000,
+            trusted_proxies: Vec::new(),
         }
     }
 }

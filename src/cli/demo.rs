@@ -190,7 +190,14 @@ fn caller(node: &Node, key: &SecretString) -> anyhow::Result<Caller> {
     let key = directory
         .key_by_hash(&hash)
         .context("the folder holds another installation: choose another with --data, or remove it")?;
-    Ok(Caller { account: key.account, author: Author::ApiKey(key.id), role: key.role, user: None, test: false })
+    Ok(Caller {
+        account: key.account,
+        author: Author::ApiKey(key.id),
+        role: key.role,
+        user: None,
+        test: false,
+        origin: None,
+    })
 }
 
 fn introduce(

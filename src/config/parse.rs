@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::network::Network;
+
 /// `"250ms"`, `"10s"`, `"6h"`, `"90d"`.
 pub(crate) fn duration(text: &str) -> Result<Duration, &'static str> {
     humantime::parse_duration(text).map_err(|_| r#"expected a duration such as "250ms", "10s", "6h" or "90d""#)
@@ -82,6 +84,11 @@ pub(crate) fn http_url(text: &str) -> Result<String, &'static str> {
         return Err(EXPECTED);
     }
     Ok(text.trim_end_matches('/').to_owned())
+}
+
+/// Addresses and ranges, with commas between them.
+pub(crate) fn networks(text: &str) -> Result<Vec<Network>, &'static str> {
+    text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::parse).collect()
 }
 
 /// Any text that is not empty.

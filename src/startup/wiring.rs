@@ -157,6 +157,7 @@ pub(crate) fn api_settings(settings: &Settings, public_url: String) -> ApiSettin
         large_bytes: size(server.max_large),
         import_rows: server.max_import_rows,
         event_listeners: server.event_listeners,
+        trusted_proxies: server.trusted_proxies.clone(),
         ..ApiSettings::default()
     }
 }

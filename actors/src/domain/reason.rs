@@ -46,6 +46,10 @@ pub enum Reason {
     Edited,
     /// Sent at once by a person's wish.
     SendNow,
+    /// Its account is suspended.
+    AccountSuspended,
+    /// Its account was suspended and is not any more.
+    AccountResumed,
 }
 
 impl Reason {
@@ -72,6 +76,8 @@ impl Reason {
             Self::Requeued => "requeued",
             Self::Edited => "edited",
             Self::SendNow => "send_now",
+            Self::AccountSuspended => "account_suspended",
+            Self::AccountResumed => "account_resumed",
         }
     }
 
@@ -104,6 +110,10 @@ impl Reason {
             Self::Requeued => "revived from a dead letter".into(),
             Self::Edited => "edited or rescheduled".into(),
             Self::SendNow => "sent at once on request".into(),
+            Self::AccountSuspended => {
+                "the account is suspended: it goes on when an operator resumes the account".into()
+            }
+            Self::AccountResumed => "the account was resumed".into(),
         }
     }
 }

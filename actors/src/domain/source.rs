@@ -8,7 +8,7 @@ use rand::{RngCore, SeedableRng};
 use uuid::Uuid;
 
 use super::clock::UnixMs;
-use super::ids::{AccountId, ApiKeyId, ContactId, MessageId, Partition, SenderId, UserId};
+use super::ids::{AccountId, ApiKeyId, AuditId, ContactId, MessageId, Partition, SenderId, SessionId, UserId};
 
 /// A source of ids, random numbers and strictly increasing creation times.
 ///
@@ -116,6 +116,18 @@ impl IdSource {
     #[must_use]
     pub fn api_key(&self, now: UnixMs) -> ApiKeyId {
         ApiKeyId::from_uuid(self.uuid_v7(now))
+    }
+
+    /// A new session's id.
+    #[must_use]
+    pub fn session(&self, now: UnixMs) -> SessionId {
+        SessionId::from_uuid(self.uuid_v7(now))
+    }
+
+    /// A new audit entry's id.
+    #[must_use]
+    pub fn audit(&self, now: UnixMs) -> AuditId {
+        AuditId::from_uuid(self.uuid_v7(now))
     }
 }
 

@@ -3,6 +3,8 @@
 //! Changes go to the contact's actor; reads go to the store, and so show only what is durable. What a lane
 //! knows of a waiting message is asked when it is read.
 
+mod accounts;
+mod audit;
 mod contacts;
 mod cursor;
 mod directory;
@@ -11,11 +13,12 @@ mod lists;
 mod message_lists;
 mod messages;
 mod ops;
+
 mod start;
 mod stop;
 
 pub use crate::directory::Bootstrap;
 pub use crate::protocol::settings::EngineSettings;
-pub use crate::protocol::{api, events, operations, settings};
+pub use crate::protocol::{api, events, operations, people, settings};
 pub use handle::Engine;
 pub use start::{EngineStart, StartError, Threads, Transports};

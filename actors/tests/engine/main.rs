@@ -6,4 +6,6 @@
 mod deletion;
 mod delivery;
 mod editing;
+mod people;
+mod sessions;
 mod support;

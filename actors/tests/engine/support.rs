@@ -113,7 +113,11 @@ pub(crate) fn settings() -> EngineSettings {
 impl Node {
     /// Starts an engine on a folder, with an account on the first start.
     pub(crate) async fn start(folder: &std::path::Path, settings: EngineSettings) -> Self {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        Self::start_at(folder, settings, Arc::new(SystemClock)).await
+    }
+
+    /// The same by another clock.
+    pub(crate) async fn start_at(folder: &std::path::Path, settings: EngineSettings, clock: Arc<dyn Clock>) -> Self {
         let ids = IdSource::from_os();
         let store_settings = StoreSettings::new(PartitionCount::new(16).unwrap(), Arc::clone(&clock), ids.clone());
         let url = StoreUrl::Embedded(folder.to_owned());
@@ -134,8 +138,14 @@ impl Node {
             .await
             .unwrap();
         until("the node is ready", async || engine.readiness() == Readiness::Ready).await;
-        let caller =
-            Caller { account: AccountNo(1), author: Author::System, role: Role::Admin, user: None, test: false };
+        let caller = Caller {
+            account: AccountNo(1),
+            author: Author::System,
+            role: Role::Admin,
+            user: None,
+            test: false,
+            origin: None,
+        };
         Self { engine, email, sms, caller }
     }
 

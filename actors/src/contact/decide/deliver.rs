@@ -182,6 +182,9 @@ fn last_check<'a>(known: &Known<'_>, contact: &Contact, message: &Message, aroun
     if message.is_cancel_requested {
         return Check::Stop(State::Canceled, Reason::CanceledByCaller);
     }
+    if !around.directory.is_active(message.account) {
+        return Check::Stop(State::Held, Reason::AccountSuspended);
+    }
     match (contact.profile.consent.on(message.channel), message.class) {
         (Consent::Denied, _) => return Check::Stop(State::Canceled, Reason::ConsentDenied),
         (Consent::Unknown, Class::Campaign) => return Check::Stop(State::Canceled, Reason::ConsentMissing),

@@ -6,6 +6,7 @@
 //! | its lane's permit ([`deliver`]) | `scheduled → sending`, or `→ held`, `canceled`, `expired` at the last check |
 //! | the end of an attempt ([`deliver`]) | `sending → submitted`, `scheduled` (retry), `uncertain`, `failed`, `canceled` |
 //! | a deletion ([`cleanup`]) | out of being |
+//! | its account's resumption ([`resumed`]) | `held → scheduled`, `expired` |
 //!
 //! Nothing here does I/O: what a command needs to know is asked for with [`needs()`] and read first.
 
@@ -14,6 +15,7 @@ mod cleanup;
 mod deliver;
 mod needs;
 mod profile;
+mod resumed;
 mod schedule;
 
 use crate::domain::clock::UnixMs;
@@ -44,6 +46,7 @@ pub fn decide(known: &Known<'_>, command: ContactCommand, around: &Surroundings<
         C::Edit(caller, id, edit, if_match) => change::edit(known, &caller, id, *edit, if_match, around),
         C::SendNow(caller, id) => change::send_now(known, &caller, id, around),
         C::Resolve(caller, id, how) => change::resolve(known, &caller, id, how, around),
+        C::ResumeHeld(id) => resumed::resume_held(known, id, around),
         C::Permit(permit) => deliver::permit(known, &permit, around),
         C::Finished(finished) => deliver::finished(known, *finished, around),
         C::Cleanup(ticket) => cleanup::step(known, &ticket, around),

@@ -74,6 +74,7 @@ pub(crate) fn record(partition: Partition, table: Table, key: &[u8]) -> RedisKey
         Table::Blob => b'b',
         Table::Alias => b'a',
         Table::Directory => b'd',
+        Table::Audit => b'A',
     });
     out.extend_from_slice(key);
     out

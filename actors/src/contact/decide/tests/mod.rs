@@ -14,4 +14,5 @@ mod outcomes;
 mod people;
 mod permits;
 mod scheduling;
+mod suspended;
 mod world;
