@@ -1,10 +1,11 @@
-//! `/v1/account`: the caller's own account.
+//! `/v1/account`: the account that the caller acts in.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, web};
 use sendwheel_actors::domain::clock::UnixMs;
 use sendwheel_actors::domain::directory::Account;
 use sendwheel_actors::domain::ids::AccountId;
+use sendwheel_actors::engine::people::AccountPatch;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -12,12 +13,13 @@ use super::answers::{Answer, resource};
 use super::auth::{Admin, Authenticated};
 use super::body;
 use super::checks::{line, zone_name};
-use super::contact_view::as_text;
+use super::contact_view::{as_text, as_text_or_null};
 use super::error::ApiError;
 use super::faults::{At, Faults};
 use super::json::{self, Text, request_object};
 use super::paging::Query;
 use super::routes::Shared;
+use super::schemas;
 
 request_object! {
     /// Changes to an account.
@@ -53,10 +55,17 @@ pub(crate) struct AccountView<'a> {
     /// `AC` and 32 hex digits: the account's name in the Twilio-compatible API.
     #[schema(value_type = String)]
     twilio_sid: &'a str,
+    /// `active` or `suspended`: then its keys and sessions are refused, and what is due is held.
+    #[schema(value_type = schemas::AccountStatus)]
+    status: &'static str,
+    /// Since when it is suspended, if it is.
+    #[serde(serialize_with = "as_text_or_null")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    suspended_at: Option<UnixMs>,
 }
 
 impl<'a> AccountView<'a> {
-    fn of(account: &'a Account) -> Self {
+    pub(crate) fn of(account: &'a Account) -> Self {
         Self {
             id: account.id,
             version: account.version,
@@ -65,6 +74,8 @@ impl<'a> AccountView<'a> {
             name: &account.name,
             time_zone: &account.time_zone,
             twilio_sid: &account.twilio_sid,
+            status: if account.is_active() { "active" } else { "suspended" },
+            suspended_at: account.suspended_at,
         }
     }
 }
@@ -99,6 +110,7 @@ pub(crate) async fn patch_account(
     let at = root.member("time_zone");
     let time_zone = change.time_zone.changed(&at, all).and_then(|text| zone_name(text, &at, all));
     let (name, time_zone) = faults.finish(Some((name, time_zone)))?;
-    let account = shared.state.engine.patch_account(&auth.caller, name, time_zone, if_match).await?;
+    let patch = AccountPatch { name, time_zone, suspended: None };
+    let account = shared.state.engine.patch_account(&auth.caller, auth.caller.account, patch, if_match).await?;
     Ok(resource(StatusCode::OK, account.version, &AccountView::of(&account)))
 }

@@ -3,7 +3,7 @@
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 use sendwheel_actors::domain::clock::UnixMs;
-use sendwheel_actors::domain::directory::{ApiKey, Role};
+use sendwheel_actors::domain::directory::{ApiKey, Role, Snapshot};
 use sendwheel_actors::domain::ids::ApiKeyId;
 use sendwheel_actors::engine::api::NewApiKey;
 use serde::Serialize;
@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::answers::{Answer, ListOf, PathId, created_status, json as answer_json, ok};
 use super::auth::Admin;
 use super::body;
-use super::checks::{choice, line};
+use super::checks::{ROLES, choice, line};
 use super::contact_view::{as_text, as_text_or_null};
 use super::error::ApiError;
 use super::faults::{At, Faults};
@@ -38,7 +38,6 @@ request_object! {
 
 impl ApiKeyRequest<'_> {
     fn into_new(self, by: Role) -> Result<NewApiKey, ApiError> {
-        const ROLES: &[(&str, Role)] = &[("user", Role::User), ("admin", Role::Admin), ("operator", Role::Operator)];
         let mut faults = Faults::default();
         let (root, all) = (At::Root, &mut faults);
         self.stray.refuse(&root, Self::NAMES, all);
@@ -81,6 +80,10 @@ pub(crate) struct ApiKeyView<'a> {
     #[serde(serialize_with = "as_text_or_null")]
     #[schema(value_type = Option<String>, format = DateTime)]
     revoked_at: Option<UnixMs>,
+    /// When it was last used, if it was.
+    #[serde(serialize_with = "as_text_or_null")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    last_used_at: Option<UnixMs>,
     /// Only in the answer that made it: the secret, never shown again.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, example = "sw_…")]
@@ -88,7 +91,7 @@ pub(crate) struct ApiKeyView<'a> {
 }
 
 impl<'a> ApiKeyView<'a> {
-    fn of(key: &'a ApiKey, secret: Option<&'a str>) -> Self {
+    pub(crate) fn of(key: &'a ApiKey, secret: Option<&'a str>, directory: &Snapshot) -> Self {
         Self {
             id: key.id,
             version: 1 + u32::from(key.revoked_at.is_some()),
@@ -98,6 +101,7 @@ impl<'a> ApiKeyView<'a> {
             role: key.role,
             test: key.test,
             revoked_at: key.revoked_at,
+            last_used_at: directory.key_last_used(key.id),
             secret,
         }
     }
@@ -118,7 +122,7 @@ pub(crate) async fn create_api_key(
     let mut new = json::read::<ApiKeyRequest<'_>>(&body.bytes)?.into_new(auth.caller.role)?;
     new.idempotency = body::idempotency(&request, &body.bytes)?;
     let (status, (key, secret)) = created_status(shared.state.engine.create_api_key(&auth.caller, new).await?);
-    let mut response = answer_json(status, &ApiKeyView::of(&key, secret.as_deref()));
+    let mut response = answer_json(status, &ApiKeyView::of(&key, secret.as_deref(), &auth.directory));
     let location = format!("/v1/api-keys/{}", key.id).parse().expect("an id is a header value");
     response.headers_mut().insert(header::LOCATION, location);
     Ok(response)
@@ -147,7 +151,8 @@ pub(crate) async fn list_api_keys(Admin(auth): Admin, request: HttpRequest) -> A
         read_cursor,
         |(at, id)| format!("{}.{id}", at.0),
     )?;
-    Ok(ok(&ListOf { data: keys.into_iter().map(|key| ApiKeyView::of(key, None)).collect(), next_cursor }))
+    let data = keys.into_iter().map(|key| ApiKeyView::of(key, None, &auth.directory)).collect();
+    Ok(ok(&ListOf { data, next_cursor }))
 }
 
 /// One key.
@@ -156,7 +161,7 @@ pub(crate) async fn list_api_keys(Admin(auth): Admin, request: HttpRequest) -> A
 pub(crate) async fn get_api_key(Admin(auth): Admin, request: HttpRequest, PathId(id): PathId<ApiKeyId>) -> Answer {
     Query::of(&request, &[]).finish()?;
     let key = auth.directory.api_key(id).filter(|key| key.account == auth.caller.account);
-    Ok(answer_json(StatusCode::OK, &ApiKeyView::of(key.ok_or(ApiError::not_found())?, None)))
+    Ok(answer_json(StatusCode::OK, &ApiKeyView::of(key.ok_or(ApiError::not_found())?, None, &auth.directory)))
 }
 
 /// Revokes a key: from now on it is refused.

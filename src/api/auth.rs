@@ -1,29 +1,37 @@
-//! Who asks: the bearer key of a request, looked up in the directory's snapshot.
+//! Who asks: the bearer key of a request, or the session of its cookie, looked up in the directory's snapshot.
 //!
-//! A key is found by the SHA-256 of its 256 random bits, so no comparison depends on a secret's bytes.
-//! The snapshot holds live keys only: a key is refused as soon as its revocation was published.
+//! Either is found by the SHA-256 of its 256 random bits, so no comparison depends on a secret's bytes. The
+//! snapshot holds live keys and sessions only: one is refused as soon as its end was published. An operator may
+//! act in another account by naming it in the header `Sendwheel-Account`.
 
 use std::future::{Ready, ready};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use actix_web::dev::Payload;
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderName};
 use actix_web::{FromRequest, HttpRequest, web};
-use sendwheel_actors::domain::directory::{ApiKey, Role, Snapshot};
+use sendwheel_actors::domain::directory::{ApiKey, Role, Session, Snapshot, User};
+use sendwheel_actors::domain::ids::{AccountId, AccountNo, SessionId};
 use sendwheel_actors::domain::message::Author;
+use sendwheel_actors::engine::Engine;
 use sendwheel_actors::engine::api::Caller;
 use sha2::{Digest, Sha256};
 
+use super::cookie::{Asker, X_CSRF_TOKEN, is_safe};
 use super::error::ApiError;
+use super::origin::origin_of;
 use super::routes::Shared;
 
-/// A caller whose key is valid.
+/// A caller whose key or session is valid.
 #[derive(Debug, Clone)]
 pub(crate) struct Authenticated {
     /// Who they are and what they may do.
     pub(crate) caller: Caller,
     /// The directory as it was when they came.
     pub(crate) directory: Arc<Snapshot>,
+    /// The session that they came with, if it was one.
+    pub(crate) session: Option<SessionId>,
 }
 
 /// A caller that may change the account's settings.
@@ -36,6 +44,8 @@ pub(crate) struct Operator(pub(crate) Authenticated);
 
 /// Longest header that is looked at.
 const MAX_AUTHORIZATION: usize = 512;
+/// Names the account that an operator acts in.
+static SENDWHEEL_ACCOUNT: HeaderName = HeaderName::from_static("sendwheel-account");
 
 /// The token of an `Authorization` header.
 fn bearer_token(value: &[u8]) -> Option<&[u8]> {
@@ -46,8 +56,95 @@ fn bearer_token(value: &[u8]) -> Option<&[u8]> {
 }
 
 /// The caller behind a key.
-fn caller_of(key: &ApiKey) -> Caller {
-    Caller { account: key.account, author: Author::ApiKey(key.id), role: key.role, user: None, test: key.test }
+fn caller_of_key(key: &ApiKey, origin: Option<IpAddr>) -> Caller {
+    Caller { account: key.account, author: Author::ApiKey(key.id), role: key.role, user: None, test: key.test, origin }
+}
+
+/// The caller behind a session.
+fn caller_of_user(user: &User, origin: Option<IpAddr>) -> Caller {
+    let author = Author::User(user.id);
+    Caller { account: user.account, author, role: user.role, user: Some(user.id), test: false, origin }
+}
+
+fn shared_of(request: &HttpRequest) -> &Shared {
+    request.app_data::<web::Data<Shared>>().expect("the routes are mounted with their state")
+}
+
+/// Refuses what somebody else's page may have made a browser ask.
+fn check_asker(request: &HttpRequest, shared: &Shared, session: &Session) -> Result<(), ApiError> {
+    if is_safe(request.method()) {
+        return Ok(());
+    }
+    if shared.cookie.asker(request.headers()) != Asker::OurPages {
+        return Err(ApiError::forbidden(
+            "csrf",
+            "with a session, changes are only taken from this installation's pages",
+        ));
+    }
+    let mut tokens = request.headers().get_all(&X_CSRF_TOKEN);
+    match (tokens.next(), tokens.next()) {
+        (Some(token), None) if shared.state.engine.is_csrf_token(session, token.as_bytes()) => Ok(()),
+        _ => Err(ApiError::forbidden("csrf", "send the session's csrf_token in the header X-CSRF-Token")),
+    }
+}
+
+/// The account that the caller acts in: their own, or for operators the one that a header names.
+fn account_of(request: &HttpRequest, caller: &Caller, directory: &Snapshot) -> Result<AccountNo, ApiError> {
+    if !directory.is_active(caller.account) {
+        return Err(ApiError::forbidden("account_suspended", "the account is suspended: ask the operator"));
+    }
+    let mut named = request.headers().get_all(&SENDWHEEL_ACCOUNT);
+    let Some(value) = named.next() else { return Ok(caller.account) };
+    let id = value.to_str().ok().and_then(|text| text.trim().parse::<AccountId>().ok());
+    let (Some(id), None) = (id, named.next()) else {
+        return Err(ApiError::BadHeader {
+            code: "invalid_account",
+            detail: "the header Sendwheel-Account must be there once and be the id of an account: account_…",
+        });
+    };
+    let found = directory.account_by_id(id).map(|account| account.no);
+    match found {
+        Some(no) if no == caller.account => Ok(no),
+        // Nobody else is told whether there is such an account.
+        _ if caller.role < Role::Operator => {
+            Err(ApiError::forbidden("operator_required", "only an operator acts in another account"))
+        }
+        Some(no) => Ok(no),
+        None => Err(ApiError::not_found()),
+    }
+}
+
+fn by_key(request: &HttpRequest, value: &[u8]) -> Result<Authenticated, ApiError> {
+    let unknown = ApiError::Unauthorized("the API key is not valid: check it, or make a new one");
+    let Some(token) = bearer_token(value) else { return Err(unknown) };
+    let hash: [u8; 32] = Sha256::digest(token).into();
+    let shared = shared_of(request);
+    let engine = &shared.state.engine;
+    let directory = engine.directory();
+    let key = directory.key_by_hash(&hash).ok_or(unknown)?;
+    let mut caller = caller_of_key(key, origin_of(request, &shared.state.settings.trusted_proxies));
+    directory.touch_key(key.id, engine.clock().now());
+    caller.account = account_of(request, &caller, &directory)?;
+    Ok(Authenticated { caller, directory, session: None })
+}
+
+fn by_session(request: &HttpRequest) -> Result<Authenticated, ApiError> {
+    let nobody = ApiError::Unauthorized("give an API key (Authorization: Bearer sw_…), or sign in");
+    if !request.headers().contains_key(header::COOKIE) {
+        return Err(nobody);
+    }
+    let shared = shared_of(request);
+    let Some(cookie) = request.cookie(shared.cookie.name()) else { return Err(nobody) };
+    let over = ApiError::Unauthorized("the session is over: sign in again");
+    let engine = &shared.state.engine;
+    let directory = engine.directory();
+    let session = engine.session_by_token(&directory, cookie.value().as_bytes()).ok_or(over.clone())?;
+    let user = directory.user(session.user).ok_or(over)?;
+    check_asker(request, shared, session)?;
+    let mut caller = caller_of_user(user, origin_of(request, &shared.state.settings.trusted_proxies));
+    caller.account = account_of(request, &caller, &directory)?;
+    let session = Some(session.id);
+    Ok(Authenticated { caller, directory, session })
 }
 
 impl Authenticated {
@@ -59,16 +156,35 @@ impl Authenticated {
 
 fn authenticate(request: &HttpRequest) -> Result<Authenticated, ApiError> {
     let mut values = request.headers().get_all(header::AUTHORIZATION);
-    let (Some(value), None) = (values.next(), values.next()) else {
-        return Err(ApiError::Unauthorized("give an API key: Authorization: Bearer sw_…"));
-    };
-    let unknown = ApiError::Unauthorized("the API key is not valid: check it, or make a new one");
-    let Some(token) = bearer_token(value.as_bytes()) else { return Err(unknown) };
-    let hash: [u8; 32] = Sha256::digest(token).into();
-    let shared = request.app_data::<web::Data<Shared>>().expect("the routes are mounted with their state");
-    let directory = shared.state.engine.directory();
-    let caller = directory.key_by_hash(&hash).map(caller_of).ok_or(unknown)?;
-    Ok(Authenticated { caller, directory })
+    match (values.next(), values.next()) {
+        (Some(value), None) => by_key(request, value.as_bytes()),
+        (None, _) => by_session(request),
+        _ => Err(ApiError::Unauthorized("give one API key: Authorization: Bearer sw_…")),
+    }
+}
+
+impl Authenticated {
+    /// Their session with its user, if they came with one.
+    pub(crate) fn session(&self) -> Option<&Session> {
+        self.directory.session(self.caller.user?, self.session?)
+    }
+
+    /// Whether they would still be let in: for what goes on after the request was answered.
+    pub(crate) fn is_still_valid(&self, engine: &Engine) -> bool {
+        let directory = engine.directory();
+        let home = match (self.caller.author, self.session) {
+            (Author::ApiKey(id), _) => {
+                directory.api_key(id).filter(|key| key.revoked_at.is_none()).map(|key| key.account)
+            }
+            (Author::User(id), Some(session)) => {
+                let session = directory.session(id, session);
+                let lives = |session: &&Session| engine.session_ends_at(&directory, session) > engine.clock().now();
+                session.filter(lives).and_then(|_| directory.user(id)).map(|user| user.account)
+            }
+            _ => None,
+        };
+        home.is_some_and(|home| directory.is_active(home))
+    }
 }
 
 fn require(role: Role, caller: Authenticated) -> Result<Authenticated, ApiError> {
@@ -76,8 +192,8 @@ fn require(role: Role, caller: Authenticated) -> Result<Authenticated, ApiError>
         return Ok(caller);
     }
     Err(match role {
-        Role::Operator => ApiError::forbidden("operator_required", "this needs a key with the role operator"),
-        _ => ApiError::forbidden("admin_required", "this needs a key with the role admin"),
+        Role::Operator => ApiError::forbidden("operator_required", "this needs the role operator"),
+        _ => ApiError::forbidden("admin_required", "this needs the role admin"),
     })
 }
 
@@ -107,7 +223,7 @@ impl FromRequest for Operator {
 
 #[cfg(test)]
 mod tests {
-    use sendwheel_actors::domain::ids::{AccountNo, ApiKeyId};
+    use sendwheel_actors::domain::ids::ApiKeyId;
 
     use super::*;
 
@@ -130,8 +246,10 @@ mod tests {
                 role,
                 user: None,
                 test: false,
+                origin: None,
             },
             directory: Arc::default(),
+            session: None,
         };
         for (has, needs, passes) in [
             (Role::User, Role::User, true),

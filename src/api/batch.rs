@@ -248,9 +248,15 @@ mod tests {
     use super::*;
 
     fn auth() -> Authenticated {
-        let caller =
-            Caller { account: AccountNo(1), author: Author::System, role: Role::User, user: None, test: false };
-        Authenticated { caller, directory: Arc::default() }
+        let caller = Caller {
+            account: AccountNo(1),
+            author: Author::System,
+            role: Role::User,
+            user: None,
+            test: false,
+            origin: None,
+        };
+        Authenticated { caller, directory: Arc::default(), session: None }
     }
 
     fn line(json: &str) -> Result<(Recipient, NewMessage), Vec<(String, &'static str)>> {

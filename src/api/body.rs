@@ -153,6 +153,15 @@ pub(crate) fn is_idempotency_key(key: &str) -> bool {
 
 /// The caller's key for this request, with the hash of its JSON body.
 pub(crate) fn idempotency(request: &HttpRequest, body: &[u8]) -> Result<Option<Idempotency>, ApiError> {
+    idempotency_without(request, body, &[])
+}
+
+/// As [`idempotency`], without the named members: a stored hash must not help to guess a password.
+pub(crate) fn idempotency_without(
+    request: &HttpRequest,
+    body: &[u8],
+    without: &[&str],
+) -> Result<Option<Idempotency>, ApiError> {
     static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
     let mut values = request.headers().get_all(&IDEMPOTENCY_KEY);
     let Some(value) = values.next() else { return Ok(None) };
@@ -162,7 +171,7 @@ pub(crate) fn idempotency(request: &HttpRequest, body: &[u8]) -> Result<Option<I
     };
     match value.to_str() {
         Ok(key) if is_idempotency_key(key) && values.next().is_none() => {
-            Ok(Some(Idempotency { key: key.to_owned(), request_hash: request_hash(body, &[])? }))
+            Ok(Some(Idempotency { key: key.to_owned(), request_hash: request_hash(body, without)? }))
         }
         _ => Err(bad),
     }

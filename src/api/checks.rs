@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sendwheel_actors::domain::address::{AddressError, Channel};
-use sendwheel_actors::domain::directory::Limit;
+use sendwheel_actors::domain::directory::{Limit, Role};
 use sendwheel_actors::domain::message::Class;
 
 use super::faults::{At, Faults};
@@ -18,6 +18,9 @@ pub(crate) const CHANNELS: &[(&str, Channel)] = &[("email", Channel::Email), ("s
 /// The classes by name.
 pub(crate) const CLASSES: &[(&str, Class)] =
     &[("conversation", Class::Conversation), ("transactional", Class::Transactional), ("campaign", Class::Campaign)];
+
+/// The roles by name.
+pub(crate) const ROLES: &[(&str, Role)] = &[("user", Role::User), ("admin", Role::Admin), ("operator", Role::Operator)];
 
 /// The value that a text names, out of a fixed choice.
 pub(crate) fn choice<T: Copy>(text: &str, choices: &[(&str, T)], at: &At<'_>, faults: &mut Faults) -> Option<T> {

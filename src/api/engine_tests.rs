@@ -1,112 +1,12 @@
 //! The API over a real engine on a store in memory of the file system: what a client sees, end to end.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use actix_web::body::MessageBody;
 use actix_web::http::{Method, header};
-use actix_web::test::{TestRequest, call_service, init_service, read_body};
-use actix_web::{App, dev::ServiceResponse};
-use metrics_exporter_prometheus::PrometheusBuilder;
-use sendwheel_actors::domain::clock::{Clock, SystemClock};
-use sendwheel_actors::domain::ids::PartitionCount;
-use sendwheel_actors::domain::source::IdSource;
-use sendwheel_actors::engine::operations::Readiness;
-use sendwheel_actors::engine::{Bootstrap, Engine, EngineSettings, EngineStart, Threads, Transports};
-use sendwheel_actors::sender::discard::DiscardTransport;
-use sendwheel_actors::store::embedded::EmbeddedStore;
-use sendwheel_actors::store::{NodeId, StoreSettings};
+use actix_web::test::{TestRequest, call_service};
 use sendwheel_loadtest::wait::until;
 use serde_json::{Value, json};
 
-use super::{Api, ApiSettings, ApiState};
-
-const KEY: &str = "sw_00000000000000000000000000000000";
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// An engine with one account, its operator's key, and nothing else.
-struct Stage {
-    engine: Engine,
-    api: Api,
-    _folder: tempfile::TempDir,
-}
-
-async fn stage() -> Stage {
-    let folder = tempfile::tempdir().unwrap();
-    let (clock, ids) = (Arc::new(SystemClock), IdSource::seeded(1));
-    let partitions = PartitionCount::new(4).unwrap();
-    let settings = StoreSettings::new(partitions, clock.clone(), ids.clone());
-    let store = Arc::new(EmbeddedStore::open(folder.path(), &settings).await.unwrap());
-    let transports = Transports { email: Arc::new(DiscardTransport::new(1)), sms: Arc::new(DiscardTransport::new(1)) };
-    let settings = EngineSettings::for_node(NodeId(1));
-    let engine =
-        Engine::start(EngineStart { settings, store, clock, ids, transports, threads: Threads::Own }).await.unwrap();
-    let first = Bootstrap {
-        account_name: "Test".into(),
-        time_zone: "UTC".into(),
-        admin_email: "admin@example.com".parse().unwrap(),
-        admin_password: "a password of some length".to_owned().into(),
-        api_key: KEY.to_owned().into(),
-    };
-    assert!(engine.bootstrap(&first).await.unwrap());
-    let looked_at = engine.clone();
-    until("the engine to be ready", PATIENCE, || {
-        let readiness = looked_at.readiness();
-        async move { (readiness == Readiness::Ready).then_some(()) }
-    })
-    .await
-    .unwrap();
-    let metrics = PrometheusBuilder::new().build_recorder().handle();
-    let api = Api::new(ApiState { engine: engine.clone(), settings: ApiSettings::default(), metrics });
-    Stage { engine, api, _folder: folder }
-}
-
-/// What came back.
-struct Got {
-    status: u16,
-    headers: header::HeaderMap,
-    body: Vec<u8>,
-}
-
-impl Got {
-    async fn of(response: ServiceResponse) -> Self {
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Self { status, headers, body: read_body(response).await.to_vec() }
-    }
-
-    fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).expect("the body is JSON")
-    }
-
-    fn lines(&self) -> Vec<Value> {
-        let text = std::str::from_utf8(&self.body).expect("the body is text");
-        text.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()
-    }
-
-    /// The JSON, after the status was as expected.
-    #[track_caller]
-    fn expect(self, status: u16) -> Value {
-        assert_eq!(self.status, status, "{}", String::from_utf8_lossy(&self.body));
-        if self.body.is_empty() { Value::Null } else { self.json() }
-    }
-}
-
-/// Asks the API: method, path, extra headers, body.
-macro_rules! ask {
-    ($app:expr, $method:ident, $path:expr $(, [$($name:expr => $value:expr),*])? $(; $body:expr)?) => {{
-        let request = TestRequest::with_uri(&$path.to_string()).method(Method::$method)
-            .insert_header((header::AUTHORIZATION, format!("Bearer {KEY}")));
-        $($(let request = request.insert_header(($name, $value));)*)?
-        $(let request = request.insert_header((header::CONTENT_TYPE, "application/json")).set_payload($body.to_string());)?
-        Got::of(call_service(&$app, request.to_request()).await).await
-    }};
-}
-
-macro_rules! app {
-    ($stage:expr) => {
-        init_service(App::new().configure(|config| $stage.api.configure(config))).await
-    };
-}
+use super::test_stage::*;
 
 macro_rules! sender_and_contact {
     ($app:expr) => {{
@@ -115,20 +15,6 @@ macro_rules! sender_and_contact {
         let contact = ask!($app, POST, "/v1/contacts"; contact).expect(201);
         (id_of(&sender), id_of(&contact))
     }};
-}
-
-fn id_of(resource: &Value) -> String {
-    resource["id"].as_str().expect("a resource has an id").to_owned()
-}
-
-/// A day that is more than a year ahead.
-fn day() -> String {
-    SystemClock.now().plus(Duration::from_secs(400 * 86_400)).to_string()[..10].to_owned()
-}
-
-/// A message for nine o'clock of that day in a zone without clock changes.
-fn later(body: &str) -> Value {
-    json!({"channel": "sms", "body": body, "send": {"at": format!("{}T09:00", day()), "time_zone": "America/Phoenix"}})
 }
 
 #[actix_web::test]

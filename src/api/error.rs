@@ -21,6 +21,9 @@ pub enum ApiError {
     /// No key, or none that is valid.
     #[error("{0}")]
     Unauthorized(&'static str),
+    /// No such user, or not their password.
+    #[error("the email address or the password is wrong")]
+    WrongCredentials,
     /// No such path.
     #[error("there is nothing at this path: see /openapi.json")]
     UnknownRoute,
@@ -142,6 +145,7 @@ impl ApiError {
     pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::Unauthorized(_) => "unauthorized",
+            Self::WrongCredentials => "wrong_credentials",
             Self::UnknownRoute => "unknown_path",
             Self::MethodNotAllowed(_) => "method_not_allowed",
             Self::Malformed { .. } => "malformed_json",
@@ -156,6 +160,7 @@ impl ApiError {
                 EngineError::Invalid(_) => "invalid_request",
                 EngineError::Conflict { code, .. } | EngineError::Forbidden { code, .. } => code,
                 EngineError::VersionMismatch { .. } => "version_mismatch",
+                EngineError::Throttled { code, .. } => code,
                 EngineError::Overloaded => "overloaded",
                 EngineError::Unavailable => "store_unavailable",
                 EngineError::OutOfSpace => "out_of_space",
@@ -196,7 +201,7 @@ impl ApiError {
 impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
         match self {
-            Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+            Self::Unauthorized(_) | Self::WrongCredentials => StatusCode::UNAUTHORIZED,
             Self::UnknownRoute => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Malformed { .. } | Self::BadHeader { .. } | Self::BodyIncomplete => StatusCode::BAD_REQUEST,
@@ -210,7 +215,7 @@ impl ResponseError for ApiError {
                 EngineError::Conflict { .. } => StatusCode::CONFLICT,
                 EngineError::Forbidden { .. } => StatusCode::FORBIDDEN,
                 EngineError::VersionMismatch { .. } => StatusCode::PRECONDITION_FAILED,
-                EngineError::Overloaded => StatusCode::TOO_MANY_REQUESTS,
+                EngineError::Throttled { .. } | EngineError::Overloaded => StatusCode::TOO_MANY_REQUESTS,
                 EngineError::Unavailable | EngineError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
                 EngineError::OutOfSpace => StatusCode::INSUFFICIENT_STORAGE,
             },
@@ -222,7 +227,7 @@ impl ResponseError for ApiError {
         response.insert_header((header::CONTENT_TYPE, "application/problem+json"));
         response.insert_header((header::CACHE_CONTROL, "no-store"));
         match self {
-            Self::Unauthorized(_) => {
+            Self::Unauthorized(_) | Self::WrongCredentials => {
                 response.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"sendwheel\""));
             }
             Self::MethodNotAllowed(methods) => {
@@ -243,6 +248,11 @@ mod tests {
 
     #[test]
     fn every_engine_refusal_has_its_status_and_its_wish_for_patience() {
+        let throttled = EngineError::Throttled {
+            code: "too_many_attempts",
+            detail: "x".into(),
+            retry_after: Duration::from_secs(840),
+        };
         let conflict = EngineError::Conflict { code: "idempotency_conflict", detail: "x".into() };
         for (error, status, code, retry_after) in [
             (EngineError::NotFound, 404, "not_found", None),
@@ -250,6 +260,7 @@ mod tests {
             (EngineError::Forbidden { code: "admin_required", detail: "x".into() }, 403, "admin_required", None),
             (EngineError::VersionMismatch { current: 3 }, 412, "version_mismatch", None),
             (EngineError::Overloaded, 429, "overloaded", Some("1")),
+            (throttled, 429, "too_many_attempts", Some("840")),
             (EngineError::Unavailable, 503, "store_unavailable", Some("1")),
             (EngineError::OutOfSpace, 507, "out_of_space", Some("10")),
             (EngineError::Stopping, 503, "stopping", Some("5")),

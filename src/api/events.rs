@@ -2,7 +2,8 @@
 //!
 //! A listener that comes back with `Last-Event-ID` gets what it missed; one that was away too long, or
 //! reads too slowly, gets the event `reset` and should read everything anew. A comment every 15 s shows
-//! both sides that the other one is there. The stream ends when the node stops or the key is revoked.
+//! both sides that the other one is there. The stream ends when the node stops, the key is revoked or the session
+//! is over.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -15,7 +16,6 @@ use futures_util::Stream;
 use futures_util::stream;
 use sendwheel_actors::domain::clock::UnixMs;
 use sendwheel_actors::domain::ids::{ContactId, MessageId};
-use sendwheel_actors::domain::message::Author;
 use sendwheel_actors::engine::api::EngineError;
 use sendwheel_actors::engine::events::{Event, Subscription};
 use sendwheel_actors::engine::operations::Readiness;
@@ -94,14 +94,10 @@ struct Listener {
 }
 
 impl Listener {
-    /// Whether the stream should end: the node stops, or the key is not valid any more.
+    /// Whether the stream should end: the node stops, or the listener would not be let in any more.
     fn should_end(&self) -> bool {
         let engine = &self.shared.state.engine;
-        let key_is_gone = match self.auth.caller.author {
-            Author::ApiKey(id) => engine.directory().api_key(id).is_none_or(|key| key.revoked_at.is_some()),
-            Author::User(_) | Author::System => false,
-        };
-        key_is_gone || engine.readiness() == Readiness::Stopping
+        !self.auth.is_still_valid(engine) || engine.readiness() == Readiness::Stopping
     }
 
     fn write(&self, out: &mut Vec<u8>, event: &Event) {

@@ -3,7 +3,7 @@
 //!
 //! What belongs where:
 //! - [`routes`] has every path and mounts it; [`openapi`] has the document, and a test holds the two together;
-//! - [`auth`] says who asks; [`body`], [`json`], [`faults`], [`checks`], [`times`], [`paging`] read what they
+//! - [`auth`] says who asks, with [`cookie`] and [`origin`]; [`body`], [`json`], [`faults`], [`checks`], [`times`], [`paging`] read what they
 //!   ask, and gather everything that is wrong with it; [`error`] and [`answers`] say what comes back;
 //! - then one file a resource, with `_request` and `_view` beside it where they are long.
 //!
@@ -13,9 +13,11 @@
 //! had been lost.
 
 mod account;
+mod accounts;
 pub(crate) mod answers;
 mod api_keys;
 mod attachments;
+mod audit;
 pub(crate) mod auth;
 mod batch;
 pub(crate) mod body;
@@ -24,6 +26,7 @@ mod contact_request;
 pub(crate) mod contact_view;
 mod contacts;
 mod conversations;
+pub(crate) mod cookie;
 mod csv_contact;
 pub(crate) mod error;
 mod events;
@@ -37,6 +40,7 @@ mod message_request;
 pub(crate) mod message_view;
 pub(crate) mod messages;
 pub(crate) mod openapi;
+pub(crate) mod origin;
 pub(crate) mod paging;
 mod pipe;
 mod request_span;
@@ -48,11 +52,15 @@ mod sender_choices;
 mod sender_request;
 pub(crate) mod sender_view;
 mod senders;
+mod sessions;
 mod state;
 mod suppressions;
 mod thread;
 mod times;
 mod unsubscribe;
+mod user_request;
+mod user_view;
+mod users;
 
 pub use error::{ApiError, Problem, ProblemField};
 pub use request_span::RequestSpan;
@@ -62,5 +70,11 @@ pub use state::{ApiSettings, ApiState};
 
 #[cfg(test)]
 mod engine_tests;
+#[cfg(test)]
+mod people_tests;
+#[cfg(test)]
+mod role_tests;
+#[cfg(test)]
+mod test_stage;
 #[cfg(test)]
 mod tests;

@@ -5,15 +5,18 @@ use actix_web::http::header;
 use actix_web::web::{self, Bytes, ServiceConfig};
 use actix_web::{HttpResponse, web::Redirect};
 use utoipa::openapi::path::Operation;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{ContentBuilder, OpenApi as Document, Ref, RefOr, ResponseBuilder, ServerBuilder};
 use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::routes::Shared;
+use super::cookie::SessionCookie;
+use super::routes::{Shared, needs_caller};
 use super::{
-    account, api_keys, batch, contacts, conversations, error, events, health, import, message_actions, messages,
-    sender_choices, senders, suppressions, thread, unsubscribe,
+    account, accounts, api_keys, audit, batch, contacts, conversations, error, events, health, import, message_actions,
+    messages, sender_choices, senders, sessions, suppressions, thread, unsubscribe, users,
 };
 use crate::admin::{dead_letters, drain, lanes, nodes, partitions};
 use crate::inbound::{email, twilio};
@@ -27,7 +30,11 @@ use crate::inbound::{email, twilio};
             Times are RFC 3339 with an offset. Refusals are `application/problem+json` (RFC 9457) with a stable \
             `code` and, for input, every refused field with its JSON pointer. Lists are paged with `cursor`. \
             A creating POST takes an `Idempotency-Key`: a repetition answers 200 with what the first one made; the \
-            same key with other content is a 409. Unknown fields and parameters are refused.",
+            same key with other content is a 409. Unknown fields and parameters are refused.\n\n\
+            Programs send an API key; people sign in (`POST /v1/sessions`) and then have a cookie. With the cookie, \
+            whatever changes something must come from the installation's own pages and carry the session's \
+            `csrf_token` in `X-CSRF-Token`. An operator acts in another account by naming it in the header \
+            `Sendwheel-Account`.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     paths(
@@ -43,6 +50,9 @@ use crate::inbound::{email, twilio};
         senders::create_sender, senders::list_senders, senders::get_sender, senders::patch_sender, senders::delete_sender,
         api_keys::create_api_key, api_keys::list_api_keys, api_keys::get_api_key, api_keys::revoke_api_key,
         account::get_account, account::patch_account, events::listen_to_events,
+        accounts::create_account, accounts::list_accounts, accounts::get_account_by_id, accounts::patch_account_by_id, accounts::delete_account,
+        users::create_user, users::list_users, users::get_me, users::get_user, users::patch_user, users::delete_user,
+        sessions::sign_in, sessions::list_sessions, sessions::sign_out, sessions::end_session, audit::list_audit,
         unsubscribe::unsubscribe_page, unsubscribe::unsubscribe,
         health::healthz, health::readyz, health::metrics, openapi_document,
         nodes::list_nodes, partitions::list_partitions, lanes::list_lanes, lanes::pause_lane, lanes::resume_lane, lanes::set_lane_rate,
@@ -58,6 +68,10 @@ use crate::inbound::{email, twilio};
         (name = "senders", description = "Phone numbers and email identities that messages are sent from"),
         (name = "api-keys", description = "Keys to this API"),
         (name = "account", description = "The caller's account"),
+        (name = "accounts", description = "Accounts of the installation, for operators"),
+        (name = "users", description = "People who sign in"),
+        (name = "sessions", description = "Signing in and out"),
+        (name = "audit", description = "Who changed what, when, from where"),
         (name = "events", description = "What happens, as it happens"),
         (name = "recipients", description = "For those who get messages"),
         (name = "operations", description = "For those who run a node; no key needed"),
@@ -67,7 +81,7 @@ use crate::inbound::{email, twilio};
 )]
 struct Api;
 
-/// What every endpoint has: its key, and how it refuses.
+/// What every endpoint has: who may ask it, and how it refuses.
 struct Common;
 
 impl Modify for Common {
@@ -75,14 +89,21 @@ impl Modify for Common {
         let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("sw_…").build();
         let components = document.components.get_or_insert_default();
         components.security_schemes.insert("api_key".into(), SecurityScheme::Http(scheme).into());
+        let cookie = ApiKey::Cookie(ApiKeyValue::new(SessionCookie::of("").name()));
+        components.security_schemes.insert("session".into(), SecurityScheme::ApiKey(cookie).into());
         for (path, item) in &mut document.paths.paths {
-            let needs_key = path.starts_with("/v1/") || path.starts_with("/admin/");
-            let operations = [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete];
-            for operation in operations.into_iter().flatten() {
+            let operations = [
+                ("GET", &mut item.get),
+                ("POST", &mut item.post),
+                ("PATCH", &mut item.patch),
+                ("DELETE", &mut item.delete),
+            ];
+            for (method, operation) in operations {
+                let Some(operation) = operation else { continue };
                 refuse(operation);
-                if needs_key {
-                    let none: [String; 0] = [];
-                    operation.security = Some(vec![SecurityRequirement::new("api_key", none)]);
+                if needs_caller(method, path) {
+                    let one = |scheme: &str| SecurityRequirement::new(scheme, Vec::<String>::new());
+                    operation.security = Some(vec![one("api_key"), one("session")]);
                 }
             }
         }
@@ -92,7 +113,7 @@ impl Modify for Common {
 fn refuse(operation: &mut Operation) {
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
     let response = ResponseBuilder::new()
-        .description("A refusal: 400 malformed, 401 no valid key, 403 not permitted, 404 not there, 409 conflict, 412 \
+        .description("A refusal: 400 malformed, 401 no valid key or session, 403 not permitted, 404 not there, 409 conflict, 412 \
              changed meanwhile, 413 too large, 415 wrong kind, 422 refused fields, 429 and 503 try again, 507 out of space")
         .content("application/problem+json", content);
     operation.responses.responses.insert("default".into(), RefOr::T(response.build()));
@@ -187,8 +208,8 @@ mod tests {
                     let parameters = operation["parameters"].as_array().expect("parameters");
                     assert!(parameters.iter().any(|one| one["in"] == "path" && one["name"] == name), "{method} {path}");
                 }
-                let needs_key = path.starts_with("/v1/") || path.starts_with("/admin/");
-                assert_eq!(operation["security"].is_array(), needs_key, "{method} {path}");
+                let needs_caller = needs_caller(&method.to_uppercase(), path);
+                assert_eq!(operation["security"].is_array(), needs_caller, "{method} {path}");
             }
         }
     }

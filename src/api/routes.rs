@@ -10,11 +10,12 @@ use actix_web::{FromRequest, Handler, Resource, Responder, Route};
 use tokio::sync::Semaphore;
 
 use super::body::{self, LargeBodies};
+use super::cookie::SessionCookie;
 use super::error::ApiError;
 use super::state::ApiState;
 use super::{
-    account, api_keys, batch, contacts, conversations, events, health, import, message_actions, messages, openapi,
-    sender_choices, senders, suppressions, thread, unsubscribe,
+    account, accounts, api_keys, audit, batch, contacts, conversations, events, health, import, message_actions,
+    messages, openapi, sender_choices, senders, sessions, suppressions, thread, unsubscribe, users,
 };
 use crate::admin::{dead_letters, drain, lanes, nodes, partitions};
 use crate::inbound::{email, twilio};
@@ -30,6 +31,8 @@ pub(crate) struct Shared {
     pub(crate) listeners: Arc<Semaphore>,
     /// The OpenAPI document.
     pub(crate) document: Bytes,
+    /// The cookie of sessions.
+    pub(crate) cookie: SessionCookie,
 }
 
 impl Shared {
@@ -38,6 +41,7 @@ impl Shared {
             large: LargeBodies::new(&state.settings),
             listeners: Arc::new(Semaphore::new(state.settings.event_listeners)),
             document: openapi::document(&state.settings.public_url),
+            cookie: SessionCookie::of(&state.settings.public_url),
             state,
         }
     }
@@ -136,6 +140,12 @@ impl Endpoint {
     }
 }
 
+/// Whether an endpoint answers only those who say who they are.
+pub(crate) fn needs_caller(method: &str, path: &str) -> bool {
+    let is_signing_in = (method, path) == ("POST", "/v1/sessions");
+    (path.starts_with("/v1/") || path.starts_with("/admin/")) && !is_signing_in
+}
+
 /// Every endpoint. The busiest paths stand first: they are tried in this order.
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     vec![
@@ -171,6 +181,18 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         at("/v1/suppressions:export").get(suppressions::export_suppressions),
         at("/v1/suppressions/{address}").delete(suppressions::delete_suppression),
         at("/v1/account").get(account::get_account).patch(account::patch_account),
+        at("/v1/accounts").get(accounts::list_accounts).post(accounts::create_account),
+        at("/v1/accounts/{id}")
+            .get(accounts::get_account_by_id)
+            .patch(accounts::patch_account_by_id)
+            .delete(accounts::delete_account),
+        at("/v1/users").get(users::list_users).post(users::create_user),
+        at("/v1/users/me").get(users::get_me),
+        at("/v1/users/{id}").get(users::get_user).patch(users::patch_user).delete(users::delete_user),
+        at("/v1/sessions").get(sessions::list_sessions).post(sessions::sign_in),
+        at("/v1/sessions/current").delete(sessions::sign_out),
+        at("/v1/sessions/{id}").delete(sessions::end_session),
+        at("/v1/audit").get(audit::list_audit),
         at("/v1/events").get(events::listen_to_events),
         at("/inbound/email").post(email::receive_email),
         at("/inbound/twilio/message").post(twilio::receive_message),

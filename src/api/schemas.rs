@@ -64,6 +64,15 @@ pub(crate) enum Role {
     Operator,
 }
 
+/// Whether an account may do anything.
+#[derive(ToSchema, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(dead_code, reason = "a schema")]
+pub(crate) enum AccountStatus {
+    Active,
+    Suspended,
+}
+
 /// What to do with a message that falls into quiet hours.
 #[derive(ToSchema, serde::Serialize)]
 #[serde(rename_all = "snake_case")]

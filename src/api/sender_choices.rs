@@ -176,7 +176,8 @@ mod tests {
         }
         let shown = |last: Option<u32>| {
             let role = Role::User;
-            let caller = Caller { account: AccountNo(1), author: Author::User(ME), role, user: Some(ME), test: false };
+            let author = Author::User(ME);
+            let caller = Caller { account: AccountNo(1), author, role, user: Some(ME), test: false, origin: None };
             let contact = contact(last);
             let all = choices(&contact, Channel::Sms, &caller, &directory);
             all.data.iter().map(|one| (one.why, one.default)).collect::<Vec<_>>()
@@ -187,8 +188,14 @@ mod tests {
 
     #[test]
     fn the_primary_address_is_the_default_until_another_was_used() {
-        let caller =
-            Caller { account: AccountNo(1), author: Author::System, role: Role::User, user: None, test: false };
+        let caller = Caller {
+            account: AccountNo(1),
+            author: Author::System,
+            role: Role::User,
+            user: None,
+            test: false,
+            origin: None,
+        };
         let directory = Snapshot::default();
         let mut contact = contact(None);
         let defaults = |contact: &Contact| {

@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use sendwheel_actors::engine::Engine;
 
 use crate::inbound::twilio_signature::TwilioVerifier;
+use crate::config::Network;
 
 /// Every bound and knob of the HTTP edge.
 ///
@@ -42,6 +43,8 @@ pub struct ApiSettings {
     pub inbound_bytes: usize,
     /// Checks what Twilio signs; none: its callbacks are refused.
     pub twilio: Option<TwilioVerifier>,
+    /// Proxies that are believed when they say where a request came from.
+    pub trusted_proxies: Vec<Network>,
 }
 
 impl Default for ApiSettings {
@@ -61,6 +64,7 @@ impl Default for ApiSettings {
             inbound_token: None,
             inbound_bytes: 25 * 1024 * 1024,
             twilio: None,
+            trusted_proxies: Vec::new(),
         }
     }
 }

@@ -87,36 +87,51 @@ pub(crate) async fn run(args: DemoArgs) -> Outcome {
     }
 }
 
-/// The demo's sign-in password and API key.
+/// The demo's passwords and API key.
 struct Secrets {
     password: SecretString,
     api_key: SecretString,
+    /// Of the sample's users, in their order.
+    users: [SecretString; sample::USERS.len()],
 }
 
-/// Those kept in the folder, or new ones, kept there from now on.
+/// Those kept in the folder, or new ones, kept there from now on. A folder of an earlier demo has no users yet.
 fn secrets_of(folder: &Path) -> anyhow::Result<Secrets> {
     let file = folder.join("demo-secrets");
     let cannot = || format!("cannot use {}", file.display());
-    match fs::read_to_string(&file) {
-        Ok(text) => {
-            let mut lines = text.lines();
-            let (Some(password), Some(key)) = (lines.next(), lines.next()) else {
-                bail!("{} is not what the demo wrote: remove the folder, or choose another", file.display())
-            };
-            Ok(Secrets { password: SecretString::from(password), api_key: SecretString::from(key) })
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let ids = IdSource::from_os();
-            let secrets = Secrets { password: startup::new_password(&ids), api_key: startup::new_api_key(&ids) };
-            fs::create_dir_all(folder).with_context(cannot)?;
-            let mut file =
-                fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file).with_context(cannot)?;
-            writeln!(file, "{}\n{}", secrets.password.expose_secret(), secrets.api_key.expose_secret())
-                .with_context(cannot)?;
-            Ok(secrets)
-        }
-        Err(error) => Err(error).with_context(cannot),
+    let kept = match fs::read_to_string(&file) {
+        Ok(text) => text.lines().map(SecretString::from).collect(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(error).with_context(cannot),
+    };
+    if kept.len() == 1 {
+        bail!("{} is not what the demo wrote: remove the folder, or choose another", file.display())
     }
+    let (ids, count) = (IdSource::from_os(), kept.len());
+    let mut kept = kept.into_iter();
+    let mut made = Vec::new();
+    let mut next = |new: fn(&IdSource) -> SecretString| {
+        kept.next().unwrap_or_else(|| {
+            let secret = new(&ids);
+            made.push(secret.clone());
+            secret
+        })
+    };
+    let secrets = Secrets {
+        password: next(startup::new_password),
+        api_key: next(startup::new_api_key),
+        users: std::array::from_fn(|_| next(startup::new_password)),
+    };
+    if !made.is_empty() {
+        fs::create_dir_all(folder).with_context(cannot)?;
+        let mut options = fs::OpenOptions::new();
+        options.append(true).create_new(count == 0).mode(0o600);
+        let mut file = options.open(&file).with_context(cannot)?;
+        for secret in made {
+            writeln!(file, "{}", secret.expose_secret()).with_context(cannot)?;
+        }
+    }
+    Ok(secrets)
 }
 
 /// The demo's settings: its own, whatever file and environment say, so that nothing real is sent.
@@ -149,6 +164,7 @@ async fn play(node: &Node, settings: &Settings, secrets: &Secrets, exit_after_de
     wait_until_ready(node).await?;
     let caller = caller(node, &secrets.api_key)?;
     let mut events = node.engine.subscribe(caller.account, None);
+    sample::users(&node.engine, &caller, &secrets.users).await.context("cannot make the sample users")?;
     let people = sample::people(&node.engine, &caller).await.context("cannot make the sample contacts")?;
     let planned = sample::schedule(&node.engine, &caller, &people).await.context("cannot schedule the samples")?;
     introduce(node, settings, secrets, &people[0].1.to_string(), &planned)?;
@@ -190,7 +206,14 @@ fn caller(node: &Node, key: &SecretString) -> anyhow::Result<Caller> {
     let key = directory
         .key_by_hash(&hash)
         .context("the folder holds another installation: choose another with --data, or remove it")?;
-    Ok(Caller { account: key.account, author: Author::ApiKey(key.id), role: key.role, user: None, test: false })
+    Ok(Caller {
+        account: key.account,
+        author: Author::ApiKey(key.id),
+        role: key.role,
+        user: None,
+        test: false,
+        origin: None,
+    })
 }
 
 fn introduce(
@@ -202,11 +225,15 @@ fn introduce(
 ) -> Result<(), Failure> {
     let url = &node.public_url;
     let key = secrets.api_key.expose_secret();
+    let users = sample::USERS.iter().zip(&secrets.users).map(|(user, password)| {
+        format!("\n  {:<8}  {} with password {}{}", user.title, user.email, password.expose_secret(), user.note)
+    });
+    let users: String = users.collect();
     say(format_args!(
         "Sendwheel demo: messages are written to files, none is sent
 
   URL       {url}
-  Sign-in   {} with password {}
+  Sign-in   {} with password {} (operator){users}
   API key   {key}
   Outbox    {}
 
@@ -321,8 +348,23 @@ mod tests {
         let again = secrets_of(&inside).unwrap();
         assert_eq!(first.api_key.expose_secret(), again.api_key.expose_secret());
         assert_eq!(first.password.expose_secret(), again.password.expose_secret());
+        let users = |secrets: &Secrets| secrets.users.each_ref().map(|one| one.expose_secret().to_owned());
+        assert_eq!(users(&first), users(&again));
+        assert_ne!(users(&first)[0], users(&first)[1]);
         let mode = fs::metadata(inside.join("demo-secrets")).unwrap().permissions().mode();
         assert_eq!(mode & 0o077, 0);
+    }
+
+    #[test]
+    fn a_folder_of_an_earlier_demo_gets_the_users_that_it_has_not() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("demo-secrets"), "a password\nsw_a key\n").unwrap();
+        let first = secrets_of(folder.path()).unwrap();
+        assert_eq!((first.password.expose_secret(), first.api_key.expose_secret()), ("a password", "sw_a key"));
+        let again = secrets_of(folder.path()).unwrap();
+        assert_eq!(first.users[1].expose_secret(), again.users[1].expose_secret());
+        fs::write(folder.path().join("demo-secrets"), "something else").unwrap();
+        assert!(secrets_of(folder.path()).is_err());
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod channels;
 mod layers;
+mod network;
 mod parse;
 mod sections;
 #[cfg(test)]
@@ -23,10 +24,11 @@ pub use channels::{
 };
 pub use layers::Problem;
 use layers::{Layers, Origin};
+pub use network::Network;
 pub use parse::SecretUrl;
 pub use sections::{
     BootstrapSettings, ClusterSettings, EngineSection, Headers, InboundSettings, LogFormat, LogSettings,
-    ServerSettings, StoreSection,
+    ServerSettings, SessionSettings, StoreSection,
 };
 
 /// Every setting with its default and what it means.
@@ -46,6 +48,8 @@ pub struct Settings {
     pub bootstrap: BootstrapSettings,
     /// `[engine]`.
     pub engine: EngineSection,
+    /// `[sessions]`.
+    pub sessions: SessionSettings,
     /// `[email]`.
     pub email: EmailSettings,
     /// `[sms]`.
@@ -142,6 +146,7 @@ impl Settings {
             server: ServerSettings::read(layers),
             bootstrap: BootstrapSettings::read(layers),
             engine: EngineSection::read(layers, store.is_embedded()),
+            sessions: SessionSettings::read(layers, defaults.sessions),
             email: EmailSettings::read(layers, defaults.email),
             sms: SmsSettings::read(layers, defaults.sms),
             inbound: InboundSettings::read(layers),
@@ -170,6 +175,8 @@ impl Settings {
         settings.lanes_total_bound = section.lanes_total_bound;
         settings.permit_ttl = section.permit_ttl;
         settings.retention = section.retention;
+        settings.audit_retention = section.audit_retention;
+        settings.sessions = self.sessions.terms;
         settings.event_ring = section.event_ring;
         settings.email = self.email.delivery;
         settings.sms = self.sms.delivery;

@@ -9,6 +9,8 @@ use sendwheel_actors::domain::address::EmailAddress;
 
 use crate::inbound::lmtp::LmtpAddress;
 
+use super::network::Network;
+
 /// `"250ms"`, `"10s"`, `"6h"`, `"90d"`.
 pub(crate) fn duration(text: &str) -> Result<Duration, &'static str> {
     humantime::parse_duration(text).map_err(|_| r#"expected a duration such as "250ms", "10s", "6h" or "90d""#)
@@ -104,6 +106,11 @@ pub(crate) fn lmtp_address(text: &str) -> Result<LmtpAddress, &'static str> {
     let address: SocketAddr = text.parse().map_err(|_| EXPECTED)?;
     // It has no passwords: whoever reaches it may bring any mail.
     if address.ip().is_loopback() { Ok(LmtpAddress::Tcp(address)) } else { Err(EXPECTED) }
+}
+
+/// Addresses and ranges, with commas between them.
+pub(crate) fn networks(text: &str) -> Result<Vec<Network>, &'static str> {
+    text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::parse).collect()
 }
 
 /// Any text that is not empty.

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use sendwheel_actors::domain::address::EmailAddress;
-use sendwheel_actors::domain::directory::Limit;
+use sendwheel_actors::domain::directory::{Limit, SessionTerms};
 use sendwheel_actors::domain::ids::{MAX_PARTITIONS, PartitionCount};
 use sendwheel_actors::engine::settings::{DeliverySettings, UncertainPolicy};
 
 use super::layers::Layers;
+use super::network::Network;
 use super::parse::{self, SecretUrl};
 use crate::inbound::lmtp::LmtpAddress;
 
@@ -42,6 +43,8 @@ pub struct ServerSettings {
     pub max_import_rows: u64,
     /// Listeners to events at once.
     pub event_listeners: usize,
+    /// Who may say on whose behalf a request comes.
+    pub trusted_proxies: Vec<Network>,
 }
 
 impl ServerSettings {
@@ -58,6 +61,7 @@ impl ServerSettings {
             max_large: layers.or("server.max_large", 16 << 20, parse::bytes_within(1 << 10, 256 << 20)),
             max_import_rows: layers.or("server.max_import_rows", 1_000_000, parse::number(1, 1_000_000_000)),
             event_listeners: layers.or("server.event_listeners", 1_000, parse::number(1, 1_000_000)),
+            trusted_proxies: layers.or("server.trusted_proxies", Vec::new(), parse::networks),
         }
     }
 
@@ -247,6 +251,8 @@ pub struct EngineSection {
     pub lease_ttl: Duration,
     /// How long settled messages stay.
     pub retention: Duration,
+    /// How long the audit trail goes back.
+    pub audit_retention: Duration,
     /// Events per account.
     pub event_ring: usize,
     /// Share of the budget from which schedules are refused.
@@ -268,6 +274,7 @@ impl EngineSection {
             permit_ttl: layers.or("engine.permit_ttl", Duration::from_millis(250), parse::positive_duration),
             lease_ttl: layers.or("engine.lease_ttl", Duration::from_secs(10), parse::positive_duration),
             retention: layers.or("engine.retention", DAY * if is_embedded { 90 } else { 7 }, parse::positive_duration),
+            audit_retention: layers.or("engine.audit_retention", DAY * 365, parse::positive_duration),
             event_ring: layers.or("engine.event_ring", 10_000, parse::number(1, 1_000_000)),
             refuse_schedules_at: layers.or("engine.refuse_schedules_at", 0.80, parse::number(0.01, 1.0)),
             refuse_claims_at: layers.or("engine.refuse_claims_at", 0.95, parse::number(0.01, 1.0)),
@@ -306,6 +313,29 @@ pub(super) fn delivery(layers: &mut Layers, section: &str, default: DeliverySett
         layers.refuse(&key("retry_cap"), format!("expected at least as much as {}", key("retry_base")));
     }
     delivery
+}
+
+/// `[sessions]`.
+#[derive(Debug, Clone, Copy)]
+pub struct SessionSettings {
+    /// How long they last.
+    pub terms: SessionTerms,
+}
+
+impl SessionSettings {
+    pub(super) fn read(layers: &mut Layers, default: SessionTerms) -> Self {
+        let terms = SessionTerms {
+            idle: layers.or("sessions.idle", default.idle, parse::positive_duration),
+            lifetime: layers.or("sessions.lifetime", default.lifetime, parse::positive_duration),
+        };
+        if terms.idle < Duration::from_secs(60) {
+            layers.refuse("sessions.idle", "expected 1m or more: a page that is being read must not sign out");
+        }
+        if terms.lifetime < terms.idle {
+            layers.refuse("sessions.lifetime", "expected at least as much as sessions.idle");
+        }
+        Self { terms }
+    }
 }
 
 /// `[cluster]`.

@@ -171,6 +171,7 @@ pub(crate) fn api_settings(settings: &Settings, public_url: String) -> ApiSettin
         inbound_bytes: size(settings.inbound.max_mail),
         // An empty token is none: anyone could sign with it.
         twilio: settings.sms.twilio.auth_token.as_ref().and_then(|token| TwilioVerifier::new(token).ok()),
+        trusted_proxies: server.trusted_proxies.clone(),
         ..ApiSettings::default()
     }
 }

@@ -145,6 +145,8 @@ pub enum ContactCommand {
     SendNow(Caller, MessageId),
     /// Settle an uncertain message.
     Resolve(Caller, MessageId, Resolve),
+    /// Let a message go on that was held while its account was suspended.
+    ResumeHeld(MessageId),
     /// The lane lets a message through.
     Permit(PermitGranted),
     /// An attempt is over.

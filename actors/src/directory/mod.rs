@@ -1,33 +1,50 @@
-//! The directory: accounts, users, API keys and senders. It lives in a partition of its own, leased like
-//! the others, and publishes an immutable snapshot that every shard reads without a lock.
+//! The directory: accounts, users, sessions, API keys and senders. It lives in a partition of its own, leased
+//! like the others, and publishes an immutable snapshot that every shard reads without a lock.
 //!
-//! Changes are rare and go one after another: a change is decided on the snapshot, committed, published.
-//! After a commit that failed, or whose outcome is unknown, the directory is read anew under a new token.
+//! Changes are rare and go one after another: a change is decided on the snapshot, committed together with the
+//! audit entries that tell of it, published. After a commit that failed, or whose outcome is unknown, the
+//! directory is read anew under a new token. One file has the changes of one kind of record; [`upkeep`] has what
+//! the directory does by itself.
 
-mod changes;
+mod accounts;
+mod api_keys;
+mod attempts;
+mod bootstrap;
+mod draft;
+mod passwords;
 mod secrets;
+mod senders;
+mod sessions;
+pub mod upkeep;
+mod users;
 
 use std::time::Duration;
 
 use tokio::sync::Mutex;
 
+use crate::domain::audit::AuditEntry;
 use crate::domain::clock::UnixMs;
-use crate::domain::directory::{Account, ApiKey, Sender, Snapshot, User};
-use crate::domain::ids::{LaneNo, Partition};
+use crate::domain::directory::{Account, ApiKey, Role, Sender, Session, Snapshot, User};
+use crate::domain::ids::{AccountNo, LaneNo, Partition, derive_uuid};
 use crate::domain::reply_address::ReplyKey;
+use crate::domain::session::CsrfKey;
 use crate::domain::source::IdSource;
 use crate::domain::unsubscribe::UnsubscribeKey;
-use crate::protocol::api::{EngineError, EngineResult};
+use crate::protocol::api::{Caller, EngineError, EngineResult, Idempotency};
 use crate::sender::pool::SendersChanged;
 use crate::shard::Node;
 use crate::store::keys::{self, DirectoryKey};
 use crate::store::{
     Acquired, Batch, CommitError, Counter, Head, Index, Mutation, NodeId, RangeQuery, RecordKey, SharedStore,
-    StoreError, Table, codec,
+    StoreError, Table, audit, codec,
 };
 
-pub use changes::Bootstrap;
+use attempts::Attempts;
+use passwords::Passwords;
+
+pub use bootstrap::Bootstrap;
 pub use secrets::{hash_api_key, verify_password};
+pub(crate) use sessions::Checked;
 
 const DIRECTORY: Partition = Partition::DIRECTORY;
 /// Records of the directory, over all accounts.
@@ -37,6 +54,8 @@ struct State {
     head: Head,
     snapshot: Snapshot,
     last_lane: u32,
+    // What the counter of account numbers says; behind the highest number only on a store that had no counter.
+    counted_accounts: u32,
 }
 
 /// The directory's owner.
@@ -45,6 +64,9 @@ pub struct Directory {
     node: NodeId,
     lease_ttl: Duration,
     state: Mutex<State>,
+    passwords: Passwords,
+    attempts: std::sync::Mutex<Attempts>,
+    csrf: CsrfKey,
 }
 
 impl std::fmt::Debug for Directory {
@@ -56,20 +78,49 @@ impl std::fmt::Debug for Directory {
 /// What a change writes, the snapshot after it, and what its caller hears.
 struct Change<T> {
     mutations: Vec<Mutation>,
+    audit: Vec<AuditEntry>,
     snapshot: Snapshot,
     is_growth: bool,
     answer: T,
 }
 
-/// Puts a record of the directory and lists it.
-fn put(mutations: &mut Vec<Mutation>, key: DirectoryKey, value: bytes::Bytes) {
-    mutations.push(Mutation::Put(Table::Directory, key.key(), value));
-    mutations.push(Mutation::Index(Index::Directory, UnixMs(0), key.member()));
+fn reused() -> EngineError {
+    EngineError::Conflict {
+        code: "idempotency_key_reused",
+        detail: "this idempotency key was used with another request: use a new key".into(),
+    }
 }
 
-fn remove(mutations: &mut Vec<Mutation>, key: DirectoryKey) {
-    mutations.push(Mutation::Delete(Table::Directory, key.key()));
-    mutations.push(Mutation::Unindex(Index::Directory, UnixMs(0), key.member()));
+fn keyed(idempotency: &Option<Idempotency>, caller: &Caller, kind: &[u8]) -> Option<uuid::Uuid> {
+    let key = &idempotency.as_ref()?.key;
+    Some(derive_uuid(kind, &[&caller.account.0.to_be_bytes(), key.as_bytes()]))
+}
+
+fn check_version(if_match: Option<u32>, current: u32) -> EngineResult<()> {
+    match if_match {
+        Some(version) if version != current => Err(EngineError::VersionMismatch { current }),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses to give, change or take away rights above the caller's own.
+fn check_reach(caller: &Caller, role: Role) -> EngineResult<()> {
+    if role > caller.role {
+        return Err(EngineError::Forbidden {
+            code: "role_too_high",
+            detail: format!("this needs the role {}, which you do not have", role.as_str()),
+        });
+    }
+    Ok(())
+}
+
+/// What a read that failed means to a caller.
+fn unread(error: &StoreError) -> EngineError {
+    tracing::warn!(%error, "a read of the directory's partition failed");
+    match error {
+        StoreError::OutOfSpace => EngineError::OutOfSpace,
+        _ => EngineError::Unavailable,
+    }
 }
 
 impl Directory {
@@ -102,7 +153,15 @@ impl Directory {
             }
         };
         let snapshot = state.snapshot.clone();
-        let directory = Self { store, node, lease_ttl, state: Mutex::new(state) };
+        let directory = Self {
+            store,
+            node,
+            lease_ttl,
+            state: Mutex::new(state),
+            passwords: Passwords::default(),
+            attempts: std::sync::Mutex::default(),
+            csrf: CsrfKey::new(&secret),
+        };
         Ok((directory, snapshot, (UnsubscribeKey::new(&secret), ReplyKey::new(&secret))))
     }
 
@@ -111,7 +170,13 @@ impl Directory {
         self.state.lock().await.snapshot.accounts().next().is_none()
     }
 
-    /// Decides, commits, publishes.
+    /// The key behind the second token of a session.
+    #[must_use]
+    pub const fn csrf(&self) -> &CsrfKey {
+        &self.csrf
+    }
+
+    /// Decides, commits with what the audit trail gets, publishes.
     async fn change<T>(
         &self,
         node: &Node,
@@ -121,27 +186,38 @@ impl Directory {
         // A lost lease is taken back once; then the change is decided anew on what is there by now.
         for is_last in [false, true] {
             let next_lane = LaneNo(state.last_lane + 1);
-            let Change { mutations, mut snapshot, is_growth, answer } = decide(&state.snapshot, next_lane)?;
+            let Change { mut mutations, audit, mut snapshot, is_growth, answer } = decide(&state.snapshot, next_lane)?;
+            let is_news = !mutations.is_empty();
+            mutations.extend(audit.iter().flat_map(|entry| audit::put(DIRECTORY, entry)));
             if mutations.is_empty() {
                 return Ok(answer);
             }
             let takes_lane = mutations.iter().any(|mutation| matches!(mutation, Mutation::Add(Counter::Lanes, _)));
+            let accounts = snapshot.last_account.0.max(state.counted_accounts);
+            if accounts > state.counted_accounts {
+                let by = i64::from(accounts - state.counted_accounts);
+                mutations.push(Mutation::Add(Counter::Accounts, by));
+            }
             let mut head = state.head;
             match self.store.commit(&mut head, Batch { mutations, is_growth }).await {
                 Ok(()) => {
-                    snapshot.generation = state.snapshot.generation + 1;
                     state.head = head;
                     state.last_lane += u32::from(takes_lane);
-                    state.snapshot = snapshot.clone();
-                    publish(node, snapshot);
+                    state.counted_accounts = accounts;
+                    if is_news {
+                        snapshot.generation = state.snapshot.generation + 1;
+                        state.snapshot = snapshot.clone();
+                        publish(node, snapshot);
+                    }
                     return Ok(answer);
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a change of the directory failed: it is read anew");
-                    let generation = state.snapshot.generation;
-                    *state =
+                    let anew =
                         load(&self.store, self.node, self.lease_ttl).await.map_err(|_| EngineError::Unavailable)?;
-                    state.snapshot.generation = generation + 1;
+                    let before = std::mem::replace(&mut *state, anew).snapshot;
+                    state.snapshot.generation = before.generation + 1;
+                    state.snapshot.carry_uses(&before);
                     // The change may have been applied all the same: whoever asks again finds it done.
                     publish(node, state.snapshot.clone());
                     match error {
@@ -156,11 +232,14 @@ impl Directory {
     }
 }
 
-/// Everybody sees this directory from now on; the pools are told of its senders.
+/// Everybody sees this directory from now on; the pools are told if its senders are others.
 fn publish(node: &Node, snapshot: Snapshot) {
+    let has_same_senders = snapshot.shares_senders(&node.directory.load());
     node.directory.store(snapshot.into());
-    for pool in node.routes().pools.all() {
-        pool.do_send(SendersChanged);
+    if !has_same_senders {
+        for pool in node.routes().pools.all() {
+            pool.do_send(SendersChanged);
+        }
     }
 }
 
@@ -197,11 +276,14 @@ async fn load(store: &SharedStore, node: NodeId, ttl: Duration) -> Result<State,
                 DirectoryKey::User(_) => snapshot.put_user(decode::<User>(&bytes)?),
                 DirectoryKey::ApiKey(_) => snapshot.put_api_key(decode::<ApiKey>(&bytes)?),
                 DirectoryKey::Sender(_) => snapshot.put_sender(decode::<Sender>(&bytes)?),
+                DirectoryKey::Session(_) => snapshot.put_session(decode::<Session>(&bytes)?),
             }
         }
     }
     let last_lane = u32::try_from(store.counter(DIRECTORY, Counter::Lanes).await?).unwrap_or(0);
-    Ok(State { head: lease.head, snapshot, last_lane })
+    let counted_accounts = u32::try_from(store.counter(DIRECTORY, Counter::Accounts).await?).unwrap_or(0);
+    snapshot.last_account = snapshot.last_account.max(AccountNo(counted_accounts));
+    Ok(State { head: lease.head, snapshot, last_lane, counted_accounts })
 }
 
 fn decode<T: codec::Record>(bytes: &[u8]) -> Result<T, StoreError> {

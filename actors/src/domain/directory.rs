@@ -1,13 +1,21 @@
-//! The directory's records: accounts, users, API keys and senders, and the snapshot that everyone reads.
+//! The directory's records: accounts and senders here, users, keys and sessions in [`people`], and the
+//! snapshot of all of them that everyone reads.
+//!
+//! Fields are only ever added at the end, with a default: so a record of an earlier format is still read.
 
-use std::collections::{BTreeMap, HashMap};
+pub mod people;
+pub mod snapshot;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::address::{Channel, Mailbox, PhoneNumber};
 use super::clock::UnixMs;
-use super::ids::{AccountId, AccountNo, ApiKeyId, LaneNo, SenderId, UserId};
+use super::ids::{AccountId, AccountNo, LaneNo, SenderId, UserId};
+
+pub use people::{ApiKey, Session, SessionTerms, User};
+pub use snapshot::Snapshot;
 
 /// What a caller may do. Each role has the rights of those after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -19,6 +27,18 @@ pub enum Role {
     Admin,
     /// The installation.
     Operator,
+}
+
+impl Role {
+    /// The name shown in the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Admin => "admin",
+            Self::Operator => "operator",
+        }
+    }
 }
 
 /// A tenant.
@@ -40,57 +60,19 @@ pub struct Account {
     pub created_at: UnixMs,
     /// The last change.
     pub updated_at: UnixMs,
-}
-
-/// A person who signs in.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct User {
-    /// Its id.
-    pub id: UserId,
-    /// The account it belongs to.
-    pub account: AccountNo,
-    /// Sign-in name.
-    pub email: super::address::EmailAddress,
-    /// argon2id, in PHC string form.
-    pub password_hash: String,
-    /// What they may do.
-    pub role: Role,
-    /// When it was created.
-    pub created_at: UnixMs,
-}
-
-impl std::fmt::Debug for User {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("User").field("id", &self.id).field("role", &self.role).finish_non_exhaustive()
-    }
-}
-
-/// An API key: shown once, stored as SHA-256 of its 256 random bits.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ApiKey {
-    /// Its public name.
-    pub id: ApiKeyId,
-    /// The account it works for.
-    pub account: AccountNo,
-    /// SHA-256 of the secret.
-    pub hash: [u8; 32],
-    /// What a person calls it.
-    pub name: String,
-    /// What it may do.
-    pub role: Role,
-    /// Its messages go to the outbox, whatever the transport.
-    pub test: bool,
-    /// When it was created.
-    pub created_at: UnixMs,
-    /// When it was revoked, if it was.
-    pub revoked_at: Option<UnixMs>,
+    /// Since when it is suspended, if it is: its keys and sessions are refused, and what is due is held.
+    #[serde(default)]
+    pub suspended_at: Option<UnixMs>,
     /// Hash of the creating request, when that had an idempotency key.
+    #[serde(default)]
     pub request_hash: Option<[u8; 16]>,
 }
 
-impl std::fmt::Debug for ApiKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ApiKey").field("id", &self.id).field("role", &self.role).finish_non_exhaustive()
+impl Account {
+    /// Whether it may do anything at all.
+    #[must_use]
+    pub const fn is_active(&self) -> bool {
+        self.suspended_at.is_none()
     }
 }
 
@@ -190,114 +172,5 @@ impl Sender {
             Channel::Sms => Some(Limit::LONG_CODE),
             Channel::Email => None,
         })
-    }
-}
-
-/// An immutable picture of the directory. Readers hold one for the length of a decision.
-#[derive(Debug, Clone, Default)]
-pub struct Snapshot {
-    /// Counts publications: a stop holds once every shard confirmed a generation that has it.
-    pub generation: u64,
-    accounts: BTreeMap<AccountNo, Account>,
-    users: HashMap<UserId, User>,
-    keys: HashMap<ApiKeyId, ApiKey>,
-    key_by_hash: HashMap<[u8; 32], ApiKeyId>,
-    senders: HashMap<SenderId, Sender>,
-    sender_by_lane: BTreeMap<LaneNo, SenderId>,
-}
-
-impl Snapshot {
-    /// The account of a number.
-    #[must_use]
-    pub fn account(&self, no: AccountNo) -> Option<&Account> {
-        self.accounts.get(&no)
-    }
-
-    /// Every account, by number.
-    pub fn accounts(&self) -> impl Iterator<Item = &Account> {
-        self.accounts.values()
-    }
-
-    /// The user of an id.
-    #[must_use]
-    pub fn user(&self, id: UserId) -> Option<&User> {
-        self.users.get(&id)
-    }
-
-    /// The key of an id, revoked or not.
-    #[must_use]
-    pub fn api_key(&self, id: ApiKeyId) -> Option<&ApiKey> {
-        self.keys.get(&id)
-    }
-
-    /// The live key whose secret has this SHA-256.
-    #[must_use]
-    pub fn key_by_hash(&self, hash: &[u8; 32]) -> Option<&ApiKey> {
-        self.key_by_hash.get(hash).and_then(|id| self.keys.get(id)).filter(|key| key.revoked_at.is_none())
-    }
-
-    /// Every key of an account, oldest first.
-    #[must_use]
-    pub fn api_keys_of(&self, account: AccountNo) -> Vec<&ApiKey> {
-        let mut keys: Vec<_> = self.keys.values().filter(|key| key.account == account).collect();
-        keys.sort_by_key(|key| (key.created_at, key.id));
-        keys
-    }
-
-    /// The sender of an id.
-    #[must_use]
-    pub fn sender(&self, id: SenderId) -> Option<&Sender> {
-        self.senders.get(&id)
-    }
-
-    /// The sender behind a lane.
-    #[must_use]
-    pub fn sender_of_lane(&self, lane: LaneNo) -> Option<&Sender> {
-        self.sender_by_lane.get(&lane).and_then(|id| self.senders.get(id))
-    }
-
-    /// Every sender, by lane number.
-    pub fn senders(&self) -> impl Iterator<Item = &Sender> {
-        self.sender_by_lane.values().filter_map(|id| self.senders.get(id))
-    }
-
-    /// Every sender of an account, by lane number.
-    pub fn senders_of(&self, account: AccountNo) -> impl Iterator<Item = &Sender> {
-        self.senders().filter(move |sender| sender.account == account)
-    }
-
-    /// The account's default sender on a channel.
-    #[must_use]
-    pub fn default_sender(&self, account: AccountNo, channel: Channel) -> Option<&Sender> {
-        self.senders_of(account).find(|sender| sender.channel() == channel && sender.is_default)
-    }
-
-    /// Puts or replaces an account.
-    pub fn put_account(&mut self, account: Account) {
-        self.accounts.insert(account.no, account);
-    }
-
-    /// Puts or replaces a user.
-    pub fn put_user(&mut self, user: User) {
-        self.users.insert(user.id, user);
-    }
-
-    /// Puts or replaces a key.
-    pub fn put_api_key(&mut self, key: ApiKey) {
-        self.key_by_hash.insert(key.hash, key.id);
-        self.keys.insert(key.id, key);
-    }
-
-    /// Puts or replaces a sender.
-    pub fn put_sender(&mut self, sender: Sender) {
-        self.sender_by_lane.insert(sender.lane, sender.id);
-        self.senders.insert(sender.id, sender);
-    }
-
-    /// Removes a sender.
-    pub fn remove_sender(&mut self, id: SenderId) {
-        if let Some(sender) = self.senders.remove(&id) {
-            self.sender_by_lane.remove(&sender.lane);
-        }
     }
 }

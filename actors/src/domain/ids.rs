@@ -123,6 +123,12 @@ typed_id!(
 typed_id!(
     /// An API key (its public name, not its secret).
     ApiKeyId, "key");
+typed_id!(
+    /// A signed-in browser (its public name, not its secret).
+    SessionId, "session");
+typed_id!(
+    /// An entry of the audit trail.
+    AuditId, "audit");
 
 /// The unit of ownership, of commit and of Redis hash slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -2,6 +2,7 @@
 //! [`clock`] and [`source`] are where the rest of the engine gets those from.
 
 pub mod address;
+pub mod audit;
 pub mod backoff;
 pub mod clock;
 pub mod contact;
@@ -11,6 +12,7 @@ pub mod egress;
 pub mod ids;
 pub mod instant;
 pub mod message;
+pub mod password;
 pub mod permissions;
 pub mod plan;
 pub mod reason;
@@ -19,6 +21,7 @@ pub mod reply_address;
 pub mod schedule;
 pub mod segments;
 pub mod signatures;
+pub mod session;
 pub mod source;
 pub mod suppression;
 pub mod template;

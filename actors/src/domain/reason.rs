@@ -56,6 +56,10 @@ pub enum Reason {
     ReceiptSaid(String),
     /// A caller took their own last step back.
     Undone,
+    /// Its account is suspended.
+    AccountSuspended,
+    /// Its account was suspended and is not any more.
+    AccountResumed,
 }
 
 impl Reason {
@@ -86,6 +90,8 @@ impl Reason {
             Self::Suppressed(_) => "suppressed",
             Self::ReceiptSaid(_) => "receipt",
             Self::Undone => "undone",
+            Self::AccountSuspended => "account_suspended",
+            Self::AccountResumed => "account_resumed",
         }
     }
 
@@ -130,6 +136,10 @@ impl Reason {
             }
             Self::ReceiptSaid(code) => format!("a receipt of the provider said so ({code})"),
             Self::Undone => "its author took it back right away".into(),
+            Self::AccountSuspended => {
+                "the account is suspended: it goes on when an operator resumes the account".into()
+            }
+            Self::AccountResumed => "the account was resumed".into(),
         }
     }
 }

@@ -8,7 +8,7 @@ use rand::{RngCore, SeedableRng};
 use uuid::Uuid;
 
 use super::clock::UnixMs;
-use super::ids::{AccountId, ApiKeyId, ContactId, MessageId, Partition, SenderId, UserId};
+use super::ids::{AccountId, ApiKeyId, AuditId, ContactId, MessageId, Partition, SenderId, SessionId, UserId};
 
 /// A source of ids, random numbers and strictly increasing creation times.
 ///
@@ -117,6 +117,23 @@ impl IdSource {
     pub fn api_key(&self, now: UnixMs) -> ApiKeyId {
         ApiKeyId::from_uuid(self.uuid_v7(now))
     }
+
+    /// A new session's id.
+    #[must_use]
+    pub fn session(&self, now: UnixMs) -> SessionId {
+        SessionId::from_uuid(self.uuid_v7(now))
+    }
+
+    /// A new audit entry's id: greater than every earlier one of this process, so that the entries of one change
+    /// are listed in its order (RFC 9562 section 6.2, method 3).
+    #[must_use]
+    pub fn audit(&self, now: UnixMs) -> AuditId {
+        let us = self.created_us(now);
+        let mut random = [0; 10];
+        self.inner().rng.fill_bytes(&mut random);
+        [random[0], random[1]] = ((us % 1_000) as u16).to_be_bytes();
+        AuditId::from_uuid(uuid::Builder::from_unix_timestamp_millis(us / 1_000, &random).into_uuid())
+    }
 }
 
 #[cfg(test)]
@@ -129,6 +146,13 @@ mod tests {
         let first = ids.created_us(UnixMs(2_000));
         let second = ids.created_us(UnixMs(1_000));
         assert!(second > first);
+    }
+
+    #[test]
+    fn audit_entries_of_one_moment_are_in_order() {
+        let ids = IdSource::seeded(1);
+        let made: Vec<_> = (0..2_000).map(|_| ids.audit(UnixMs(1_800_000_000_000))).collect();
+        assert!(made.is_sorted_by(|a, b| a < b));
     }
 
     #[test]

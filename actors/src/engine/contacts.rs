@@ -187,8 +187,14 @@ impl Engine {
     /// Not found for a token that is none of ours or a contact that is gone; the store.
     pub async fn unsubscribe(&self, token: &str) -> EngineResult<Channel> {
         let who = self.node.unsubscribe.verify(token).map_err(|_| EngineError::NotFound)?;
-        let caller =
-            Caller { account: who.account, author: Author::System, role: Role::Admin, user: None, test: false };
+        let caller = Caller {
+            account: who.account,
+            author: Author::System,
+            role: Role::Admin,
+            user: None,
+            test: false,
+            origin: None,
+        };
         let denied = Some(Consent::Denied);
         let patch = match who.channel {
             Channel::Email => ProfilePatch { consent_email: denied, ..ProfilePatch::default() },

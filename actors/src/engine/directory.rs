@@ -1,8 +1,8 @@
-//! The directory through the engine: senders, API keys, the account.
+//! The directory through the engine: senders, API keys.
 
 use super::handle::Engine;
 use crate::directory::Bootstrap;
-use crate::domain::directory::{Account, ApiKey, Sender};
+use crate::domain::directory::{ApiKey, Sender};
 use crate::domain::ids::{ApiKeyId, SenderId};
 use crate::protocol::api::{Caller, Created, EngineResult, NewApiKey, NewSender, SenderPatch};
 
@@ -35,7 +35,7 @@ impl Engine {
         patch: SenderPatch,
         if_match: Option<u32>,
     ) -> EngineResult<Sender> {
-        self.directory.patch_sender(&self.node, Some(caller.account), id, &patch, if_match).await
+        self.directory.patch_sender(&self.node, caller, Some(caller.account), id, &patch, if_match).await
     }
 
     /// Removes a sender. What is scheduled from it is held when it is due.
@@ -43,7 +43,7 @@ impl Engine {
     /// # Errors
     /// Not found, the store.
     pub async fn delete_sender(&self, caller: &Caller, id: SenderId) -> EngineResult<()> {
-        self.directory.delete_sender(&self.node, caller.account, id).await
+        self.directory.delete_sender(&self.node, caller, id).await
     }
 
     /// Makes an API key; with its secret (`sw_…`), shown once: a replay has none.
@@ -62,22 +62,8 @@ impl Engine {
     /// Revokes an API key.
     ///
     /// # Errors
-    /// Not found, the store.
+    /// Not found, a key with more rights than the caller, the store.
     pub async fn revoke_api_key(&self, caller: &Caller, id: ApiKeyId) -> EngineResult<()> {
-        self.directory.revoke_api_key(&self.node, caller.account, id).await
-    }
-
-    /// Changes the caller's account.
-    ///
-    /// # Errors
-    /// A zone that does not exist, another version, the store.
-    pub async fn patch_account(
-        &self,
-        caller: &Caller,
-        name: Option<String>,
-        time_zone: Option<String>,
-        if_match: Option<u32>,
-    ) -> EngineResult<Account> {
-        self.directory.patch_account(&self.node, caller.account, name, time_zone, if_match).await
+        self.directory.revoke_api_key(&self.node, caller, id).await
     }
 }

@@ -62,11 +62,24 @@ impl Engine {
         page: &PageRequest,
         descending: bool,
     ) -> EngineResult<Page<Entry>> {
+        let partitions = self.node.partitions.iter().collect();
+        self.merged_over(partitions, index, start, to, page, descending).await
+    }
+
+    /// A page of an index, over these partitions.
+    pub(super) async fn merged_over(
+        &self,
+        partitions: Vec<Partition>,
+        index: Index,
+        start: Option<Entry>,
+        to: UnixMs,
+        page: &PageRequest,
+        descending: bool,
+    ) -> EngineResult<Page<Entry>> {
         let after = match &page.cursor {
             Some(text) => Some(cursor::decode(text)?.1),
             None => start,
         };
-        let partitions: Vec<Partition> = self.node.partitions.iter().collect();
         let query = |partition, after, limit| RangeQuery { partition, index, after, to, limit, descending };
         let first = if partitions.len() == 1 { page.limit + 1 } else { FIRST };
         let queries: Vec<_> = partitions.iter().map(|partition| query(*partition, after.clone(), first)).collect();

@@ -3,6 +3,8 @@
 //! Changes go to the contact's actor; reads go to the store, and so show only what is durable. What a lane
 //! knows of a waiting message is asked when it is read.
 
+mod accounts;
+mod audit;
 mod consent;
 mod contacts;
 mod conversations;
@@ -20,7 +22,7 @@ mod thread;
 
 pub use crate::directory::Bootstrap;
 pub use crate::protocol::settings::EngineSettings;
-pub use crate::protocol::{api, events, operations, settings};
+pub use crate::protocol::{api, events, operations, people, settings};
 pub use handle::Engine;
 pub use receiving::own_message_id;
 pub use start::{EngineStart, StartError, Threads, Transports};

@@ -106,13 +106,13 @@ impl Engine {
     /// Not found, the store.
     pub async fn set_lane(
         &self,
-        _caller: &Caller,
+        caller: &Caller,
         sender: SenderId,
         paused: Option<bool>,
         limit: Option<Option<Limit>>,
     ) -> EngineResult<Sender> {
         let patch = SenderPatch { paused, limit, ..SenderPatch::default() };
-        self.directory.patch_sender(&self.node, None, sender, &patch, None).await
+        self.directory.patch_sender(&self.node, caller, None, sender, &patch, None).await
     }
 
     /// Messages that were given up, over all accounts, oldest first within each account.

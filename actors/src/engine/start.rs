@@ -135,6 +135,8 @@ impl Engine {
         pools.spawn(watch(Arc::clone(&node), followed));
         let (keeper, kept) = (Arc::clone(&node), Arc::clone(&directory));
         pools.spawn(async move { kept.keep_lease(&keeper).await });
+        let (tender, tended) = (Arc::clone(&node), Arc::clone(&directory));
+        pools.spawn(async move { tended.tend(&tender).await });
         Ok(Self { node, directory, arbiters: Arc::new(arbiters) })
     }
 }

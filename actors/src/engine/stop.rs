@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use super::handle::Engine;
+use crate::directory::upkeep::Uses;
 use crate::partition::ReleasePartition;
 use crate::sender::pool::{DescribePool, SetDraining};
 use crate::wheel::actor::StopWheel;
@@ -35,6 +36,9 @@ impl Engine {
         };
         let partitions = routes.shards.iter().flat_map(|shard| &shard.partitions);
         join_all(partitions.map(|(_, partition)| partition.send(ReleasePartition))).await;
+        if let Err(error) = self.directory.write_uses(node, Uses::All).await {
+            tracing::warn!(%error, "the last uses of keys and sessions were not written");
+        }
         self.directory.release().await;
         if let Err(error) = node.store.close().await {
             tracing::error!(%error, "the store did not close cleanly");

@@ -25,6 +25,8 @@ pub enum Requester {
     Contact(Addr<ContactActor>),
     /// The shard's parking.
     Parking(Partition, Addr<Parking>),
+    /// Nobody: what a sweep removes it will not look for again.
+    Nobody,
 }
 
 /// Make this durable.
@@ -214,6 +216,7 @@ impl Handler<BatchDone> for Journal {
                     match requester {
                         Requester::Contact(contact) => contact.do_send(Committed),
                         Requester::Parking(partition, parking) => parking.do_send(Parked(partition)),
+                        Requester::Nobody => {}
                     }
                 }
                 self.flush(partition, ctx);

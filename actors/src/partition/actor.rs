@@ -210,9 +210,9 @@ impl PartitionActor {
         if !matches!(self.phase, Phase::Serving(_)) || std::mem::replace(&mut self.is_sweeping, true) {
             return;
         }
-        let (node, partition, actor) = (Arc::clone(&self.node), self.partition, ctx.address());
+        let (node, partition, epoch, actor) = (Arc::clone(&self.node), self.partition, self.epoch, ctx.address());
         actix::spawn(async move {
-            if let Err(error) = sweep(&node, partition).await {
+            if let Err(error) = sweep(&node, partition, epoch).await {
                 tracing::warn!(%partition, %error, "the sweep stopped early and is taken up again later");
             }
             actor.do_send(SweepDone);

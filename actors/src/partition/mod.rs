@@ -3,4 +3,6 @@
 mod actor;
 mod sweep;
 
+pub(crate) use sweep::resume_held;
+
 pub use actor::{BeginPartition, CommitFailed, DescribePartition, PartitionActor, ReleasePartition};

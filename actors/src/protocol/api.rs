@@ -1,11 +1,13 @@
 //! What callers of the engine say and hear: requests already parsed into domain types, answers, refusals.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::domain::address::{Address, Channel};
+use crate::domain::audit::Stamp;
 use crate::domain::clock::UnixMs;
 use crate::domain::contact::{Contact, Profile};
 use crate::domain::conversation::ThreadItem;
@@ -29,6 +31,16 @@ pub struct Caller {
     pub user: Option<UserId>,
     /// Whether their messages go to the outbox, whatever the transport.
     pub test: bool,
+    /// Where the request came from, if that is known.
+    pub origin: Option<IpAddr>,
+}
+
+impl Caller {
+    /// Who, when and from where, for the audit trail.
+    #[must_use]
+    pub const fn stamp(&self, now: UnixMs) -> Stamp {
+        Stamp { who: self.author, from: self.origin, at: now }
+    }
 }
 
 /// A field of a request that was refused.
@@ -80,6 +92,16 @@ pub enum EngineError {
         /// The version it has.
         current: u32,
     },
+    /// Too often; try again later.
+    #[error("{detail}")]
+    Throttled {
+        /// Stable code.
+        code: &'static str,
+        /// What was done too often.
+        detail: String,
+        /// When it makes sense to try again.
+        retry_after: Duration,
+    },
     /// Too much at once; try again shortly.
     #[error("the node has as much work as it can take, try again shortly")]
     Overloaded,
@@ -104,6 +126,7 @@ impl EngineError {
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
+            Self::Throttled { retry_after, .. } => Some(*retry_after),
             Self::Overloaded | Self::Unavailable => Some(Duration::from_secs(1)),
             Self::OutOfSpace => Some(Duration::from_secs(10)),
             Self::Stopping => Some(Duration::from_secs(5)),

@@ -8,5 +8,6 @@
 pub mod api;
 pub mod events;
 pub mod operations;
+pub mod people;
 pub mod settings;
 pub mod suppressions;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::address::Channel;
-use crate::domain::directory::Limit;
+use crate::domain::directory::{Limit, SessionTerms};
 use crate::store::NodeId;
 
 /// What to do with a message of which nobody knows whether its provider took it.
@@ -55,6 +55,10 @@ pub struct EngineSettings {
     pub permit_ttl: Duration,
     /// Settled messages leave after this long.
     pub retention: Duration,
+    /// Entries of the audit trail leave after this long.
+    pub audit_retention: Duration,
+    /// How long sessions last.
+    pub sessions: SessionTerms,
     /// How often each partition is swept for what is past its retention.
     pub sweep_every: Duration,
     /// Events kept per account for listeners that resume.
@@ -90,6 +94,11 @@ impl EngineSettings {
             lanes_total_bound: 500_000,
             permit_ttl: Duration::from_millis(250),
             retention: Duration::from_secs(90 * 86_400),
+            audit_retention: Duration::from_secs(365 * 86_400),
+            sessions: SessionTerms {
+                idle: Duration::from_secs(14 * 86_400),
+                lifetime: Duration::from_secs(90 * 86_400),
+            },
             sweep_every: Duration::from_secs(600),
             event_ring: 10_000,
             email: DeliverySettings {

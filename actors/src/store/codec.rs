@@ -10,9 +10,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::contract::{Head, StoreError};
+use crate::domain::audit::AuditEntry;
 use crate::domain::contact::Contact;
 use crate::domain::conversation::ThreadItem;
-use crate::domain::directory::{Account, ApiKey, Sender, User};
+use crate::domain::directory::{Account, ApiKey, Sender, Session, User};
 use crate::domain::ids::Partition;
 use crate::domain::message::{Content, Message};
 use crate::domain::suppression::Suppression;
@@ -21,17 +22,21 @@ use crate::domain::suppression::Suppression;
 pub trait Record: Serialize + DeserializeOwned {
     /// What error texts call it.
     const NAME: &'static str;
-    /// The version of its format that this program writes, and the only one it reads.
+    /// The version of its format that this program writes.
     const VERSION: u8 = 1;
+    /// The oldest version that it reads: since then fields were only added at the end, each with a default.
+    const OLDEST: u8 = Self::VERSION;
     /// Bytes that an ordinary one takes, to save the buffer's growing.
     const TYPICAL_BYTES: usize = 256;
 }
 
 macro_rules! records {
-    ($($type:ty: $name:literal, $bytes:literal;)*) => {
+    ($($type:ty: $name:literal, $bytes:literal $(, version $version:literal since $oldest:literal)?;)*) => {
         $(impl Record for $type {
             const NAME: &'static str = $name;
             const TYPICAL_BYTES: usize = $bytes;
+            $(const VERSION: u8 = $version;
+            const OLDEST: u8 = $oldest;)?
         })*
     };
 }
@@ -39,12 +44,14 @@ records! {
     Contact: "contact", 384;
     Message: "message", 512;
     Content: "content", 2048;
-    Account: "account", 256;
-    User: "user", 256;
-    ApiKey: "api key", 192;
+    Account: "account", 256, version 2 since 1;
+    User: "user", 256, version 2 since 1;
+    ApiKey: "api key", 192, version 2 since 1;
     Sender: "sender", 256;
     ThreadItem: "thread item", 512;
     Suppression: "suppression", 128;
+    Session: "session", 256;
+    AuditEntry: "audit entry", 192;
 }
 
 /// Why bytes are not a record.
@@ -95,7 +102,7 @@ pub fn encode<T: Record>(record: &T) -> Bytes {
 pub fn decode<T: Record>(bytes: &[u8]) -> Result<T, CodecError> {
     let malformed = || CodecError::Malformed { record: T::NAME, len: bytes.len() };
     let (version, body) = bytes.split_first().ok_or_else(malformed)?;
-    if *version != T::VERSION {
+    if !(T::OLDEST..=T::VERSION).contains(version) {
         return Err(CodecError::Version { record: T::NAME, found: *version, known: T::VERSION });
     }
     let mut rest = body;

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use super::*;
 use crate::domain::address::{Address, Channel, EmailAddress, Mailbox, PhoneNumber};
+use crate::domain::audit::{AuditAction, Stamp};
 use crate::domain::clock::UnixMs;
 use crate::domain::contact::{Consent, ConsentByChannel, ContactEmail, ContactPhone, LastUsed, Life, Profile};
 use crate::domain::conversation::{Conversation, EmailThread, Inbound, ItemKind};
 use crate::domain::directory::{Limit, Role, SenderAddress};
 use crate::domain::ids::{
-    AccountId, AccountNo, ApiKeyId, BootId, CampaignNo, ContactId, LaneNo, MessageId, SenderId, UserId,
+    AccountId, AccountNo, ApiKeyId, AuditId, BootId, CampaignNo, ContactId, LaneNo, MessageId, SenderId, SessionId,
+    UserId,
 };
 use crate::domain::message::{
     Attachment, Attempt, AttemptOutcome, Author, Claim, Class, HistoryEntry, MessageThread, ReplyChoice, State,
@@ -189,6 +191,8 @@ fn account() -> Account {
         twilio_sid: "AC0123456789abcdef0123456789abcdef".into(),
         created_at: UnixMs(1),
         updated_at: UnixMs(2),
+        suspended_at: Some(UnixMs(3)),
+        request_hash: Some([2; 16]),
     }
 }
 
@@ -200,6 +204,10 @@ fn user() -> User {
         password_hash: "$argon2id$".into(),
         role: Role::Admin,
         created_at: UnixMs(1),
+        name: Some("Ada".into()),
+        version: 2,
+        changed_at: Some(UnixMs(2)),
+        request_hash: Some([3; 16]),
     }
 }
 
@@ -214,7 +222,27 @@ fn api_key() -> ApiKey {
         created_at: UnixMs(1),
         revoked_at: Some(UnixMs(2)),
         request_hash: None,
+        last_used_at: Some(UnixMs(3)),
     }
+}
+
+fn session() -> Session {
+    Session {
+        id: SessionId::from_bytes([7; 16]),
+        user: UserId::from_bytes([4; 16]),
+        hash: [8; 32],
+        created_at: UnixMs(1),
+        last_used_at: UnixMs(2),
+        from: Some([192, 0, 2, 1].into()),
+        user_agent: Some("Firefox".into()),
+    }
+}
+
+fn audit_entry() -> AuditEntry {
+    let stamp =
+        Stamp { who: Author::User(UserId::from_bytes([4; 16])), from: Some([192, 0, 2, 1].into()), at: UnixMs(1) };
+    let (id, subject) = (AuditId::from_bytes([9; 16]), SenderId::from_bytes([5; 16]));
+    AuditEntry::new(id, stamp, AccountNo(1), AuditAction::SenderUpdated, subject, &["label"])
 }
 
 fn sender() -> Sender {
@@ -236,11 +264,14 @@ fn sender() -> Sender {
     }
 }
 
+/// The bytes that stand in the file under a name.
+fn golden(name: &str) -> &'static str {
+    let mut lines = include_str!("codec_golden.txt").lines();
+    lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).unwrap_or_default()
+}
+
 fn check<T: Record + PartialEq + std::fmt::Debug>(record: &T) {
-    let golden = include_str!("codec_golden.txt")
-        .lines()
-        .find_map(|line| line.strip_prefix(T::NAME)?.strip_prefix(": "))
-        .unwrap_or_default();
+    let golden = golden(T::NAME);
     let bytes = encode(record);
     assert_eq!(hex::encode(&bytes), golden, "the format of {} changed: raise its version", T::NAME);
     assert_eq!(decode::<T>(&bytes).as_ref(), Ok(record));
@@ -289,6 +320,26 @@ fn an_api_key_keeps_its_format() {
 #[test]
 fn a_sender_keeps_its_format() {
     check(&sender());
+}
+
+#[test]
+fn a_session_keeps_its_format() {
+    check(&session());
+}
+
+#[test]
+fn an_audit_entry_keeps_its_format() {
+    check(&audit_entry());
+}
+
+#[test]
+fn what_the_first_format_did_not_have_is_read_as_its_default() {
+    let old = |name| hex::decode(golden(name)).unwrap();
+    let read = decode(&old("account, version 1"));
+    assert_eq!(read, Ok(Account { suspended_at: None, request_hash: None, ..account() }));
+    let read = decode(&old("user, version 1"));
+    assert_eq!(read, Ok(User { name: None, version: 1, changed_at: None, request_hash: None, ..user() }));
+    assert_eq!(decode(&old("api key, version 1")), Ok(ApiKey { last_used_at: None, ..api_key() }));
 }
 
 #[test]

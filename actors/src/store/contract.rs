@@ -34,12 +34,15 @@ pub enum Table {
     Blob = 3,
     /// Key: account number and external id. Value: contact id. For external ids that were set later.
     Alias = 4,
-    /// Key: a kind byte and an id. Value: `Account`, `User`, `ApiKey` or `Sender`. In the directory partition.
+    /// Key: a kind byte and an id. Value: `Account`, `User`, `ApiKey`, `Sender` or `Session`. In the directory
+    /// partition.
     Directory = 5,
     /// Key: item id. Value: `ThreadItem`.
     Item = 10,
     /// Key: account number and the address' digest. Value: `Suppression`.
     Suppression = 11,
+    /// Key: audit id. Value: `AuditEntry`. In the partition of what was changed.
+    Audit = 6,
 }
 
 /// A record's key within its table and partition.
@@ -72,6 +75,8 @@ pub enum Index {
     Search(AccountNo),
     /// Every directory record. Score 0. Member: kind byte and id, as in `Table::Directory`'s keys.
     Directory,
+    /// An account's audit trail, in each partition and the directory's. Score: time. Member: audit id, partition.
+    Audit(AccountNo),
 }
 
 /// An index entry's score: milliseconds, or 0. Exact in Redis's doubles (below 2^53).
@@ -139,6 +144,8 @@ pub enum Counter {
     Contacts = 2,
     /// Lane numbers given out (in the directory partition).
     Lanes = 3,
+    /// Account numbers given out (in the directory partition).
+    Accounts = 4,
 }
 
 /// A batch: all of it is applied, or none.

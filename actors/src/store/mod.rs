@@ -4,6 +4,7 @@
 //! is the one way in which records become bytes; [`open`](open()) chooses the backend by a [`StoreUrl`].
 //! A third backend in memory, with injectable faults, drives the seeded simulation.
 
+pub mod audit;
 pub mod codec;
 pub mod contract;
 pub mod embedded;

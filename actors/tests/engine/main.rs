@@ -7,4 +7,6 @@ mod deletion;
 mod delivery;
 mod editing;
 mod slow_commits;
+mod people;
+mod sessions;
 mod support;

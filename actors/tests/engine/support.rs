@@ -115,7 +115,12 @@ pub(crate) fn settings() -> EngineSettings {
 impl Node {
     /// Starts an engine on a folder, with an account on the first start.
     pub(crate) async fn start(folder: &std::path::Path, settings: EngineSettings) -> Self {
-        Self::start_on(folder, settings, |store| store).await
+        Self::start_with(folder, settings, Arc::new(SystemClock), |store| store).await
+    }
+
+    /// The same by another clock.
+    pub(crate) async fn start_at(folder: &std::path::Path, settings: EngineSettings, clock: Arc<dyn Clock>) -> Self {
+        Self::start_with(folder, settings, clock, |store| store).await
     }
 
     /// The same, with something between the engine and its store.
@@ -124,7 +129,15 @@ impl Node {
         settings: EngineSettings,
         between: impl FnOnce(SharedStore) -> SharedStore,
     ) -> Self {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        Self::start_with(folder, settings, Arc::new(SystemClock), between).await
+    }
+
+    async fn start_with(
+        folder: &std::path::Path,
+        settings: EngineSettings,
+        clock: Arc<dyn Clock>,
+        between: impl FnOnce(SharedStore) -> SharedStore,
+    ) -> Self {
         let ids = IdSource::from_os();
         let store_settings = StoreSettings::new(PartitionCount::new(16).unwrap(), Arc::clone(&clock), ids.clone());
         let url = StoreUrl::Embedded(folder.to_owned());
@@ -145,8 +158,14 @@ impl Node {
             .await
             .unwrap();
         until("the node is ready", async || engine.readiness() == Readiness::Ready).await;
-        let caller =
-            Caller { account: AccountNo(1), author: Author::System, role: Role::Admin, user: None, test: false };
+        let caller = Caller {
+            account: AccountNo(1),
+            author: Author::System,
+            role: Role::Admin,
+            user: None,
+            test: false,
+            origin: None,
+        };
         Self { engine, email, sms, caller }
     }
 

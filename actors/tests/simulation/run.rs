@@ -77,6 +77,8 @@ async fn found(store: &MemoryStore, ids: &IdSource, now: UnixMs) {
         twilio_sid: "AC0".into(),
         created_at: now,
         updated_at: now,
+        suspended_at: None,
+        request_hash: None,
     };
     let key = DirectoryKey::Account(ACCOUNT);
     let mutations = vec![

@@ -26,7 +26,7 @@ use crate::world::{Process, World};
 pub const ACCOUNT: AccountNo = AccountNo(1);
 
 pub const CALLER: Caller =
-    Caller { account: ACCOUNT, author: Author::System, role: Role::Admin, user: None, test: false };
+    Caller { account: ACCOUNT, author: Author::System, role: Role::Admin, user: None, test: false, origin: None };
 
 /// Whoever calls one process.
 #[derive(Clone)]

@@ -1,20 +1,24 @@
 //! The sample account: whom it writes to, from what, and when. Numbers and domains are reserved for fiction.
 //!
-//! Senders and contacts are made under fixed keys, so that a demo on a kept folder finds them again.
+//! Users, senders and contacts are made under fixed keys, so that a demo on a kept folder finds them again.
 
 use std::time::Duration;
 
+use secrecy::{ExposeSecret, SecretString};
+
 use sendwheel_actors::domain::address::{Address, Channel, EmailAddress, Mailbox, PhoneNumber};
 use sendwheel_actors::domain::contact::{ContactEmail, ContactPhone, Profile};
-use sendwheel_actors::domain::directory::{Limit, SenderAddress};
+use sendwheel_actors::domain::directory::{Limit, Role, SenderAddress};
 use sendwheel_actors::domain::ids::{ContactId, MessageId};
 use sendwheel_actors::domain::message::Content;
+use sendwheel_actors::domain::password::Password;
 use sendwheel_actors::domain::schedule::{FoldPolicy, GapPolicy, IfLate, QuietHoursPolicy};
 use sendwheel_actors::engine::Engine;
 use sendwheel_actors::engine::api::{
     Caller, CancelOutcome, EngineError, EngineResult, Idempotency, NewContact, NewIntent, NewMessage, NewSender,
-    ZoneChoice,
+    SenderPatch, ZoneChoice,
 };
+use sendwheel_actors::engine::people::NewUser;
 
 struct Person {
     key: &'static str,
@@ -56,6 +60,32 @@ const PEOPLE: [Person; 5] = [
     },
 ];
 
+/// Somebody who may sign in, besides the operator.
+pub(super) struct SampleUser {
+    /// What they are, as it is told.
+    pub(super) title: &'static str,
+    /// Their sign-in.
+    pub(super) email: &'static str,
+    /// What is special about them.
+    pub(super) note: &'static str,
+    name: &'static str,
+    role: Role,
+}
+
+/// Who may sign in.
+pub(super) const USERS: [SampleUser; 2] = [
+    SampleUser { title: "Admin", email: "alex@demo.example", note: "", name: "Alex Rivera", role: Role::Admin },
+    SampleUser {
+        title: "User",
+        email: "sam@demo.example",
+        note: ", whose number is +12125550101",
+        name: "Sam Lee",
+        role: Role::User,
+    },
+];
+/// Whose number it is, by their place in [`USERS`].
+const OWNER: usize = 1;
+
 /// A message of the sample, as it is told.
 #[derive(Debug)]
 pub(super) struct Planned {
@@ -81,11 +111,28 @@ fn invalid(error: impl std::fmt::Display) -> EngineError {
     EngineError::field("", "sample", error.to_string())
 }
 
+/// Makes the users that are not there yet.
+pub(super) async fn users(engine: &Engine, caller: &Caller, passwords: &[SecretString]) -> EngineResult<()> {
+    for (user, password) in USERS.iter().zip(passwords) {
+        let new = NewUser {
+            email: EmailAddress::parse(user.email).map_err(invalid)?,
+            name: Some(user.name.into()),
+            role: user.role,
+            password: Password::parse(password.expose_secret()).map_err(invalid)?,
+            idempotency: Some(under_key(user.email)),
+        };
+        let _ = engine.create_user(caller, new).await?;
+    }
+    Ok(())
+}
+
 /// Makes the senders and contacts that are not there yet; the contacts by name.
 pub(super) async fn people(engine: &Engine, caller: &Caller) -> EngineResult<Vec<(&'static str, ContactId)>> {
     let fast = Limit { rate: 10, per: Duration::from_secs(1), burst: 10 };
     let phone = |text| PhoneNumber::parse(text).map(SenderAddress::Phone).map_err(invalid);
     let email = |text| Mailbox::parse(text).map(SenderAddress::Email).map_err(invalid);
+    let owner = EmailAddress::parse(USERS[OWNER].email).map_err(invalid)?;
+    let owner = engine.directory().user_by_email(&owner).map(|user| user.id);
     for (key, address, label, is_default, limit) in [
         ("number-1", phone("+12125550100")?, "Front desk", true, None),
         ("number-2", phone("+12125550101")?, "Reminders", false, Some(fast)),
@@ -101,7 +148,11 @@ pub(super) async fn people(engine: &Engine, caller: &Caller) -> EngineResult<Vec
             country: None,
             idempotency: Some(under_key(key)),
         };
-        let _ = engine.create_sender(caller, new).await?;
+        let sender = engine.create_sender(caller, new).await?.into_inner();
+        if key == "number-2" && sender.assigned_user.is_none() {
+            let patch = SenderPatch { assigned_user: Some(owner), ..SenderPatch::default() };
+            engine.patch_sender(caller, sender.id, patch, None).await?;
+        }
     }
     let mut people = Vec::new();
     for person in &PEOPLE {

@@ -191,6 +191,9 @@ fn last_check<'a>(known: &Known<'_>, contact: &Contact, message: &Message, aroun
     if message.is_cancel_requested {
         return Check::Stop(State::Canceled, Reason::CanceledByCaller);
     }
+    if !around.directory.is_active(message.account) {
+        return Check::Stop(State::Held, Reason::AccountSuspended);
+    }
     // The wall clock was set back since the wheel let it go.
     if message.due_at > around.now {
         return Check::NotYet;

@@ -8,6 +8,7 @@
 //! | a receipt ([`receipt`]) | `submitted → delivered`, `undelivered`, `bounced`; proves an uncertain hand-over |
 //! | what the contact does ([`receive`], [`consent`]) | pending `→ canceled`, by a [`sweep`] |
 //! | a deletion ([`cleanup`]) | out of being |
+//! | its account's resumption ([`resumed`]) | `held → scheduled`, `expired` |
 //!
 //! Nothing here does I/O: what a command needs to know is asked for with [`needs()`] and read first.
 
@@ -20,6 +21,7 @@ mod needs;
 mod profile;
 mod receipt;
 mod receive;
+mod resumed;
 mod schedule;
 mod sweep;
 mod threads;
@@ -54,6 +56,7 @@ pub fn decide(known: &Known<'_>, command: ContactCommand, around: &Surroundings<
         C::Edit(caller, id, edit, if_match) => change::edit(known, &caller, id, *edit, if_match, around),
         C::SendNow(caller, id) => change::send_now(known, &caller, id, around),
         C::Resolve(caller, id, how) => change::resolve(known, &caller, id, how, around),
+        C::ResumeHeld(id) => resumed::resume_held(known, id, around),
         C::Permit(permit) => deliver::permit(known, &permit, around),
         C::Finished(finished) => deliver::finished(known, *finished, around),
         C::Cleanup(ticket) => cleanup::step(known, &ticket, around),

@@ -63,9 +63,12 @@ pub fn needs(command: &ContactCommand, known: &Known<'_>) -> Needs {
             message(new.id);
             new.requeue_of.into_iter().for_each(message);
         }
-        C::Cancel(_, id) | C::SendNow(_, id) | C::Resolve(_, id, _) | C::Restore(_, id) | C::Receipt(id, _) => {
-            message(*id);
-        }
+        C::Cancel(_, id)
+        | C::SendNow(_, id)
+        | C::Resolve(_, id, _)
+        | C::Restore(_, id)
+        | C::Receipt(id, _)
+        | C::ResumeHeld(id) => message(*id),
         C::Edit(_, id, ..) => {
             message(*id);
             content_of(&mut out, known, *id);

@@ -49,6 +49,8 @@ fn context_with(attributes: &[(&str, &str)]) -> TemplateContext {
         twilio_sid: String::new(),
         created_at: UnixMs(0),
         updated_at: UnixMs(0),
+        suspended_at: None,
+        request_hash: None,
     };
     TemplateContext::new(&profile, &sender, &account)
 }

@@ -94,6 +94,7 @@ pub(super) fn push_index<A: smallvec::Array<Item = u8>>(buf: &mut SmallVec<A>, i
         Index::Search(account) => push_account(buf, b's', account.0),
         Index::Suppressions(account) => push_account(buf, b'u', account.0),
         Index::Directory => buf.push(b'D'),
+        Index::Audit(account) => push_account(buf, b'A', account.0),
     }
 }
 
@@ -212,6 +213,7 @@ mod tests {
             Index::Inbox(account),
             Index::Search(account),
             Index::Directory,
+            Index::Audit(account),
         ];
         for a in indexes {
             for b in indexes {

@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use super::super::contract::{Entry, Member};
 use crate::domain::clock::UnixMs;
-use crate::domain::ids::{ContactId, LaneNo, MessageId};
+use crate::domain::ids::{AuditId, ContactId, LaneNo, MessageId, Partition};
 use crate::domain::message::{Class, StateName};
 
 /// An index member that this version cannot read.
@@ -251,6 +251,38 @@ impl WaitingScope {
     }
 }
 
+/// A member of `Audit`: where the entry is, since one list is merged over all partitions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AuditMember {
+    /// The entry.
+    pub entry: AuditId,
+    /// The partition that has it.
+    pub partition: Partition,
+}
+
+impl AuditMember {
+    /// Its bytes.
+    #[must_use]
+    pub fn encode(self) -> Member {
+        let mut member = Member::from_slice(self.entry.as_bytes());
+        member.extend_from_slice(&self.partition.0.to_be_bytes());
+        member
+    }
+
+    /// From its bytes.
+    ///
+    /// # Errors
+    /// Not eighteen bytes.
+    pub fn decode(bytes: &[u8]) -> Result<Self, KeyError> {
+        match (id_at(bytes, 0), bytes.get(16..)) {
+            (Some(entry), Some(&[high, low])) => {
+                Ok(Self { entry: AuditId::from_bytes(entry), partition: Partition(u16::from_be_bytes([high, low])) })
+            }
+            _ => Err(KeyError::new("audit", bytes)),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -271,7 +303,10 @@ mod tests {
         assert_eq!(HeldMember::decode(&held.encode()), Ok(held));
         let scope = WaitingScope { lane: LaneNo(70_000), class: Class::Campaign };
         assert_eq!(WaitingScope::decode(&scope.encode()), Ok(scope));
-        for short in [&[][..], &[1; 15], &[1; 18], &[1; 33]] {
+        let audit = AuditMember { entry: AuditId::from_bytes([4; 16]), partition: Partition::DIRECTORY };
+        assert_eq!(AuditMember::decode(&audit.encode()), Ok(audit));
+        for short in [&[][..], &[1; 15], &[1; 19], &[1; 33]] {
+            assert!(AuditMember::decode(short).is_err());
             assert!(message_of_member(short).is_err());
             assert!(contact_of_member(short).is_err());
             assert!(HeldMember::decode(short).is_err());

@@ -11,11 +11,11 @@ use sha2::{Digest, Sha256};
 
 use super::contract::Key;
 use crate::domain::address::Address;
-use crate::domain::ids::{AccountNo, ApiKeyId, ContactId, MessageId, SenderId, UserId};
+use crate::domain::ids::{AccountNo, ApiKeyId, AuditId, ContactId, MessageId, SenderId, SessionId, UserId};
 use crate::domain::message::BlobKey;
 
 pub use members::{
-    AttentionMember, HeldMember, KeyError, SearchMember, TimelineMember, WaitingScope, contact_member,
+    AttentionMember, AuditMember, HeldMember, KeyError, SearchMember, TimelineMember, WaitingScope, contact_member,
     contact_of_member, message_member, message_of_member, search_start,
 };
 
@@ -78,6 +78,12 @@ pub fn alias(account: AccountNo, external_id: &str) -> Key {
     key
 }
 
+/// The key of an audit entry, in `Table::Audit`.
+#[must_use]
+pub fn audit(id: AuditId) -> Key {
+    Key::from_slice(id.as_bytes())
+}
+
 /// The key of the installation's secret (32 random bytes) in `Table::Directory`; not listed in `Index::Directory`.
 #[must_use]
 pub fn installation_secret() -> Key {
@@ -95,6 +101,8 @@ pub enum DirectoryKey {
     ApiKey(ApiKeyId),
     /// A sender.
     Sender(SenderId),
+    /// A session.
+    Session(SessionId),
 }
 
 impl DirectoryKey {
@@ -106,6 +114,7 @@ impl DirectoryKey {
             Self::User(id) => (2, id.as_bytes()),
             Self::ApiKey(id) => (3, id.as_bytes()),
             Self::Sender(id) => (4, id.as_bytes()),
+            Self::Session(id) => (5, id.as_bytes()),
         };
         let mut key = Key::new();
         key.push(kind);
@@ -135,6 +144,7 @@ impl DirectoryKey {
             2 => Ok(Self::User(UserId::from_bytes(id))),
             3 => Ok(Self::ApiKey(ApiKeyId::from_bytes(id))),
             4 => Ok(Self::Sender(SenderId::from_bytes(id))),
+            5 => Ok(Self::Session(SessionId::from_bytes(id))),
             _ => Err(error()),
         }
     }
@@ -163,6 +173,7 @@ mod tests {
             DirectoryKey::User(UserId::from_bytes([1; 16])),
             DirectoryKey::ApiKey(ApiKeyId::from_bytes([1; 16])),
             DirectoryKey::Sender(SenderId::from_bytes([1; 16])),
+            DirectoryKey::Session(SessionId::from_bytes([1; 16])),
         ] {
             assert_eq!(DirectoryKey::from_member(&key.member()), Ok(key));
         }

@@ -76,6 +76,7 @@ pub(crate) fn record(partition: Partition, table: Table, key: &[u8]) -> RedisKey
         Table::Directory => b'd',
         Table::Item => b'i',
         Table::Suppression => b's',
+        Table::Audit => b'A',
     });
     out.extend_from_slice(key);
     out

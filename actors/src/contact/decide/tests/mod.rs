@@ -18,4 +18,5 @@ mod receipts;
 mod receiving;
 mod scheduling;
 mod threading;
+mod suspended;
 mod world;

@@ -25,7 +25,7 @@ pub(super) const BOB: UserId = UserId::from_bytes([9; 16]);
 
 pub(super) fn caller() -> Caller {
     let author = Author::ApiKey(ApiKeyId::from_bytes([6; 16]));
-    Caller { account: ACCOUNT, author, role: Role::Admin, user: None, test: false }
+    Caller { account: ACCOUNT, author, role: Role::Admin, user: None, test: false, origin: None }
 }
 
 pub(super) fn user(id: UserId) -> Caller {
@@ -77,11 +77,22 @@ pub(super) fn directory(users: &[UserId]) -> Snapshot {
         twilio_sid: String::new(),
         created_at: NOW,
         updated_at: NOW,
+        suspended_at: None,
+        request_hash: None,
     });
     for id in users.iter().copied() {
-        let email = EmailAddress::parse("user@example.net").unwrap();
-        let password_hash = String::new();
-        directory.put_user(User { id, account: ACCOUNT, email, password_hash, role: Role::User, created_at: NOW });
+        directory.put_user(User {
+            id,
+            account: ACCOUNT,
+            email: EmailAddress::parse(&format!("{id}@example.net")).unwrap(),
+            password_hash: String::new(),
+            role: Role::User,
+            created_at: NOW,
+            name: None,
+            version: 1,
+            changed_at: None,
+            request_hash: None,
+        });
     }
     directory.put_sender(sender(SMS, 1, phone("+12125550101")));
     directory.put_sender(sender(EMAIL, 2, SenderAddress::Email(Mailbox::parse("Acme <hi@example.com>").unwrap())));

@@ -1,0 +1,116 @@
+//! What callers say and hear about accounts, users and sessions.
+
+use std::net::IpAddr;
+
+use secrecy::SecretString;
+
+use super::api::Idempotency;
+use crate::domain::address::EmailAddress;
+use crate::domain::directory::{Account, ApiKey, Role, Session, User};
+use crate::domain::password::Password;
+use crate::domain::session::SessionToken;
+
+/// A new account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewAccount {
+    /// Shown name.
+    pub name: String,
+    /// IANA zone name; checked when the account is made.
+    pub time_zone: String,
+    /// Whether an API key with the role admin is made with it.
+    pub with_api_key: bool,
+    /// The caller's key for this request.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// An account that was made, with its first key if one was wanted.
+#[derive(Debug, Clone)]
+pub struct MadeAccount {
+    /// The account.
+    pub account: Account,
+    /// Its first key and that key's secret, told once.
+    pub api_key: Option<(ApiKey, SecretString)>,
+}
+
+/// Changes to an account; `None` leaves a field as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AccountPatch {
+    /// Shown name.
+    pub name: Option<String>,
+    /// IANA zone name.
+    pub time_zone: Option<String>,
+    /// Suspends or resumes it.
+    pub suspended: Option<bool>,
+}
+
+/// A new user.
+#[derive(Debug, Clone)]
+pub struct NewUser {
+    /// Sign-in name.
+    pub email: EmailAddress,
+    /// What people call them.
+    pub name: Option<String>,
+    /// What they may do; at most what the caller may.
+    pub role: Role,
+    /// What they sign in with.
+    pub password: Password,
+    /// The caller's key for this request.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// Changes to a user; `None` leaves a field as it is.
+#[derive(Debug, Clone, Default)]
+pub struct UserPatch {
+    /// Sign-in name.
+    pub email: Option<EmailAddress>,
+    /// What people call them.
+    pub name: Option<Option<String>>,
+    /// What they may do.
+    pub role: Option<Role>,
+    /// Another password; it ends the user's other sessions.
+    pub password: Option<Password>,
+    /// The password until now: needed by whoever changes their own.
+    pub current_password: Option<SecretString>,
+}
+
+/// Somebody who wants to sign in.
+#[derive(Clone)]
+pub struct SignIn {
+    /// What was given as their address; need not be one.
+    pub email: String,
+    /// What was given as their password.
+    pub password: SecretString,
+    /// From where, if that is known.
+    pub origin: Option<IpAddr>,
+    /// What their browser calls itself.
+    pub user_agent: Option<String>,
+}
+
+impl std::fmt::Debug for SignIn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SignIn")
+    }
+}
+
+/// Somebody who is signed in.
+#[derive(Debug, Clone)]
+pub struct SignedIn {
+    /// Who.
+    pub user: User,
+    /// Their session.
+    pub session: Session,
+    /// What finds it, told once.
+    pub token: SessionToken,
+}
+
+/// What came of a sign-in.
+#[derive(Debug, Clone)]
+#[must_use]
+pub enum SignInOutcome {
+    /// They are in.
+    Welcome(Box<SignedIn>),
+    /// No such user, or not their password: nobody is told which.
+    Refused,
+    /// It was their password, and their account is suspended.
+    Suspended,
+}
