@@ -6,8 +6,8 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::SecretString;
 use sendwheel_actors::engine::Engine;
 
-use crate::inbound::twilio_signature::TwilioVerifier;
 use crate::config::Network;
+use crate::inbound::twilio_signature::TwilioVerifier;
 
 /// Every bound and knob of the HTTP edge.
 ///

@@ -6,7 +6,7 @@
 mod deletion;
 mod delivery;
 mod editing;
-mod slow_commits;
 mod people;
 mod sessions;
+mod slow_commits;
 mod support;

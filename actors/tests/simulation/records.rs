@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::FutureExt;
 use sendwheel_actors::contact::decide::blobs_of_item;
+use sendwheel_actors::domain::audit::AuditEntry;
 use sendwheel_actors::domain::clock::UnixMs;
 use sendwheel_actors::domain::contact::Contact;
 use sendwheel_actors::domain::conversation::ThreadItem;
@@ -12,7 +13,9 @@ use sendwheel_actors::domain::ids::{ContactId, MessageId, Partition};
 use sendwheel_actors::domain::message::{BlobKey, Message, State, StoredContent};
 use sendwheel_actors::domain::suppression::Suppression;
 use sendwheel_actors::domain::ticket::{Ticket, TicketKind};
-use sendwheel_actors::store::keys::{self, AttentionMember, HeldMember, SearchMember, TimelineMember, WaitingScope};
+use sendwheel_actors::store::keys::{
+    self, AttentionMember, AuditMember, DirectoryKey, HeldMember, SearchMember, TimelineMember, WaitingScope,
+};
 use sendwheel_actors::store::memory::MemoryStore;
 use sendwheel_actors::store::{Counter, Index, Key, Member, Store, Table, codec};
 
@@ -73,7 +76,7 @@ fn expected_of_contact(partition: Partition, contact: &Contact) -> Vec<EntryOf> 
     out
 }
 
-/// Items of threads, and suppressed addresses.
+/// Items of threads, suppressed addresses, and the audit trail.
 fn expected_of_others(found: &Found) -> Vec<EntryOf> {
     let mut out = Vec::new();
     for ((partition, table, _), bytes) in &found.contents.records {
@@ -88,6 +91,11 @@ fn expected_of_others(found: &Found) -> Vec<EntryOf> {
                 let digest = keys::address_digest(suppression.account, &suppression.address);
                 let member = keys::suppression_member(digest);
                 out.push((*partition, Index::Suppressions(suppression.account), suppression.since, member));
+            }
+            Table::Audit => {
+                let entry: AuditEntry = codec::decode(bytes).unwrap();
+                let member = AuditMember { entry: entry.id, partition: *partition }.encode();
+                out.push((*partition, Index::Audit(entry.account), entry.at, member));
             }
             _ => {}
         }
@@ -161,6 +169,13 @@ fn counters(found: &Found, wrongs: &mut Vec<String>) {
         };
         if let Some(counter) = counted {
             *expected.entry((*partition, counter)).or_default() += 1;
+        }
+    }
+    let directory = found.contents.entries.iter().filter(|(_, index, ..)| *index == Index::Directory);
+    for (partition, .., member) in directory {
+        if let Ok(DirectoryKey::Account(number)) = DirectoryKey::from_member(member) {
+            let given = expected.entry((*partition, Counter::Accounts)).or_default();
+            *given = (*given).max(i64::from(number.0));
         }
     }
     for (key, count) in &found.contents.counters {

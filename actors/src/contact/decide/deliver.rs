@@ -1,35 +1,31 @@
-//! Delivery as the contact sees it: a permit ends in a claim or in a named reason why not, and an
-//! attempt's end settles the message.
+//! Delivery as the contact sees it, up to the hand-over: a permit ends in a claim or in a named reason why not. What
+//! comes of the attempt is in [`settle`](super::settle).
 //!
 //! The claim (`sending`, attempt, boot, deadline) is durable before the envelope leaves. A claim that is
 //! met again with a permit was never handed over if it is of this boot (the pool would not permit what it
 //! has in flight), and is uncertain if it is of another.
 
-use std::time::Duration;
-
 use super::change::{content_of, replace_content};
-use super::receipt::refine;
 use super::schedule::rendered;
+use super::settle::{finish_attempt, resend_or_hold};
 use super::threads;
 use super::{Decision, Known, Surroundings, enter, next_version};
-use crate::contact::command::{AttemptEnd, AttemptFinished, CLAIM_MARGIN, PermitGranted};
+use crate::contact::command::{CLAIM_MARGIN, PermitGranted};
 use crate::contact::decision::Effect;
 use crate::contact::entries::{DueEntry, drop_stale_entry, rename_due_entry};
 use crate::domain::address::Channel;
-use crate::domain::backoff::Backoff;
 use crate::domain::clock::UnixMs;
-use crate::domain::contact::{Consent, Contact, LastUsed};
+use crate::domain::contact::{Consent, Contact};
 use crate::domain::directory::{Role, Sender};
 use crate::domain::ids::{BootId, UserId};
-use crate::domain::message::{Attempt, AttemptOutcome, Author, Claim, Class, Content, Message, State, StateName};
+use crate::domain::message::{Attempt, AttemptOutcome, Author, Claim, Class, Content, Message, State};
 use crate::domain::permissions;
 use crate::domain::reason::Reason;
 use crate::domain::segments;
 use crate::domain::suppression::Suppression;
 use crate::domain::ticket::Ticket;
 use crate::domain::unsubscribe::Unsubscribe;
-use crate::domain::verdict::{Failure, Verdict};
-use crate::protocol::settings::UncertainPolicy;
+use crate::domain::verdict::Failure;
 use crate::sender::Release;
 use crate::sender::transport::{Envelope, Withdrawal};
 
@@ -102,11 +98,11 @@ pub(super) fn permit(known: &Known<'_>, granted: &PermitGranted, around: &Surrou
 /// Whether a ticket stands where its message stands. One that was sent to its lane before an edit moved the
 /// message to another lane or class does not, though both are due at the same instant: the message may be under
 /// a permit of that lane already, and only that one counts.
-fn is_in_its_place(message: &Message, ticket: &Ticket) -> bool {
+pub(super) fn is_in_its_place(message: &Message, ticket: &Ticket) -> bool {
     (message.due_at, message.lane, message.class) == (ticket.due_at, ticket.lane, ticket.class())
 }
 
-fn is_ready_for(message: &Message, ticket: &Ticket) -> bool {
+pub(super) fn is_ready_for(message: &Message, ticket: &Ticket) -> bool {
     message.state == State::Scheduled && is_in_its_place(message, ticket)
 }
 
@@ -175,7 +171,13 @@ fn claim_or_stop(
 
 /// A claim changes the record alone: the due entry stays until the attempt is settled. Its member names the cost,
 /// though: where that was trued up, the entry stands anew where it stood, so that settling finds it.
-fn put_claim(decision: &mut Decision, old: &Message, next: Message, due: DueEntry, around: &Surroundings<'_>) {
+pub(super) fn put_claim(
+    decision: &mut Decision,
+    old: &Message,
+    next: Message,
+    due: DueEntry,
+    around: &Surroundings<'_>,
+) {
     if next.cost == old.cost {
         decision.put_message(Some(old), next, due, around.now);
     } else {
@@ -289,163 +291,5 @@ fn envelope(
         test: message.test,
         first_attempt: attempt == 1,
         withdrawal: Withdrawal::default(),
-    }
-}
-
-fn finish_attempt(
-    message: &mut Message,
-    outcome: AttemptOutcome,
-    provider_id: Option<String>,
-    failure: Option<Failure>,
-    at: UnixMs,
-) {
-    if let Some(attempt) = message.attempts.last_mut() {
-        attempt.finished_at = Some(at);
-        attempt.outcome = outcome;
-        attempt.provider_id = provider_id;
-        attempt.failure = failure;
-    }
-}
-
-/// After `uncertain`: again under the same identity, or a person's turn.
-fn resend_or_hold(decision: &mut Decision, message: &mut Message, reason: Reason, around: &Surroundings<'_>) {
-    let delivery = around.settings.delivery(message.channel);
-    if delivery.uncertain == UncertainPolicy::Hold || message.is_cancel_requested {
-        return;
-    }
-    // It was uncertain for a moment only, which nobody else would count.
-    decision.effects.push(Effect::Count(message.channel, StateName::Uncertain));
-    retry_or_fail(message, None, reason, "outcome_unknown", around);
-}
-
-/// The next attempt after its backoff, or a dead letter.
-fn retry_or_fail(message: &mut Message, wish: Option<Duration>, reason: Reason, code: &str, around: &Surroundings<'_>) {
-    let delivery = around.settings.delivery(message.channel);
-    let backoff = Backoff {
-        base: delivery.retry_base,
-        cap: delivery.retry_cap,
-        max_attempts: delivery.max_attempts,
-        ..Backoff::of(message.channel)
-    };
-    let number = message.attempts.last().map_or(1, |attempt| attempt.number);
-    match backoff.delay(number, around.ids.random_u64(), wish) {
-        Some(delay) => {
-            // At least a millisecond ahead, so that the next due entry is another one than the last.
-            message.due_at = around.now.plus(delay).max(UnixMs(message.due_at.0 + 1));
-            enter(message, State::Scheduled, Some(reason), Author::System, around.now);
-        }
-        None => enter(message, State::Failed, Some(Reason::AttemptsExhausted(code.into())), Author::System, around.now),
-    }
-}
-
-pub(super) fn finished(known: &Known<'_>, finished: AttemptFinished, around: &Surroundings<'_>) -> Decision {
-    let AttemptFinished { permit, ticket, attempt, end, finished_at } = finished;
-    let mut decision = Decision::default();
-    let message = known.records.messages.get(&ticket.message).and_then(Option::as_deref);
-    let claimed = message.filter(|message| {
-        is_in_its_place(message, &ticket)
-            && matches!(message.state, State::Sending(claim) if claim.attempt == attempt && claim.boot == around.boot)
-    });
-    let Some(message) = claimed else {
-        // Settled already, or its contact is gone with it: the pool need not keep the outcome. One that was not
-        // started is scheduled again since: its ticket was met under this very permit when its partition was
-        // loaded anew, and no other will come.
-        decision.effects.push(match message {
-            Some(message) if matches!(end, AttemptEnd::NotStarted) && is_ready_for(message, &ticket) => {
-                Effect::Release(ticket.channel(), permit, Release::Requeue)
-            }
-            _ => Effect::Settled(ticket.channel(), permit, ticket.cost),
-        });
-        return decision;
-    };
-    let due = DueEntry::behind(&ticket, message);
-    let is_orphan = known.contact.is_none_or(Contact::is_deleted);
-    let mut next = next_version(message, around.now);
-    // A receipt that came first proves that it was taken, whatever became of the answer.
-    let end = match end {
-        AttemptEnd::Judged(verdict) if next.receipt.is_some() && !matches!(verdict, Verdict::Submitted { .. }) => {
-            AttemptEnd::Judged(Verdict::Submitted { provider_id: None })
-        }
-        end => end,
-    };
-    match end {
-        AttemptEnd::NotStarted => {
-            next.attempts.pop();
-            let release = if is_orphan {
-                decision.remove_message(message);
-                Release::Unused
-            } else if next.is_cancel_requested {
-                enter(&mut next, State::Canceled, Some(Reason::CanceledByCaller), Author::System, around.now);
-                decision.put_message(Some(message), next, due, around.now);
-                Release::Unused
-            } else {
-                next.state = State::Scheduled;
-                next.since = around.now;
-                put_claim(&mut decision, message, next, due, around);
-                Release::Requeue
-            };
-            decision.effects.push(Effect::Release(message.channel, permit, release));
-            return decision;
-        }
-        AttemptEnd::Judged(Verdict::Submitted { provider_id }) => {
-            finish_attempt(&mut next, AttemptOutcome::Submitted, provider_id, None, finished_at);
-            enter(&mut next, State::Submitted, None, Author::System, around.now);
-            refine(&mut next, around);
-            if let Some(contact) = known.contact.filter(|contact| !contact.is_deleted()) {
-                note_sent(&mut decision, contact, &next, around);
-            }
-        }
-        AttemptEnd::Judged(Verdict::Permanent(failure)) => {
-            let reason = Reason::Refused(failure.code.clone());
-            finish_attempt(&mut next, AttemptOutcome::Permanent, None, Some(failure), finished_at);
-            enter(&mut next, State::Failed, Some(reason), Author::System, around.now);
-        }
-        AttemptEnd::Judged(Verdict::Transient(failure)) => {
-            let (code, wish) = (failure.code.clone(), failure.retry_after);
-            finish_attempt(&mut next, AttemptOutcome::Transient, None, Some(failure), finished_at);
-            if next.is_cancel_requested {
-                enter(&mut next, State::Canceled, Some(Reason::CanceledByCaller), Author::System, around.now);
-            } else {
-                retry_or_fail(&mut next, wish, Reason::RetryAfter(code.clone()), &code, around);
-            }
-        }
-        AttemptEnd::Judged(Verdict::Unknown(failure)) => {
-            let reason = Reason::OutcomeUnknown(failure.code.clone());
-            finish_attempt(&mut next, AttemptOutcome::Unknown, None, Some(failure), finished_at);
-            enter(&mut next, State::Uncertain, Some(reason.clone()), Author::System, around.now);
-            resend_or_hold(&mut decision, &mut next, reason, around);
-        }
-    }
-    let cost = next.cost;
-    if is_orphan {
-        decision.remove_message(message);
-    } else {
-        decision.put_message(Some(message), next, due, around.now);
-    }
-    decision.effects.push(Effect::Settled(ticket.channel(), permit, cost));
-    decision
-}
-
-/// How old a conversation's last activity may be before a sent message renews it; `None`: it does not count as one.
-const fn activity_pause(class: Class) -> Option<Duration> {
-    match class {
-        Class::Conversation => Some(Duration::from_secs(1)),
-        Class::Transactional => Some(Duration::from_secs(600)),
-        Class::Campaign => None,
-    }
-}
-
-/// The next message goes from where and to where this one went; the conversation moves up. Written only when that
-/// changes anything.
-fn note_sent(decision: &mut Decision, contact: &Contact, message: &Message, around: &Surroundings<'_>) {
-    let mut next = contact.clone();
-    *next.last_used_mut(message.channel) = LastUsed { address: Some(message.to.clone()), sender: Some(message.sender) };
-    threads::note_sent(&mut next, message);
-    let is_old = |pause| next.conversation.last_activity_at.is_none_or(|at| around.now.since(at) > pause);
-    if activity_pause(message.class).is_some_and(is_old) {
-        next.conversation.touch(message.channel, around.now);
-    }
-    if next != *contact {
-        decision.put_contact(Some(contact), next);
     }
 }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | a caller ([`schedule`], [`change`]) | into being; `scheduled → canceled`, `held → scheduled`, `uncertain → …`, edits |
 //! | its lane's permit ([`deliver`]) | `scheduled → sending`, or `→ held`, `canceled`, `expired` at the last check |
-//! | the end of an attempt ([`deliver`]) | `sending → submitted`, `scheduled` (retry), `uncertain`, `failed`, `canceled` |
+//! | the end of an attempt ([`settle`]) | `sending → submitted`, `scheduled` (retry), `uncertain`, `failed`, `canceled` |
 //! | a receipt ([`receipt`]) | `submitted → delivered`, `undelivered`, `bounced`; proves an uncertain hand-over |
 //! | what the contact does ([`receive`], [`consent`]) | pending `→ canceled`, by a [`sweep`] |
 //! | a deletion ([`cleanup`]) | out of being |
@@ -23,6 +23,7 @@ mod receipt;
 mod receive;
 mod resumed;
 mod schedule;
+mod settle;
 mod sweep;
 mod threads;
 
@@ -58,7 +59,7 @@ pub fn decide(known: &Known<'_>, command: ContactCommand, around: &Surroundings<
         C::Resolve(caller, id, how) => change::resolve(known, &caller, id, how, around),
         C::ResumeHeld(id) => resumed::resume_held(known, id, around),
         C::Permit(permit) => deliver::permit(known, &permit, around),
-        C::Finished(finished) => deliver::finished(known, *finished, around),
+        C::Finished(finished) => settle::finished(known, *finished, around),
         C::Cleanup(ticket) => cleanup::step(known, &ticket, around),
         C::Forget(before) => cleanup::forget(known, before),
         C::Restore(caller, id) => change::restore(known, &caller, id, around),

@@ -17,6 +17,6 @@ mod permits;
 mod receipts;
 mod receiving;
 mod scheduling;
-mod threading;
 mod suspended;
+mod threading;
 mod world;
