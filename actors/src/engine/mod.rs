@@ -14,6 +14,7 @@ mod handle;
 mod lists;
 mod message_lists;
 mod messages;
+mod notices;
 mod ops;
 mod receiving;
 mod start;

@@ -110,7 +110,7 @@ impl Engine {
         }
         let clock = followed.clone().map_or(clock, |clock| clock as SharedClock);
         let (directory, snapshot, keys) =
-            Directory::open(Arc::clone(&store), settings.node, settings.lease_ttl, &ids).await?;
+            Directory::open(Arc::clone(&store), settings.node, settings.lease_ttl, &settings.system_from, &ids).await?;
         let directory = Arc::new(directory);
         let node = Arc::new(Node::new(settings, clock, ids, store, snapshot, keys));
         node.health.want_partitions(usize::from(node.partitions.get()));

@@ -52,8 +52,8 @@ pub struct NewUser {
     pub name: Option<String>,
     /// What they may do; at most what the caller may.
     pub role: Role,
-    /// What they sign in with.
-    pub password: Password,
+    /// What they sign in with; left out: they are invited by mail, and choose it.
+    pub password: Option<Password>,
     /// The caller's key for this request.
     pub idempotency: Option<Idempotency>,
 }
