@@ -1,12 +1,11 @@
 //! What requests about users say. A password is read into a type that does not show it, and no refusal has it.
 
 use secrecy::SecretString;
-use sendwheel_actors::domain::address::EmailAddress;
 use sendwheel_actors::domain::directory::Role;
 use sendwheel_actors::domain::password::{Password, PasswordError};
 use sendwheel_actors::engine::people::{NewUser, UserPatch};
 
-use super::checks::{ROLES, address_code, choice, line};
+use super::checks::{ROLES, choice, email_address, line};
 use super::error::ApiError;
 use super::faults::{At, Faults};
 use super::json::{self, Text, request_object};
@@ -91,10 +90,6 @@ request_object! {
     }
 }
 
-fn email(text: &str, at: &At<'_>, faults: &mut Faults) -> Option<EmailAddress> {
-    EmailAddress::parse(text.trim()).map_err(|error| faults.refuse(at, address_code(error), error.to_string())).ok()
-}
-
 fn password(text: &str, at: &At<'_>, faults: &mut Faults) -> Option<Password> {
     let code = |error| match error {
         PasswordError::TooShort => "too_short",
@@ -130,7 +125,7 @@ impl UserRequest<'_> {
         let (root, all) = (At::Root, &mut faults);
         self.stray.refuse(&root, Self::NAMES, all);
         let at = root.member("email");
-        let email = self.email.required(&at, all).and_then(|text| email(&text, &at, all));
+        let email = self.email.required(&at, all).and_then(|text| email_address(&text, &at, all));
         let at = root.member("name");
         let name = self.name.optional(&at, all).and_then(|text| line(text, NAME_BYTES, &at, all));
         let at = root.member("role");
@@ -148,7 +143,7 @@ impl UserChange<'_> {
         let (root, all) = (At::Root, &mut faults);
         self.stray.refuse(&root, Self::NAMES, all);
         let at = root.member("email");
-        let email = self.email.changed(&at, all).and_then(|text| email(&text, &at, all));
+        let email = self.email.changed(&at, all).and_then(|text| email_address(&text, &at, all));
         let at = root.member("name");
         let name = self.name.clearable(&at, all).map(|text| text.and_then(|text| line(text, NAME_BYTES, &at, all)));
         let at = root.member("role");

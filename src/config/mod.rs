@@ -179,6 +179,7 @@ impl Settings {
         settings.retention = section.retention;
         settings.audit_retention = section.audit_retention;
         settings.sessions = self.sessions.terms;
+        settings.alert_every = section.alert_every;
         settings.event_ring = section.event_ring;
         settings.email = self.email.delivery;
         settings.sms = self.sms.delivery;

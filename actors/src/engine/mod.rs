@@ -4,6 +4,7 @@
 //! knows of a waiting message is asked when it is read.
 
 mod accounts;
+mod alerts;
 mod audit;
 mod consent;
 mod contacts;

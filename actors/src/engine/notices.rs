@@ -1,4 +1,4 @@
-//! What the installation itself writes to people: invitations, links for forgotten passwords.
+//! What the installation itself writes to people: invitations, links for forgotten passwords, alerts.
 //!
 //! Such a mail goes the way of every other one, with its retries and dead letters. Its contact belongs to the
 //! installation's own account, so that no account sees it in its lists, and it is made when it is first needed: one
@@ -46,7 +46,7 @@ pub(super) struct Notice {
 }
 
 /// The external id of the contact behind an address.
-fn addressee(address: &EmailAddress) -> String {
+pub(super) fn addressee(address: &EmailAddress) -> String {
     hex::encode(&Sha256::digest(sign_in_name(address).as_bytes())[..16])
 }
 

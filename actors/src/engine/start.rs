@@ -137,7 +137,9 @@ impl Engine {
         pools.spawn(async move { kept.keep_lease(&keeper).await });
         let (tender, tended) = (Arc::clone(&node), Arc::clone(&directory));
         pools.spawn(async move { tended.tend(&tender).await });
-        Ok(Self { node, directory, arbiters: Arc::new(arbiters) })
+        let engine = Self { node, directory, arbiters: Arc::new(arbiters) };
+        pools.spawn(engine.clone().keep_alerting());
+        Ok(engine)
     }
 }
 

@@ -41,6 +41,8 @@ pub struct AccountPatch {
     pub time_zone: Option<String>,
     /// Suspends or resumes it.
     pub suspended: Option<bool>,
+    /// Who is told by mail of messages that need attention.
+    pub alert_emails: Option<Vec<EmailAddress>>,
 }
 
 /// A new user.

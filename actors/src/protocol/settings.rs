@@ -59,6 +59,8 @@ pub struct EngineSettings {
     pub audit_retention: Duration,
     /// How long sessions last.
     pub sessions: SessionTerms,
+    /// How often an account's people are told what needs attention, at most.
+    pub alert_every: Duration,
     /// How often each partition is swept for what is past its retention.
     pub sweep_every: Duration,
     /// Events kept per account for listeners that resume.
@@ -101,6 +103,7 @@ impl EngineSettings {
                 idle: Duration::from_secs(14 * 86_400),
                 lifetime: Duration::from_secs(90 * 86_400),
             },
+            alert_every: Duration::from_secs(300),
             sweep_every: Duration::from_secs(600),
             event_ring: 10_000,
             email: DeliverySettings {

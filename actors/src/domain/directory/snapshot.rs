@@ -98,6 +98,7 @@ impl Snapshot {
             created_at: at,
             updated_at: at,
             suspended_at: None,
+            alerts: Default::default(),
             request_hash: None,
         });
         snapshot.put_sender(Sender {
