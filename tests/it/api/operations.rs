@@ -90,7 +90,7 @@ async fn the_description_names_paths_and_methods_that_exist() {
                 401 if !is_open || path == "/inbound/email" => {}
                 403 if path.starts_with("/inbound/") => assert_eq!(got.refused(403), "not_configured"),
                 404 if path.starts_with("/u/") || path.starts_with("/password/") => {
-                    assert_ne!(got.text, "", "a page says that the link is not valid")
+                    assert_ne!(got.text, "", "a page says that the link is not valid");
                 }
                 200..300 | 400 | 410 | 422 if is_open => {}
                 status => panic!("{method} {path} answered {status}: {}", got.text),
