@@ -142,7 +142,7 @@ fn an_edit_that_leaves_lane_time_and_cost_leaves_the_ticket_and_its_place() {
     world.park(id);
     let decision = edit(&mut world, id, MessageEdit { text: Some("other".into()), ..MessageEdit::default() });
     assert!(armed(&decision).is_empty() && disarmed(&decision).is_empty());
-    assert_eq!(budget(&decision), (1, 0));
+    assert_eq!(budget(&decision), (3, 0), "the message, and two for the trail");
 }
 
 #[test]
