@@ -16,6 +16,7 @@ mod message_lists;
 mod messages;
 mod ops;
 mod receiving;
+mod scheduled;
 mod start;
 mod stop;
 mod thread;

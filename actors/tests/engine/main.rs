@@ -6,6 +6,7 @@
 mod deletion;
 mod delivery;
 mod editing;
+mod lists;
 mod people;
 mod sessions;
 mod slow_commits;
