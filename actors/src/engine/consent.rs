@@ -4,7 +4,7 @@
 //! address has heard of it, after which none of their attempts begins.
 
 use super::handle::{Engine, unexpected};
-use super::lists::unreadable;
+use super::lists::{Source, unreadable};
 use crate::contact::command::{Answer, ContactCommand, OptChange};
 use crate::domain::address::Address;
 use crate::domain::audit::Stamp;
@@ -156,7 +156,7 @@ impl Engine {
     /// A cursor that is none, the store.
     pub async fn suppressions(&self, caller: &Caller, page: PageRequest) -> EngineResult<Page<Suppression>> {
         let account = caller.account;
-        let listed = self.merged(Index::Suppressions(account), None, UnixMs::MAX, &page, true).await?;
+        let listed = self.merged(Source::Down(Index::Suppressions(account)), None, UnixMs::MAX, &page).await?;
         let wanted: Vec<_> = listed
             .items
             .iter()
