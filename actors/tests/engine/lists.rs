@@ -1,13 +1,15 @@
 //! Lists of messages.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use sendwheel_actors::domain::clock::{Clock, SystemClock};
+use sendwheel_actors::domain::clock::{Clock, SystemClock, UnixMs};
 use sendwheel_actors::domain::ids::MessageId;
 use sendwheel_actors::domain::message::StateName;
-use sendwheel_actors::engine::api::{CancelFilter, MessageFilter, MessageView, PageRequest};
+use sendwheel_actors::engine::api::{CancelFilter, MessageFilter, MessageView, NewIntent, PageRequest};
 
+use super::slow_store::{Delays, SlowStore};
 use super::support::{Node, settings, until};
 
 /// The account's scheduled messages, page by page.
@@ -36,31 +38,29 @@ async fn what_is_parked_beyond_its_lanes_bound_is_listed_also_while_it_moves_and
     let folder = tempfile::tempdir().unwrap();
     let mut settings = settings();
     settings.lane_bound = 10;
-    let node = Node::start(folder.path(), settings).await;
+    // Between two reads of one page there is time to move.
+    let slow = Arc::new(Delays::default());
+    let delays = Arc::clone(&slow);
+    let node = Node::start_on(folder.path(), settings, move |store| Arc::new(SlowStore { store, delays })).await;
     let sender = node.sms_sender("+12125550100").await;
     node.engine.set_lane(&node.caller, sender.id, Some(true), None).await.unwrap();
-    let mut contacts = Vec::new();
-    for number in 0..30 {
-        contacts.push(node.contact(number).await.id);
-    }
-    let base = SystemClock.now().0 + 1_000;
+    let contacts = [node.contact(1).await.id, node.contact(2).await.id, node.contact(3).await.id];
+    let base = SystemClock.now().0 + 2_500;
     let mut asked = BTreeSet::new();
-    for round in 0..12 {
-        let due = sendwheel_actors::domain::clock::UnixMs(base + round % 4);
-        let at = || sendwheel_actors::engine::api::NewIntent::At(due);
+    for round in 0..40 {
+        let at = || NewIntent::At(UnixMs(base + round % 4));
         let sends = contacts.iter().map(|contact| node.sms(*contact, "x", at()));
         asked.extend(futures_util::future::join_all(sends).await.into_iter().map(|view| view.message.id));
     }
-    let parked = async || {
-        let lanes = node.engine.lanes().await.unwrap();
-        lanes.iter().any(|lane| lane.parked.contains(&true))
-    };
-    // Over and over while they are parked, and once when they are.
-    let end = SystemClock.boot().plus(Duration::from_millis(1_500));
-    while SystemClock.boot() < end {
-        assert_eq!(ids(&scheduled(&node, 50).await), asked);
-    }
-    until("the lane is full", async || parked().await).await;
+    // They move while a page is read.
+    until("they are nearly due", async || SystemClock.now().0 >= base - 100).await;
+    slow.ranges_ms.store(300, Ordering::SeqCst);
+    assert_eq!(ids(&scheduled(&node, 200).await), asked);
+    slow.ranges_ms.store(0, Ordering::SeqCst);
+    until("they are parked", async || {
+        node.engine.lanes().await.unwrap().iter().any(|lane| lane.parked.contains(&true))
+    })
+    .await;
     let listed = scheduled(&node, 7).await;
     assert_eq!((listed.len(), ids(&listed)), (asked.len(), asked.clone()));
     let order = |view: &MessageView| (view.message.due_at, view.message.created_us);

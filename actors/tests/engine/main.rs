@@ -11,4 +11,5 @@ mod lists;
 mod people;
 mod sessions;
 mod slow_commits;
+mod slow_store;
 mod support;

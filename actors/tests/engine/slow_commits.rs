@@ -1,115 +1,22 @@
-//! A store whose commits take as long as a test says, as a slow disk's or a distant Redis' do, and what the
-//! engine makes of it.
+//! What the engine makes of a store whose commits are slow.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use bytes::Bytes;
-use sendwheel_actors::domain::address::Address;
-use sendwheel_actors::domain::clock::UnixMs;
 use sendwheel_actors::domain::directory::Limit;
-use sendwheel_actors::domain::ids::{AccountNo, ContactId, Partition, PartitionCount};
 use sendwheel_actors::domain::message::StateName;
-use sendwheel_actors::store::*;
 
+use super::slow_store::{Delays, SlowStore};
 use super::support::{Node, settings, until};
-
-#[derive(Debug)]
-struct SlowCommits {
-    store: SharedStore,
-    commit_ms: Arc<AtomicU64>,
-}
-
-#[async_trait]
-impl Store for SlowCommits {
-    fn partitions(&self) -> PartitionCount {
-        self.store.partitions()
-    }
-
-    async fn acquire(&self, partition: Partition, node: NodeId, ttl: Duration) -> Result<Acquired, StoreError> {
-        self.store.acquire(partition, node, ttl).await
-    }
-
-    async fn renew(&self, lease: &Lease) -> Result<Renewal, StoreError> {
-        self.store.renew(lease).await
-    }
-
-    async fn release(&self, lease: Lease) -> Result<(), StoreError> {
-        self.store.release(lease).await
-    }
-
-    async fn head(&self, partition: Partition) -> Result<Option<Head>, StoreError> {
-        self.store.head(partition).await
-    }
-
-    async fn redraw(&self, head: Head) -> Result<Option<Head>, StoreError> {
-        self.store.redraw(head).await
-    }
-
-    async fn commit(&self, head: &mut Head, batch: Batch) -> Result<(), CommitError> {
-        let outcome = self.store.commit(head, batch).await;
-        tokio::time::sleep(Duration::from_millis(self.commit_ms.load(Ordering::SeqCst))).await;
-        outcome
-    }
-
-    async fn get(&self, keys: &[RecordKey]) -> Result<Vec<Option<Bytes>>, StoreError> {
-        self.store.get(keys).await
-    }
-
-    async fn ranges(&self, queries: &[RangeQuery]) -> Result<Vec<Vec<Entry>>, StoreError> {
-        self.store.ranges(queries).await
-    }
-
-    async fn count(&self, partition: Partition, index: Index, limit: usize) -> Result<usize, StoreError> {
-        self.store.count(partition, index, limit).await
-    }
-
-    async fn counter(&self, partition: Partition, counter: Counter) -> Result<i64, StoreError> {
-        self.store.counter(partition, counter).await
-    }
-
-    async fn add_hints(&self, hints: &[AddressHint]) -> Result<(), StoreError> {
-        self.store.add_hints(hints).await
-    }
-
-    async fn remove_hints(&self, hints: &[AddressHint]) -> Result<(), StoreError> {
-        self.store.remove_hints(hints).await
-    }
-
-    async fn hinted(&self, account: AccountNo, address: &Address) -> Result<Vec<ContactId>, StoreError> {
-        self.store.hinted(account, address).await
-    }
-
-    async fn now(&self) -> Result<UnixMs, StoreError> {
-        self.store.now().await
-    }
-
-    async fn usage(&self) -> Result<Usage, StoreError> {
-        self.store.usage().await
-    }
-
-    async fn describe(&self) -> Result<Description, StoreError> {
-        self.store.describe().await
-    }
-
-    async fn recover(&self) -> Result<(), StoreError> {
-        self.store.recover().await
-    }
-
-    async fn close(&self) -> Result<(), StoreError> {
-        self.store.close().await
-    }
-}
 
 #[actix::test]
 async fn commits_of_400_ms_neither_stop_delivery_nor_break_a_limit_or_an_order() {
     let folder = tempfile::tempdir().unwrap();
-    let commit_ms = Arc::new(AtomicU64::new(0));
-    let slow = Arc::clone(&commit_ms);
-    let node = Node::start_on(folder.path(), settings(), move |store| Arc::new(SlowCommits { store, commit_ms })).await;
+    let slow = Arc::new(Delays::default());
+    let delays = Arc::clone(&slow);
+    let node = Node::start_on(folder.path(), settings(), move |store| Arc::new(SlowStore { store, delays })).await;
     let limit = Limit { rate: 20, per: Duration::from_secs(1), burst: 1 };
     node.limited_sms_sender("+12125550100", limit).await;
     let due = Node::in_ms(2_000);
@@ -122,10 +29,10 @@ async fn commits_of_400_ms_neither_stop_delivery_nor_break_a_limit_or_an_order()
         let contact = node.contact(number).await;
         sent.push(node.sms(contact.id, "x", due.clone()).await.message.id);
     }
-    slow.store(400, Ordering::SeqCst);
+    slow.commit_ms.store(400, Ordering::SeqCst);
 
     until("all are handed over", async || node.sms.seen().len() >= sent.len()).await;
-    slow.store(0, Ordering::SeqCst);
+    slow.commit_ms.store(0, Ordering::SeqCst);
     for id in &sent {
         node.until_state(*id, StateName::Submitted).await;
     }
