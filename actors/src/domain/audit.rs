@@ -48,6 +48,10 @@ pub enum AuditAction {
     SenderUpdated,
     /// A sender was removed.
     SenderDeleted,
+    /// A contact was deleted.
+    ContactDeleted,
+    /// A contact was erased.
+    ContactErased,
 }
 
 impl AuditAction {
@@ -71,6 +75,8 @@ impl AuditAction {
             Self::SenderCreated => "sender.created",
             Self::SenderUpdated => "sender.updated",
             Self::SenderDeleted => "sender.deleted",
+            Self::ContactDeleted => "contact.deleted",
+            Self::ContactErased => "contact.erased",
         }
     }
 }

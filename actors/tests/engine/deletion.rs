@@ -1,6 +1,6 @@
 //! Deleting a contact.
 
-use sendwheel_actors::domain::contact::Profile;
+use sendwheel_actors::domain::contact::{Profile, Removal};
 use std::time::Duration;
 
 use sendwheel_actors::domain::message::StateName;
@@ -18,7 +18,7 @@ async fn deleting_a_contact_cancels_everything_pending_and_hands_nothing_over_af
     let pending: Vec<_> = futures_util::future::join_all(sends).await.iter().map(|view| view.message.id).collect();
     let other = node.contact(2).await;
     let last = node.sms(other.id, "x", Node::in_ms(900)).await.message.id;
-    assert_eq!(node.engine.delete_contact(&node.caller, contact.id).await.unwrap(), 100);
+    assert_eq!(node.engine.delete_contact(&node.caller, contact.id, Removal::Delete).await.unwrap(), 100);
     assert_eq!(node.engine.contact(&node.caller, contact.id).await, Err(EngineError::NotFound));
     node.until_state(last, StateName::Submitted).await;
     assert_eq!(node.sms.seen().len(), 1, "nothing of the deleted contact");
@@ -42,7 +42,7 @@ async fn an_external_id_is_free_again_once_its_contact_is_cleaned_up() {
         || NewContact { profile: Profile { external_id: Some("42".into()), ..Profile::default() }, idempotency: None };
     let first = node.engine.upsert_contact(&node.caller, new()).await.unwrap().into_inner();
     assert_eq!(node.engine.upsert_contact(&node.caller, new()).await.unwrap().into_inner().id, first.id);
-    node.engine.delete_contact(&node.caller, first.id).await.unwrap();
+    node.engine.delete_contact(&node.caller, first.id, Removal::Delete).await.unwrap();
     until("it can be created again", async || node.engine.upsert_contact(&node.caller, new()).await.is_ok()).await;
     node.stop().await;
 }

@@ -2,7 +2,9 @@
 //!
 //! The tombstone is committed first, together with a clean-up entry in the due index: from its
 //! acknowledgement on the last check stops every message, and a crash resumes the clean-up. Then pending
-//! messages go in chunks, then the past, then the contact itself with the entry.
+//! messages go in chunks, then the past, then what is kept of it elsewhere (the alias of an external id that was set
+//! later and, where it is erased, its addresses on the list of suppressed ones), then the contact itself with the
+//! entry.
 
 use std::time::Duration;
 
@@ -10,23 +12,25 @@ use super::needs::CHUNK;
 use super::profile::hints;
 use super::{Decision, Known, Surroundings, blobs_of, blobs_of_item, live, or_refuse};
 use crate::contact::command::{Answer, ContactCommand};
-use crate::contact::decision::Effect;
+use crate::contact::decision::{Consultation, Effect};
 use crate::contact::entries::change_contact;
+use crate::domain::audit::{AuditAction, AuditEntry};
 use crate::domain::clock::UnixMs;
-use crate::domain::contact::{Contact, Life};
+use crate::domain::contact::{Contact, Life, Removal};
 use crate::domain::conversation::ThreadItem;
+use crate::domain::ids::ContactId;
 use crate::domain::message::{Message, State};
 use crate::domain::ticket::Ticket;
-use crate::protocol::api::Caller;
+use crate::protocol::api::{Caller, EngineResult};
 use crate::protocol::events::{EventKind, Happened};
-use crate::store::keys::TimelineMember;
-use crate::store::{Batch, Entry, Index, Member, Mutation};
+use crate::store::keys::{self, TimelineMember};
+use crate::store::{Batch, Entry, Index, Member, Mutation, audit};
 
-pub(super) fn delete(known: &Known<'_>, caller: &Caller, around: &Surroundings<'_>) -> Decision {
+pub(super) fn delete(known: &Known<'_>, caller: &Caller, removal: Removal, around: &Surroundings<'_>) -> Decision {
     let contact = or_refuse!(live(known, caller.account));
     let ticket = Ticket::cleanup(contact.account, contact.id, around.now);
     let tombstone = Contact {
-        life: Life::Tombstone { at: around.now },
+        life: Life::Tombstone { at: around.now, removal },
         version: contact.version + 1,
         updated_at: around.now,
         ..contact.clone()
@@ -34,6 +38,13 @@ pub(super) fn delete(known: &Known<'_>, caller: &Caller, around: &Surroundings<'
     let mut decision = Decision::default();
     decision.put_contact(Some(contact), tombstone);
     decision.mutations.push(Mutation::Index(Index::Due, ticket.due_at, Member::from_slice(&ticket.member())));
+    let action = match removal {
+        Removal::Delete => AuditAction::ContactDeleted,
+        Removal::Erase => AuditAction::ContactErased,
+    };
+    let (id, stamp) = (around.ids.audit(around.now), caller.stamp(around.now));
+    let entry = AuditEntry::new(id, stamp, contact.account, action, contact.id, &[]);
+    decision.mutations.extend(audit::put(known.partition, &entry));
     // Before the answer: a claim whose attempt has not begun yet is as good as none.
     decision.effects.push(Effect::RevokeClaims(None));
     decision.reply(Ok(Answer::Deleted(known.records.pending_count.unwrap_or(0) as u64)));
@@ -140,11 +151,59 @@ pub(super) fn step(known: &Known<'_>, ticket: &Ticket, around: &Surroundings<'_>
         decision.effects.push(again());
         return decision;
     }
+    let asked = elsewhere(contact);
+    if asked.is_empty() {
+        end(&mut decision, contact, ticket);
+    } else {
+        decision.effects.push(Effect::Consult(Box::new(Consultation { ticket: *ticket, asked })));
+    }
+    decision
+}
+
+/// What is kept of a contact under other ids, and has to go before the record that names it.
+fn elsewhere(contact: &Contact) -> Vec<(ContactId, ContactCommand)> {
+    let Life::Tombstone { removal, .. } = contact.life else { return Vec::new() };
+    let mut asked = Vec::new();
+    if let Some(external_id) = &contact.profile.external_id {
+        let holder = ContactId::from_external_id(contact.account, external_id);
+        if holder != contact.id {
+            asked.push((holder, ContactCommand::DropAlias(contact.account, external_id.clone(), contact.id)));
+        }
+    }
+    if removal == Removal::Erase {
+        asked.extend(contact.profile.addresses().map(|address| {
+            let owner = ContactId::of_address_digest(&keys::address_digest(contact.account, &address));
+            (owner, ContactCommand::EraseSuppressed(contact.account, address))
+        }));
+    }
+    asked
+}
+
+/// The others have answered: nothing is left but the contact itself.
+pub(super) fn heard(
+    known: &Known<'_>,
+    ticket: &Ticket,
+    answer: &EngineResult<()>,
+    around: &Surroundings<'_>,
+) -> Decision {
+    let mut decision = Decision::default();
+    // An answer to an earlier deletion, of a contact that came back since, says nothing of this one.
+    let is_this = |contact: &&Contact| matches!(contact.life, Life::Tombstone { at, .. } if at == ticket.due_at);
+    let Some(contact) = known.contact.filter(is_this) else { return decision };
+    match answer {
+        Ok(()) => end(&mut decision, contact, ticket),
+        // None of them refuses; should one, nothing goes before its turn.
+        Err(_) => decision.effects.push(Effect::Rewake(*ticket, around.now.plus(Duration::from_secs(1)))),
+    }
+    decision
+}
+
+/// The contact goes, with its entry.
+fn end(decision: &mut Decision, contact: &Contact, ticket: &Ticket) {
     change_contact(&mut decision.mutations, Some(contact), None);
     decision.hints_to_remove = hints(Some(contact));
-    unindex(&mut decision, ticket);
+    unindex(decision, ticket);
     decision.contact = Some(None);
-    decision
 }
 
 fn unindex(decision: &mut Decision, ticket: &Ticket) {

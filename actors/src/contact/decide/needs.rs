@@ -6,6 +6,7 @@ use crate::domain::address::{Address, Channel};
 use crate::domain::clock::UnixMs;
 use crate::domain::ids::{AccountNo, MessageId};
 use crate::domain::message::{ReplyChoice, State, StoredContent};
+use crate::protocol::api::Caller;
 use crate::store::keys::{AddressDigest, TimelineMember};
 use crate::store::{Entry, keys};
 
@@ -86,12 +87,12 @@ pub fn needs(command: &ContactCommand, known: &Known<'_>) -> Needs {
             let asked = new.profile.external_id.iter().filter(|id| !known.records.aliases.contains_key(*id));
             out.aliases.extend(asked.map(|id| (caller.account, id.clone())));
         }
-        C::ClaimAlias(caller, external_id, _) | C::DropAlias(caller, external_id, _) => {
+        C::ClaimAlias(Caller { account, .. }, external_id, _) | C::DropAlias(account, external_id, _) => {
             if !known.records.aliases.contains_key(external_id) {
-                out.aliases.push((caller.account, external_id.clone()));
+                out.aliases.push((*account, external_id.clone()));
             }
         }
-        C::Delete(_) => out.pending_count = known.records.pending_count.is_none(),
+        C::Delete(..) => out.pending_count = known.records.pending_count.is_none(),
         C::Receive(received) => {
             item(&mut out, known, received.item);
             match received.inbound.channel {
@@ -104,8 +105,12 @@ pub fn needs(command: &ContactCommand, known: &Known<'_>) -> Needs {
             }
         }
         C::Note(_, id, _) | C::Happened(_, id, _) => item(&mut out, known, *id),
-        C::Suppress(suppression) => suppressed(&mut out, known, suppression.account, &suppression.address),
-        C::Unsuppress(account, address) => suppressed(&mut out, known, *account, address),
+        C::Suppress(suppression) => {
+            suppression.address.iter().for_each(|address| suppressed(&mut out, known, suppression.account, address));
+        }
+        C::Unsuppress(account, address) | C::EraseSuppressed(account, address) => {
+            suppressed(&mut out, known, *account, address);
+        }
         C::CancelPending(_, after) => {
             entries_with_records(&mut out, known, known.records.pending.as_ref(), |out| {
                 out.pending = Some((after.clone(), CHUNK));
@@ -126,7 +131,7 @@ pub fn needs(command: &ContactCommand, known: &Known<'_>) -> Needs {
                 out.timeline = Some((*before, CHUNK));
             });
         }
-        C::Schedule(..) | C::Patch(..) | C::Opt(_) | C::AddressSuppressed(_) | C::Attend(..) => {}
+        C::Schedule(..) | C::Patch(..) | C::Opt(_) | C::AddressSuppressed(_) | C::Attend(..) | C::Heard(..) => {}
     }
     out
 }

@@ -168,7 +168,7 @@ fn an_alias_is_claimed_by_one_contact_alone_and_sends_upserts_there() {
 fn a_decision_about_an_alias_tells_what_it_stands_for_before_it_can_be_read() {
     let mut world = World::empty();
     assert_eq!(claim(&mut world, OTHER).aliases, [("crm-1".to_owned(), Some(OTHER))]);
-    let dropped = world.tell(ContactCommand::DropAlias(caller(), "crm-1".into(), OTHER));
+    let dropped = world.tell(ContactCommand::DropAlias(ACCOUNT, "crm-1".into(), OTHER));
     assert_eq!(dropped.aliases, [("crm-1".to_owned(), None)]);
     assert!(matches!(answer(&upsert(&mut world, named("crm-1"))), Ok(Answer::Upserted(Upserted::Created(_)))));
 }
@@ -184,7 +184,7 @@ fn an_alias_is_not_claimed_over_a_contact_that_has_the_external_id() {
 fn an_alias_is_dropped_only_by_the_contact_it_stands_for() {
     let mut world = World::empty();
     claim(&mut world, OTHER);
-    let stranger = world.tell(ContactCommand::DropAlias(caller(), "crm-1".into(), CONTACT));
+    let stranger = world.tell(ContactCommand::DropAlias(ACCOUNT, "crm-1".into(), CONTACT));
     assert!(stranger.mutations.is_empty());
     assert_eq!(answer(&upsert(&mut world, named("crm-1"))), &Ok(Answer::StandsFor(OTHER)));
 }
