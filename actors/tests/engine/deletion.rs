@@ -4,6 +4,7 @@ use sendwheel_actors::domain::contact::{Profile, Removal};
 use std::time::Duration;
 
 use sendwheel_actors::domain::message::StateName;
+use sendwheel_actors::domain::verdict::{Failure, Verdict};
 use sendwheel_actors::engine::api::{EngineError, MessageFilter, NewContact, NewIntent, PageRequest, ProfilePatch};
 
 use super::support::{Node, settings, until};
@@ -89,5 +90,45 @@ async fn settled_messages_leave_after_their_retention_and_pending_ones_stay() {
     .await;
     assert_eq!(node.engine.message(&node.caller, settled[0]).await, Err(EngineError::NotFound));
     assert_eq!(node.state(pending).await, StateName::Scheduled);
+    node.stop().await;
+}
+
+#[actix::test]
+async fn what_waits_for_a_retry_or_a_person_goes_with_its_contact_and_others_are_sent_meanwhile() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = settings();
+    settings.sms.retry_base = Duration::from_secs(2);
+    settings.sms.retry_cap = Duration::from_secs(2);
+    let node = Node::start(folder.path(), settings).await;
+    node.sms_sender("+12125550100").await;
+    let (contact, other) = (node.contact(1).await, node.contact(2).await);
+    node.sms.answer(Verdict::Transient(Failure::message("busy", "try again")));
+    let retrying = node.sms(contact.id, "again", NewIntent::Now).await.message.id;
+    let has_failed = async || node.engine.message(&node.caller, retrying).await.unwrap().message.reason.is_some();
+    until("it is to be tried again", has_failed).await;
+    node.sms.answer(Verdict::Unknown(Failure::message("cut", "the connection died")));
+    let uncertain = node.sms(contact.id, "perhaps", NewIntent::Now).await.message.id;
+    node.until_state(uncertain, StateName::Uncertain).await;
+    let sends = (0..1_000).map(|number| node.sms(contact.id, "x", Node::in_ms(1_500 + number % 500)));
+    futures_util::future::join_all(sends).await;
+    let sends = (0..50).map(|number| node.sms(other.id, "other", Node::in_ms(1_500 + number * 20)));
+    let others: Vec<_> = futures_util::future::join_all(sends).await.iter().map(|view| view.message.id).collect();
+    let deleted = node.engine.delete_contact(&node.caller, contact.id, Removal::Delete).await.unwrap();
+    let count = |text: &str| node.sms.seen().iter().filter(|seen| seen.text == text).count();
+    let sent = count("x");
+    assert_eq!(deleted as usize + sent, 1_002, "counted are those that were not sent before");
+    for id in others {
+        node.until_state(id, StateName::Submitted).await;
+    }
+    let filter = MessageFilter { contact: None, state: Some(StateName::Scheduled) };
+    let page = PageRequest { cursor: None, limit: 10 };
+    until("nothing is scheduled any more", async || {
+        node.engine.messages(&node.caller, filter.clone(), page.clone()).await.unwrap().items.is_empty()
+    })
+    .await;
+    // Past the retry's moment: the last one is due after it.
+    let last = node.sms(other.id, "last", Node::in_ms(2_500)).await.message.id;
+    node.until_state(last, StateName::Submitted).await;
+    assert_eq!((count("x"), count("again"), count("perhaps")), (sent, 1, 1), "nothing after the answer");
     node.stop().await;
 }
