@@ -24,7 +24,7 @@ use crate::domain::ticket::Ticket;
 use crate::protocol::api::{Caller, EngineResult};
 use crate::protocol::events::{EventKind, Happened};
 use crate::store::keys::{self, TimelineMember};
-use crate::store::{Batch, Entry, Index, Member, Mutation, audit};
+use crate::store::{Batch, Counter, Entry, Index, Member, Mutation, audit};
 
 pub(super) fn delete(known: &Known<'_>, caller: &Caller, removal: Removal, around: &Surroundings<'_>) -> Decision {
     let contact = or_refuse!(live(known, caller.account));
@@ -80,25 +80,36 @@ fn remove(
     stays: impl Fn(&Found<'_>) -> bool,
 ) -> Removed {
     let mut removed = Removed::default();
+    let mut counted = 0;
     for entry in entries {
         let found = Found::behind(entry, known);
         if found.as_ref().is_some_and(&stays) {
             removed.kept += 1;
             continue;
         }
-        // Record, counter, at most four index entries, and the blobs; one that has more alone still goes.
+        // Record, at most four index entries, and the blobs; one that has more alone still goes.
         let taken = decision.mutations.len();
-        if taken > 0 && taken + 6 + found.as_ref().map_or(0, Found::blobs) > ROOM {
+        if taken > 0 && taken + 5 + found.as_ref().map_or(0, Found::blobs) > ROOM {
             removed.is_cut = true;
-            return removed;
+            break;
         }
         match found {
             Some(Found::Message(message)) => decision.remove_message(message),
             Some(Found::Item(item)) => decision.remove_item(item),
             None => decision.mutations.push(Mutation::Unindex(index, entry.score, entry.member.clone())),
         }
+        let is_count = |mutation: &mut Mutation| matches!(mutation, Mutation::Add(Counter::Pending, _));
+        counted += decision.mutations.extract_if(taken.., is_count).map(|count| by(&count)).sum::<i64>();
+    }
+    // Once for all of them: what a batch holds is room for messages.
+    if counted != 0 {
+        decision.mutations.push(Mutation::Add(Counter::Pending, counted));
     }
     removed
+}
+
+const fn by(mutation: &Mutation) -> i64 {
+    if let Mutation::Add(_, by) = mutation { *by } else { 0 }
 }
 
 /// What an entry of a thread stands for.

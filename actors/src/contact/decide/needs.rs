@@ -41,8 +41,11 @@ impl Needs {
     }
 }
 
-/// Messages looked at for one batch of a deletion or a retention sweep.
-pub(super) const CHUNK: usize = 32;
+/// Messages looked at for one batch of a deletion or a sweep: about as many as it has room for. Each of them waits for
+/// the disk once.
+pub(super) const CHUNK: usize = 48;
+/// Entries of a thread looked at for what an SMS may answer.
+const RECENT: usize = 32;
 
 /// What a command still needs, given what is known.
 #[must_use]
@@ -100,7 +103,7 @@ pub fn needs(command: &ContactCommand, known: &Known<'_>) -> Needs {
                     received.candidates.iter().for_each(|id| entry(&mut out, known, *id));
                 }
                 Channel::Sms => entries_with_records(&mut out, known, known.records.recent.as_ref(), |out| {
-                    out.recent = Some(CHUNK);
+                    out.recent = Some(RECENT);
                 }),
             }
         }

@@ -12,7 +12,7 @@ use crate::domain::message::{Attachment, BlobKey, StateName};
 use crate::domain::ticket::{Ticket, TicketKind};
 use crate::protocol::api::{EngineError, NewContact, NewMessage};
 use crate::sender::Release;
-use crate::store::{Index, Mutation, Table, codec, keys};
+use crate::store::{Batch, Index, Mutation, Table, codec, keys};
 
 fn next(decision: &Decision) -> Option<ContactCommand> {
     decision.effects.iter().find_map(|effect| match effect {
@@ -109,7 +109,7 @@ fn from_the_tombstone_on_nothing_is_handed_over_scheduled_or_changed() {
 #[test]
 fn a_deletion_goes_in_chunks_and_leaves_nothing() {
     let mut world = World::new();
-    for _ in 0..40 {
+    for _ in 0..60 {
         let id = world.sms();
         world.attempt(id, submitted());
         world.email();
@@ -120,8 +120,14 @@ fn a_deletion_goes_in_chunks_and_leaves_nothing() {
     world.directory.remove_sender(SMS);
     world.permit(held);
     let decision = world.tell(ContactCommand::Delete(caller(), Removal::Delete));
-    let steps = go_on(&mut world, next(&decision));
-    assert!(steps >= 4, "{steps} steps");
+    let first = world.tell(next(&decision).unwrap());
+    assert!(
+        (180..=Batch::MAX_MUTATIONS).contains(&first.mutations.len()),
+        "a batch is used: {}",
+        first.mutations.len()
+    );
+    let steps = go_on(&mut world, next(&first));
+    assert!(steps >= 2, "{steps} more steps");
     assert_all_is_gone(&world);
 }
 
@@ -271,7 +277,7 @@ fn what_was_settled_before_an_instant_is_forgotten_and_the_rest_stays() {
     world.later(Duration::from_secs(86_400));
     let (young, pending) = (world.sms(), world.sms());
     world.attempt(young, submitted());
-    assert_eq!(go_on(&mut world, Some(ContactCommand::Forget(NOW))), 3);
+    assert_eq!(go_on(&mut world, Some(ContactCommand::Forget(NOW))), 2);
     assert!(old.iter().all(|id| world.try_message(*id).is_none()));
     assert_eq!((world.state(young), world.state(pending)), (StateName::Submitted, StateName::Scheduled));
 }
