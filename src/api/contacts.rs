@@ -3,6 +3,7 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header;
 use actix_web::{HttpRequest, web};
+use sendwheel_actors::domain::contact::Removal;
 use sendwheel_actors::domain::ids::ContactId;
 use sendwheel_actors::engine::api::NewContact;
 use serde::Serialize;
@@ -101,9 +102,15 @@ pub(crate) async fn patch_contact(
     Ok(resource(StatusCode::OK, contact.version, &ContactView::of(&contact)))
 }
 
-/// Deletes a contact with everything of it. Its pending messages are cancelled; nothing of it is handed
-/// over any more.
-#[utoipa::path(delete, path = "/v1/contacts/{id}", tag = "contacts", params(("id" = String, Path)),
+/// Deletes a contact with everything of it: pending messages are cancelled, and from the answer on nothing of it is
+/// handed over; then they, the thread with all that was sent and received, and the contact go.
+///
+/// What stays: that an address is suppressed, so that an opt-out holds for the next contact with that address; that a
+/// contact of this id was deleted, in the audit trail; and what the counters of the installation count. With
+/// `erase`, for a request to be forgotten, the list of suppressed addresses keeps a digest alone: the address stays
+/// suppressed, and can be neither listed nor exported.
+#[utoipa::path(delete, path = "/v1/contacts/{id}", tag = "contacts", params(("id" = String, Path),
+        ("erase" = Option<bool>, Query, description = "Also takes its addresses out of the list of suppressed ones, but for digests")),
     responses((status = 200, body = ContactDeleted)))]
 pub(crate) async fn delete_contact(
     auth: Authenticated,
@@ -111,7 +118,9 @@ pub(crate) async fn delete_contact(
     request: HttpRequest,
     PathId(id): PathId<ContactId>,
 ) -> Answer {
-    Query::of(&request, &[]).finish()?;
-    let canceled = shared.state.engine.delete_contact(&auth.caller, id).await?;
+    let mut query = Query::of(&request, &["erase"]);
+    let removal = if query.flag("erase") { Removal::Erase } else { Removal::Delete };
+    query.finish()?;
+    let canceled = shared.state.engine.delete_contact(&auth.caller, id, removal).await?;
     Ok(ok(&ContactDeleted { canceled }))
 }

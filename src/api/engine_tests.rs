@@ -269,3 +269,37 @@ async fn what_is_not_there_or_wrong_is_refused_with_reasons() {
     assert_eq!(ask!(app, POST, "/v1/contacts"; large).status, 413);
     stage.engine.shutdown(PATIENCE).await;
 }
+
+#[actix_web::test]
+async fn an_erased_contact_s_address_stays_suppressed_and_is_told_to_nobody() {
+    let stage = stage().await;
+    let app = app!(stage);
+    let (_, contact) = sender_and_contact!(app);
+    ask!(app, POST, format!("/v1/contacts/{contact}/messages"); later("Hi")).expect(201);
+    ask!(app, POST, "/v1/suppressions"; json!({"address": "+12125550123", "reason": "complaint"})).expect(201);
+    assert_eq!(ask!(app, DELETE, format!("/v1/contacts/{contact}?erase=perhaps")).status, 422);
+    let path = format!("/v1/contacts/{contact}?erase=true");
+    // Suppressing its address took the message back.
+    assert!(ask!(app, DELETE, path).expect(200)["canceled"].as_u64().is_some());
+    assert_eq!(ask!(app, DELETE, path).status, 404);
+    let (app, path) = (&app, "/v1/suppressions");
+    let listed = until("its address is erased", PATIENCE, || async move {
+        let listed = ask!(*app, GET, path).expect(200);
+        (listed["data"][0]["address"] == Value::Null).then_some(listed)
+    });
+    let listed = listed.await.unwrap();
+    assert_eq!((&listed["data"][0]["channel"], &listed["data"][0]["reason"]), (&json!("sms"), &json!("complaint")));
+    let exported = ask!(*app, GET, "/v1/suppressions:export");
+    assert_eq!(String::from_utf8(exported.body).unwrap().trim(), "address,channel,reason,created_at");
+    let again = json!({"name": "Ada", "phones": [{"number": "+12125550123"}]});
+    let again = id_of(&ask!(*app, POST, "/v1/contacts"; again).expect(201));
+    let now = json!({"channel": "sms", "body": "Hi", "send": "now"});
+    let message = id_of(&ask!(*app, POST, format!("/v1/contacts/{again}/messages"); now).expect(201));
+    let path = &format!("/v1/messages/{message}");
+    let stopped = until("the last check", PATIENCE, || async move {
+        let read = ask!(*app, GET, path).expect(200);
+        (read["state"] == "canceled").then_some(read)
+    });
+    assert_eq!(stopped.await.unwrap()["reason"]["code"], "suppressed");
+    stage.engine.shutdown(PATIENCE).await;
+}

@@ -35,8 +35,9 @@ const MAX_IMPORTED: usize = 100_000;
 #[derive(Serialize, ToSchema)]
 #[schema(as = Suppression)]
 pub(crate) struct SuppressionView<'a> {
-    #[schema(value_type = String, example = "ada@example.com")]
-    address: &'a str,
+    /// Nothing, if its owner was erased: the address stays suppressed, and is kept as a digest alone.
+    #[schema(value_type = Option<String>, example = "ada@example.com")]
+    address: Option<&'a str>,
     #[schema(value_type = super::schemas::Channel)]
     channel: &'static str,
     /// `manual`, `hard_bounce`, `unsubscribed` or `complaint`.
@@ -50,8 +51,8 @@ pub(crate) struct SuppressionView<'a> {
 impl<'a> SuppressionView<'a> {
     fn of(suppression: &'a Suppression) -> Self {
         Self {
-            address: suppression.address.as_str(),
-            channel: suppression.channel().name(),
+            address: suppression.address.as_ref().map(Address::as_str),
+            channel: suppression.channel.name(),
             reason: suppression.reason.name(),
             created_at: suppression.since,
         }
@@ -241,7 +242,9 @@ pub(crate) async fn export_suppressions(
             out.write_record(["address", "channel", "reason", "created_at"]).ok()?;
         }
         for item in &page.items {
-            let row = [item.address.as_str(), item.channel().name(), item.reason.name(), &item.since.to_string()];
+            // One of an erased person cannot be told any more.
+            let Some(address) = &item.address else { continue };
+            let row = [address.as_str(), item.channel.name(), item.reason.name(), &item.since.to_string()];
             out.write_record(row).ok()?;
         }
         let next = match page.next_cursor {

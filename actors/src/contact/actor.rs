@@ -12,6 +12,7 @@ use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message as Acti
 use tokio::sync::oneshot;
 
 use super::command::{Answered, ContactCommand};
+use super::consulting;
 use super::decide::{Needs, decide, needs};
 use super::decision::{Decision, Effect, Known, Records, Surroundings};
 use super::overlay::{Changed, Changes, Overlay};
@@ -141,7 +142,7 @@ impl ContactActor {
                 command,
                 ContactCommand::Cleanup(_)
                     | ContactCommand::Forget(_)
-                    | ContactCommand::Delete(_)
+                    | ContactCommand::Delete(..)
                     | ContactCommand::CancelPending(..)
                     | ContactCommand::Receive(_)
             );
@@ -246,7 +247,7 @@ impl ContactActor {
                 let pool = self.node.routes().pools.of(granted.ticket.channel());
                 pool.do_send(PermitReleased { permit: granted.permit, release: Release::Requeue });
             }
-            ContactCommand::Cleanup(ticket) => {
+            ContactCommand::Cleanup(ticket) | ContactCommand::Heard(ticket, _) => {
                 let at = self.node.clock.now().plus(Duration::from_secs(1));
                 self.node.shard(self.partition).wheel.do_send(Rewake(*ticket, at));
             }
@@ -298,6 +299,7 @@ impl ContactActor {
                 }
                 // Into the inbox at once: a contact with more to do is not idle.
                 Effect::Continue(command) => self.inbox.push_back((*command, None)),
+                Effect::Consult(consultation) => consulting::ask(Arc::clone(&node), self.id, *consultation),
             }
         }
     }

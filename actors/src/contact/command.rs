@@ -8,7 +8,7 @@ use super::decide::Sweep;
 use crate::domain::address::{Address, Channel};
 use crate::domain::audit::Stamp;
 use crate::domain::clock::UnixMs;
-use crate::domain::contact::Contact;
+use crate::domain::contact::{Contact, Removal};
 use crate::domain::conversation::{Inbound, OptVia, ThreadEvent, ThreadItem};
 use crate::domain::ids::{AccountNo, ContactId, MessageId, UserId};
 use crate::domain::message::{Attachment, Message, StateName, StoredContent};
@@ -135,9 +135,9 @@ pub enum ContactCommand {
     /// Stand in for another contact that took this one's external id later.
     ClaimAlias(Caller, String, ContactId),
     /// Stop standing in.
-    DropAlias(Caller, String, ContactId),
+    DropAlias(AccountNo, String, ContactId),
     /// Go away, with everything.
-    Delete(Caller),
+    Delete(Caller, Removal),
     /// Schedule a message.
     Schedule(Caller, Box<ScheduleMessage>),
     /// Take a message back.
@@ -156,6 +156,8 @@ pub enum ContactCommand {
     Finished(Box<AttemptFinished>),
     /// Go on with a deletion.
     Cleanup(Ticket),
+    /// Those whom a clean-up asked have answered.
+    Heard(Ticket, EngineResult<()>),
     /// Remove what was settled before this instant.
     Forget(UnixMs),
     /// Schedule a cancelled message again: its caller takes the cancel back.
@@ -172,6 +174,8 @@ pub enum ContactCommand {
     Suppress(Box<Suppression>),
     /// Take an address off the list; told to the id that is derived from it.
     Unsuppress(AccountNo, Address, Option<Stamp>),
+    /// Keep a digest alone of a suppressed address; told to the id that is derived from it.
+    EraseSuppressed(AccountNo, Address),
     /// One of their addresses is suppressed by now.
     AddressSuppressed(Box<Suppression>),
     /// Take back what is pending, after this entry.

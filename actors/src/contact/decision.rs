@@ -109,6 +109,21 @@ pub enum Effect {
     Count(Channel, StateName),
     /// There is more of it: another chunk, after what else waits.
     Continue(Box<ContactCommand>),
+    /// Other contacts are asked, and this one hears what came of it.
+    Consult(Box<Consultation>),
+}
+
+/// What a clean-up asks of others. When all of them have answered, or one has refused, it is told to this contact
+/// ([`ContactCommand::Heard`]); when one could not be reached, the clean-up comes again a little later.
+///
+/// Nothing of it is kept: after a crash the clean-up's entry in the due index asks again. So whatever is asked must
+/// be the same twice as once.
+#[derive(Debug)]
+pub struct Consultation {
+    /// The clean-up that goes on with the answers.
+    pub ticket: Ticket,
+    /// Whom, and what.
+    pub asked: Vec<(ContactId, ContactCommand)>,
 }
 
 /// What follows from a command.

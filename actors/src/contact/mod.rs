@@ -8,6 +8,7 @@
 
 pub mod actor;
 pub mod command;
+mod consulting;
 pub mod decide;
 pub mod decision;
 pub mod entries;

@@ -52,8 +52,6 @@ pub enum AuditAction {
     ContactCreated,
     /// A contact changed.
     ContactUpdated,
-    /// A contact was deleted, with everything.
-    ContactDeleted,
     /// A message was taken back.
     MessageCanceled,
     /// A pending message changed.
@@ -68,6 +66,10 @@ pub enum AuditAction {
     ConversationAssigned,
     /// An address came off the suppression list; the subject stands for the address.
     SuppressionDeleted,
+    /// A contact was deleted.
+    ContactDeleted,
+    /// A contact was erased.
+    ContactErased,
 }
 
 impl AuditAction {
@@ -93,7 +95,6 @@ impl AuditAction {
             Self::SenderDeleted => "sender.deleted",
             Self::ContactCreated => "contact.created",
             Self::ContactUpdated => "contact.updated",
-            Self::ContactDeleted => "contact.deleted",
             Self::MessageCanceled => "message.canceled",
             Self::MessageUpdated => "message.updated",
             Self::MessageSentNow => "message.sent_now",
@@ -101,6 +102,8 @@ impl AuditAction {
             Self::MessageRestored => "message.restored",
             Self::ConversationAssigned => "conversation.assigned",
             Self::SuppressionDeleted => "suppression.deleted",
+            Self::ContactDeleted => "contact.deleted",
+            Self::ContactErased => "contact.erased",
         }
     }
 }

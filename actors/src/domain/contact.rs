@@ -125,6 +125,17 @@ pub struct LastUsed {
     pub sender: Option<SenderId>,
 }
 
+/// How much of a contact goes with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Removal {
+    /// Its messages, its thread and itself. Addresses that are suppressed stay on the list: who wants no messages
+    /// gets none from the next contact with that address either.
+    Delete,
+    /// Also what the list of suppressed addresses says of it: a digest stays, which keeps the address suppressed and
+    /// cannot be read.
+    Erase,
+}
+
 /// Whether a contact lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Life {
@@ -134,6 +145,8 @@ pub enum Life {
     Tombstone {
         /// When the deletion was decided.
         at: UnixMs,
+        /// How much goes.
+        removal: Removal,
     },
 }
 

@@ -49,20 +49,14 @@ impl std::str::FromStr for SuppressionReason {
 pub struct Suppression {
     /// The account that may not write to it.
     pub account: AccountNo,
-    /// The address.
-    pub address: Address,
+    /// The address; none once its owner was erased: the digest that the record lies under stands for it.
+    pub address: Option<Address>,
+    /// The channel of the address.
+    pub channel: Channel,
     /// Why; a stronger reason replaces a weaker one.
     pub reason: SuppressionReason,
     /// Since when.
     pub since: UnixMs,
     /// Who did it.
     pub by: Author,
-}
-
-impl Suppression {
-    /// The channel of the address.
-    #[must_use]
-    pub const fn channel(&self) -> Channel {
-        self.address.channel()
-    }
 }

@@ -115,12 +115,13 @@ impl Engine {
         by: Author,
     ) -> EngineResult<Created<Suppression>> {
         let owner = ContactId::of_address_digest(&keys::address_digest(account, &address));
-        let new = Suppression { account, address, reason, since: self.node.clock.now(), by };
+        let (since, channel) = (self.node.clock.now(), address.channel());
+        let new = Suppression { account, address: Some(address.clone()), channel, reason, since, by };
         let (suppression, is_new) = match self.ask(owner, ContactCommand::Suppress(Box::new(new))).await? {
             Answer::Suppressed(suppression, is_new) => (*suppression, is_new),
             other => return Err(unexpected(&other)),
         };
-        for contact in self.contacts_at(account, &suppression.address).await? {
+        for contact in self.contacts_at(account, &address).await? {
             match self.ask(contact.id, ContactCommand::AddressSuppressed(Box::new(suppression.clone()))).await? {
                 Answer::Done => {}
                 other => return Err(unexpected(&other)),

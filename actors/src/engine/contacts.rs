@@ -5,7 +5,7 @@ use super::lists::Source;
 use crate::contact::command::{Answer, ContactCommand};
 use crate::domain::address::Channel;
 use crate::domain::clock::UnixMs;
-use crate::domain::contact::{Consent, Contact};
+use crate::domain::contact::{Consent, Contact, Removal};
 use crate::domain::directory::Role;
 use crate::domain::ids::{AccountNo, ContactId};
 use crate::domain::message::Author;
@@ -103,7 +103,7 @@ impl Engine {
         target: ContactId,
     ) -> EngineResult<()> {
         let Some(external_id) = external_id else { return Ok(()) };
-        match self.ask(holder, ContactCommand::DropAlias(*caller, external_id, target)).await? {
+        match self.ask(holder, ContactCommand::DropAlias(caller.account, external_id, target)).await? {
             Answer::Done => Ok(()),
             other => Err(unexpected(&other)),
         }
@@ -211,24 +211,15 @@ impl Engine {
     }
 
     /// Deletes a contact with everything of it. How many pending messages went with it. From the answer on
-    /// nothing of it is handed over.
+    /// nothing of it is handed over; what it was goes afterwards.
     ///
     /// # Errors
     /// Not found, the store.
-    pub async fn delete_contact(&self, caller: &Caller, id: ContactId) -> EngineResult<u64> {
-        let contact = self.contact(caller, id).await?;
-        let deleted = match self.ask(id, ContactCommand::Delete(*caller)).await? {
-            Answer::Deleted(count) => count,
-            other => return Err(unexpected(&other)),
-        };
-        if let Some(external_id) = contact.profile.external_id {
-            let holder = ContactId::from_external_id(caller.account, &external_id);
-            if holder != id {
-                // A leftover alias is found to be one by whoever follows it.
-                let _ = self.drop_alias(caller, holder, Some(external_id), id).await;
-            }
+    pub async fn delete_contact(&self, caller: &Caller, id: ContactId, removal: Removal) -> EngineResult<u64> {
+        match self.ask(id, ContactCommand::Delete(*caller, removal)).await? {
+            Answer::Deleted(count) => Ok(count),
+            other => Err(unexpected(&other)),
         }
-        Ok(deleted)
     }
 
     /// Opts a contact out by the signed token of a List-Unsubscribe link. The channel it was for.

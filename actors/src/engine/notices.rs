@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::handle::Engine;
 use crate::domain::address::{Address, Channel, EmailAddress};
 use crate::domain::clock::UnixMs;
-use crate::domain::contact::{ContactEmail, Profile};
+use crate::domain::contact::{ContactEmail, Profile, Removal};
 use crate::domain::directory::people::sign_in_name;
 use crate::domain::directory::{Role, User};
 use crate::domain::ids::{AccountNo, ContactId};
@@ -154,7 +154,7 @@ impl Engine {
     /// Forgets an address that the installation wrote to: its user is gone.
     pub(super) async fn forget_addressee(&self, address: &EmailAddress) {
         let contact = ContactId::from_external_id(AccountNo::SYSTEM, &addressee(address));
-        match self.delete_contact(&SYSTEM, contact).await {
+        match self.delete_contact(&SYSTEM, contact, Removal::Delete).await {
             Ok(_) | Err(EngineError::NotFound) => {}
             Err(error) => tracing::warn!(%error, "what was written to a removed user stays until its retention ends"),
         }

@@ -8,7 +8,7 @@ use super::*;
 use crate::domain::address::{Address, Channel, EmailAddress, Mailbox, PhoneNumber};
 use crate::domain::audit::{AuditAction, Stamp};
 use crate::domain::clock::UnixMs;
-use crate::domain::contact::{Consent, ConsentByChannel, ContactEmail, ContactPhone, LastUsed, Life, Profile};
+use crate::domain::contact::{Consent, ConsentByChannel, ContactEmail, ContactPhone, LastUsed, Life, Profile, Removal};
 use crate::domain::conversation::{Conversation, EmailThread, Inbound, ItemKind};
 use crate::domain::directory::{Alerts, Limit, Role, SenderAddress};
 use crate::domain::ids::{
@@ -43,7 +43,7 @@ fn contact() -> Contact {
         id: ContactId::from_bytes([2; 16]),
         account: AccountNo(1),
         version: 3,
-        life: Life::Tombstone { at: UnixMs(1_800_000_000_000) },
+        life: Life::Tombstone { at: UnixMs(1_800_000_000_000), removal: Removal::Erase },
         profile: Profile {
             name: Some("Ada".into()),
             emails: vec![ContactEmail { address: email(), label: Some("work".into()), primary: true }],
@@ -175,7 +175,8 @@ fn item() -> ThreadItem {
 fn suppression() -> Suppression {
     Suppression {
         account: AccountNo(1),
-        address: Address::Phone(phone()),
+        address: Some(Address::Phone(phone())),
+        channel: Channel::Sms,
         reason: SuppressionReason::Complaint,
         since: UnixMs(1_700_000_000_004),
         by: Author::System,

@@ -1,9 +1,10 @@
 //! Deleting a contact.
 
-use sendwheel_actors::domain::contact::Profile;
+use sendwheel_actors::domain::contact::{Profile, Removal};
 use std::time::Duration;
 
 use sendwheel_actors::domain::message::StateName;
+use sendwheel_actors::domain::verdict::{Failure, Verdict};
 use sendwheel_actors::engine::api::{EngineError, MessageFilter, NewContact, NewIntent, PageRequest, ProfilePatch};
 
 use super::support::{Node, settings, until};
@@ -18,7 +19,7 @@ async fn deleting_a_contact_cancels_everything_pending_and_hands_nothing_over_af
     let pending: Vec<_> = futures_util::future::join_all(sends).await.iter().map(|view| view.message.id).collect();
     let other = node.contact(2).await;
     let last = node.sms(other.id, "x", Node::in_ms(900)).await.message.id;
-    assert_eq!(node.engine.delete_contact(&node.caller, contact.id).await.unwrap(), 100);
+    assert_eq!(node.engine.delete_contact(&node.caller, contact.id, Removal::Delete).await.unwrap(), 100);
     assert_eq!(node.engine.contact(&node.caller, contact.id).await, Err(EngineError::NotFound));
     node.until_state(last, StateName::Submitted).await;
     assert_eq!(node.sms.seen().len(), 1, "nothing of the deleted contact");
@@ -42,7 +43,7 @@ async fn an_external_id_is_free_again_once_its_contact_is_cleaned_up() {
         || NewContact { profile: Profile { external_id: Some("42".into()), ..Profile::default() }, idempotency: None };
     let first = node.engine.upsert_contact(&node.caller, new()).await.unwrap().into_inner();
     assert_eq!(node.engine.upsert_contact(&node.caller, new()).await.unwrap().into_inner().id, first.id);
-    node.engine.delete_contact(&node.caller, first.id).await.unwrap();
+    node.engine.delete_contact(&node.caller, first.id, Removal::Delete).await.unwrap();
     until("it can be created again", async || node.engine.upsert_contact(&node.caller, new()).await.is_ok()).await;
     node.stop().await;
 }
@@ -89,5 +90,42 @@ async fn settled_messages_leave_after_their_retention_and_pending_ones_stay() {
     .await;
     assert_eq!(node.engine.message(&node.caller, settled[0]).await, Err(EngineError::NotFound));
     assert_eq!(node.state(pending).await, StateName::Scheduled);
+    node.stop().await;
+}
+
+#[actix::test]
+async fn what_waits_for_a_retry_or_a_person_goes_with_its_contact_and_others_are_sent_meanwhile() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = settings();
+    settings.sms.retry_base = Duration::from_secs(2);
+    settings.sms.retry_cap = Duration::from_secs(2);
+    let node = Node::start(folder.path(), settings).await;
+    node.sms_sender("+12125550100").await;
+    let (contact, other) = (node.contact(1).await, node.contact(2).await);
+    let sends = (0..1_000).map(|number| node.sms(contact.id, "x", Node::in_ms(6_000 + number % 500)));
+    futures_util::future::join_all(sends).await;
+    let sends = (0..50).map(|number| node.sms(other.id, "other", Node::in_ms(6_000 + number * 10)));
+    let others: Vec<_> = futures_util::future::join_all(sends).await.iter().map(|view| view.message.id).collect();
+    node.sms.answer(Verdict::Transient(Failure::message("busy", "try again")));
+    let retrying = node.sms(contact.id, "again", NewIntent::Now).await.message.id;
+    let has_failed = async || node.engine.message(&node.caller, retrying).await.unwrap().message.reason.is_some();
+    until("it is to be tried again", has_failed).await;
+    node.sms.answer(Verdict::Unknown(Failure::message("cut", "the connection died")));
+    let uncertain = node.sms(contact.id, "perhaps", NewIntent::Now).await.message.id;
+    node.until_state(uncertain, StateName::Uncertain).await;
+    let deleted = node.engine.delete_contact(&node.caller, contact.id, Removal::Delete).await.unwrap();
+    let count = |text: &str| node.sms.seen().iter().filter(|seen| seen.text == text).count();
+    let sent = count("x");
+    assert!((1_002 - sent..=1_002).contains(&usize::try_from(deleted).unwrap()), "{deleted}, {sent} were sent before");
+    for id in others {
+        node.until_state(id, StateName::Submitted).await;
+    }
+    let filter = MessageFilter { contact: None, state: Some(StateName::Scheduled) };
+    let page = PageRequest { cursor: None, limit: 10 };
+    until("nothing is scheduled any more", async || {
+        node.engine.messages(&node.caller, filter.clone(), page.clone()).await.unwrap().items.is_empty()
+    })
+    .await;
+    assert_eq!((count("x"), count("again"), count("perhaps")), (sent, 1, 1), "nothing after the answer");
     node.stop().await;
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use sendwheel_actors::domain::address::EmailAddress;
 use sendwheel_actors::domain::audit::AuditFilter;
 use sendwheel_actors::domain::clock::{Clock, ManualClock, SystemClock};
+use sendwheel_actors::domain::contact::Removal;
 use sendwheel_actors::domain::directory::{Role, User};
 use sendwheel_actors::domain::message::{Author, StateName};
 use sendwheel_actors::domain::password::Password;
@@ -139,7 +140,7 @@ async fn an_account_goes_only_when_it_is_suspended_and_empty_and_its_number_with
     let contact = node.contact(1).await;
     node.engine.patch_account(&operator, no, suspended(true), None).await.unwrap();
     assert_eq!(code(node.engine.delete_account(&operator, no).await), "account_not_empty");
-    node.engine.delete_contact(&acting, contact.id).await.unwrap();
+    node.engine.delete_contact(&acting, contact.id, Removal::Delete).await.unwrap();
     until("the account is empty", async || node.engine.delete_account(&operator, no).await.is_ok()).await;
 
     let check = |node: &Node| {

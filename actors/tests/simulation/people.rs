@@ -3,7 +3,7 @@
 use rand::Rng;
 use rand::rngs::StdRng;
 use sendwheel_actors::domain::address::{EmailAddress, PhoneNumber};
-use sendwheel_actors::domain::contact::{Consent, ConsentByChannel, ContactEmail, ContactPhone, Profile};
+use sendwheel_actors::domain::contact::{Consent, ConsentByChannel, ContactEmail, ContactPhone, Profile, Removal};
 use sendwheel_actors::domain::ids::ContactId;
 use sendwheel_actors::engine::api::{EngineError, NewContact, ProfilePatch};
 
@@ -153,9 +153,10 @@ impl Callers {
             return;
         }
         let Some(taken) = self.take_person(rng, |person| person.is_deletion_asked = true) else { return };
+        let removal = if rng.random_bool(0.5) { Removal::Erase } else { Removal::Delete };
         let me = self.clone();
         self.spawn(format!("delete {}", taken.0), async move {
-            let answer = me.answer(me.engine.delete_contact(&CALLER, taken.0)).await;
+            let answer = me.answer(me.engine.delete_contact(&CALLER, taken.0, removal)).await;
             me.leave_person(taken, |person, now| {
                 if answer.is_ok() {
                     person.deleted_at = Some(now);

@@ -2,7 +2,9 @@
 //!
 //! The tombstone is committed first, together with a clean-up entry in the due index: from its
 //! acknowledgement on the last check stops every message, and a crash resumes the clean-up. Then pending
-//! messages go in chunks, then the past, then the contact itself with the entry.
+//! messages go in chunks, then the past, then what is kept of it elsewhere (the alias of an external id that was set
+//! later and, where it is erased, its addresses on the list of suppressed ones), then the contact itself with the
+//! entry.
 
 use std::time::Duration;
 
@@ -10,23 +12,24 @@ use super::needs::CHUNK;
 use super::profile::hints;
 use super::{Decision, Known, Surroundings, blobs_of, blobs_of_item, live, or_refuse};
 use crate::contact::command::{Answer, ContactCommand};
-use crate::contact::decision::Effect;
+use crate::contact::decision::{Consultation, Effect};
 use crate::contact::entries::change_contact;
 use crate::domain::clock::UnixMs;
-use crate::domain::contact::{Contact, Life};
+use crate::domain::contact::{Contact, Life, Removal};
 use crate::domain::conversation::ThreadItem;
+use crate::domain::ids::ContactId;
 use crate::domain::message::{Message, State};
 use crate::domain::ticket::Ticket;
-use crate::protocol::api::Caller;
+use crate::protocol::api::{Caller, EngineResult};
 use crate::protocol::events::{EventKind, Happened};
-use crate::store::keys::TimelineMember;
-use crate::store::{Batch, Entry, Index, Member, Mutation};
+use crate::store::keys::{self, TimelineMember};
+use crate::store::{Batch, Counter, Entry, Index, Member, Mutation};
 
-pub(super) fn delete(known: &Known<'_>, caller: &Caller, around: &Surroundings<'_>) -> Decision {
+pub(super) fn delete(known: &Known<'_>, caller: &Caller, removal: Removal, around: &Surroundings<'_>) -> Decision {
     let contact = or_refuse!(live(known, caller.account));
     let ticket = Ticket::cleanup(contact.account, contact.id, around.now);
     let tombstone = Contact {
-        life: Life::Tombstone { at: around.now },
+        life: Life::Tombstone { at: around.now, removal },
         version: contact.version + 1,
         updated_at: around.now,
         ..contact.clone()
@@ -69,25 +72,36 @@ fn remove(
     stays: impl Fn(&Found<'_>) -> bool,
 ) -> Removed {
     let mut removed = Removed::default();
+    let mut counted = 0;
     for entry in entries {
         let found = Found::behind(entry, known);
         if found.as_ref().is_some_and(&stays) {
             removed.kept += 1;
             continue;
         }
-        // Record, counter, at most four index entries, and the blobs; one that has more alone still goes.
+        // Record, at most four index entries, and the blobs; one that has more alone still goes.
         let taken = decision.mutations.len();
-        if taken > 0 && taken + 6 + found.as_ref().map_or(0, Found::blobs) > ROOM {
+        if taken > 0 && taken + 5 + found.as_ref().map_or(0, Found::blobs) > ROOM {
             removed.is_cut = true;
-            return removed;
+            break;
         }
         match found {
             Some(Found::Message(message)) => decision.remove_message(message),
             Some(Found::Item(item)) => decision.remove_item(item),
             None => decision.mutations.push(Mutation::Unindex(index, entry.score, entry.member.clone())),
         }
+        let is_count = |mutation: &mut Mutation| matches!(mutation, Mutation::Add(Counter::Pending, _));
+        counted += decision.mutations.extract_if(taken.., is_count).map(|count| by(&count)).sum::<i64>();
+    }
+    // Once for all of them: what a batch holds is room for messages.
+    if counted != 0 {
+        decision.mutations.push(Mutation::Add(Counter::Pending, counted));
     }
     removed
+}
+
+const fn by(mutation: &Mutation) -> i64 {
+    if let Mutation::Add(_, by) = mutation { *by } else { 0 }
 }
 
 /// What an entry of a thread stands for.
@@ -140,11 +154,59 @@ pub(super) fn step(known: &Known<'_>, ticket: &Ticket, around: &Surroundings<'_>
         decision.effects.push(again());
         return decision;
     }
+    let asked = elsewhere(contact);
+    if asked.is_empty() {
+        end(&mut decision, contact, ticket);
+    } else {
+        decision.effects.push(Effect::Consult(Box::new(Consultation { ticket: *ticket, asked })));
+    }
+    decision
+}
+
+/// What is kept of a contact under other ids, and has to go before the record that names it.
+fn elsewhere(contact: &Contact) -> Vec<(ContactId, ContactCommand)> {
+    let Life::Tombstone { removal, .. } = contact.life else { return Vec::new() };
+    let mut asked = Vec::new();
+    if let Some(external_id) = &contact.profile.external_id {
+        let holder = ContactId::from_external_id(contact.account, external_id);
+        if holder != contact.id {
+            asked.push((holder, ContactCommand::DropAlias(contact.account, external_id.clone(), contact.id)));
+        }
+    }
+    if removal == Removal::Erase {
+        asked.extend(contact.profile.addresses().map(|address| {
+            let owner = ContactId::of_address_digest(&keys::address_digest(contact.account, &address));
+            (owner, ContactCommand::EraseSuppressed(contact.account, address))
+        }));
+    }
+    asked
+}
+
+/// The others have answered: nothing is left but the contact itself.
+pub(super) fn heard(
+    known: &Known<'_>,
+    ticket: &Ticket,
+    answer: &EngineResult<()>,
+    around: &Surroundings<'_>,
+) -> Decision {
+    let mut decision = Decision::default();
+    // An answer to an earlier deletion, of a contact that came back since, says nothing of this one.
+    let is_this = |contact: &&Contact| matches!(contact.life, Life::Tombstone { at, .. } if at == ticket.due_at);
+    let Some(contact) = known.contact.filter(is_this) else { return decision };
+    match answer {
+        Ok(()) => end(&mut decision, contact, ticket),
+        // None of them refuses; should one, nothing goes before its turn.
+        Err(_) => decision.effects.push(Effect::Rewake(*ticket, around.now.plus(Duration::from_secs(1)))),
+    }
+    decision
+}
+
+/// The contact goes, with its entry.
+fn end(decision: &mut Decision, contact: &Contact, ticket: &Ticket) {
     change_contact(&mut decision.mutations, Some(contact), None);
     decision.hints_to_remove = hints(Some(contact));
-    unindex(&mut decision, ticket);
+    unindex(decision, ticket);
     decision.contact = Some(None);
-    decision
 }
 
 fn unindex(decision: &mut Decision, ticket: &Ticket) {

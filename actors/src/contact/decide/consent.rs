@@ -12,6 +12,7 @@ use super::{Decision, Known, Surroundings, live, or_refuse};
 use crate::contact::command::{Answer, ContactCommand, OptChange};
 use crate::contact::decision::Effect;
 use crate::contact::entries::{change_item, change_suppression};
+use crate::domain::address::Address;
 use crate::domain::contact::Consent;
 use crate::domain::conversation::{ItemKind, ThreadEvent, ThreadItem};
 use crate::domain::ids::AccountNo;
@@ -55,16 +56,18 @@ pub(super) fn opt(known: &Known<'_>, change: &OptChange, around: &Surroundings<'
 }
 
 /// Puts an address on the list. A stronger reason replaces a weaker one; the first date stays.
+/// What was erased is on it under its address again: somebody named it anew.
 pub(super) fn suppress(known: &Known<'_>, new: Suppression) -> Decision {
-    let digest = keys::address_digest(new.account, &new.address);
+    let Some(address) = &new.address else { return Decision::answer(Err(EngineError::NotFound)) };
+    let digest = keys::address_digest(new.account, address);
     let old = known.records.suppressions.get(&digest).cloned().flatten();
     // Before it is durable, and also if it is: the set may hold too much, never too little.
     known.suppressions.insert(&digest);
     let next = match &old {
-        Some(old) if old.reason >= new.reason => {
+        Some(old) if old.reason >= new.reason && old.address.is_some() => {
             return Decision::answer(Ok(Answer::Suppressed(Box::new(old.clone()), false)));
         }
-        Some(old) => Suppression { since: old.since, ..new },
+        Some(old) => Suppression { since: old.since, reason: old.reason.max(new.reason), ..new },
         None => new,
     };
     let is_new = old.is_none();
@@ -76,7 +79,7 @@ pub(super) fn suppress(known: &Known<'_>, new: Suppression) -> Decision {
 }
 
 /// Takes an address off the list.
-pub(super) fn unsuppress(known: &Known<'_>, account: AccountNo, address: &crate::domain::address::Address) -> Decision {
+pub(super) fn unsuppress(known: &Known<'_>, account: AccountNo, address: &Address) -> Decision {
     let digest = keys::address_digest(account, address);
     let Some(old) = known.records.suppressions.get(&digest).cloned().flatten() else {
         return Decision::answer(Err(EngineError::NotFound));
@@ -88,11 +91,24 @@ pub(super) fn unsuppress(known: &Known<'_>, account: AccountNo, address: &crate:
     decision
 }
 
+/// Keeps a digest alone of an address that may be on the list: it stays suppressed, and nobody can read it there.
+pub(super) fn erase_suppressed(known: &Known<'_>, account: AccountNo, address: &Address) -> Decision {
+    let digest = keys::address_digest(account, address);
+    let old = known.records.suppressions.get(&digest).cloned().flatten();
+    let Some(old) = old.filter(|old| old.address.is_some()) else { return Decision::default().done() };
+    let next = Suppression { address: None, ..old };
+    let mut decision = Decision::default();
+    change_suppression(&mut decision.mutations, digest, Some(&old), Some(&next));
+    decision.suppressions.push((digest, Some(next)));
+    decision.done()
+}
+
 /// What follows from a suppression for one contact that has the address.
 pub(super) fn address_suppressed(known: &Known<'_>, suppression: &Suppression) -> Decision {
     let mut decision = Decision::default();
-    decision.effects.push(Effect::RevokeClaims(Some(suppression.channel())));
-    let sweep = Sweep::Suppressed(suppression.address.clone(), suppression.reason);
+    decision.effects.push(Effect::RevokeClaims(Some(suppression.channel)));
+    let Some(address) = suppression.address.clone() else { return decision.done() };
+    let sweep = Sweep::Suppressed(address, suppression.reason);
     if known.contact.is_some_and(|contact| contact.account == suppression.account) {
         decision.effects.push(Effect::Continue(Box::new(ContactCommand::CancelPending(sweep, None))));
     }

@@ -6,6 +6,7 @@ use crate::domain::address::{Address, Channel};
 use crate::domain::clock::UnixMs;
 use crate::domain::ids::{AccountNo, MessageId};
 use crate::domain::message::{ReplyChoice, State, StoredContent};
+use crate::protocol::api::Caller;
 use crate::store::keys::{AddressDigest, TimelineMember};
 use crate::store::{Entry, keys};
 
@@ -40,8 +41,11 @@ impl Needs {
     }
 }
 
-/// Messages looked at for one batch of a deletion or a retention sweep.
-pub(super) const CHUNK: usize = 32;
+/// Messages looked at for one batch of a deletion or a sweep: about as many as it has room for. Each of them waits for
+/// the disk once.
+pub(super) const CHUNK: usize = 48;
+/// Entries of a thread looked at for what an SMS may answer.
+const RECENT: usize = 32;
 
 /// What a command still needs, given what is known.
 #[must_use]
@@ -86,12 +90,12 @@ pub fn needs(command: &ContactCommand, known: &Known<'_>) -> Needs {
             let asked = new.profile.external_id.iter().filter(|id| !known.records.aliases.contains_key(*id));
             out.aliases.extend(asked.map(|id| (caller.account, id.clone())));
         }
-        C::ClaimAlias(caller, external_id, _) | C::DropAlias(caller, external_id, _) => {
+        C::ClaimAlias(Caller { account, .. }, external_id, _) | C::DropAlias(account, external_id, _) => {
             if !known.records.aliases.contains_key(external_id) {
-                out.aliases.push((caller.account, external_id.clone()));
+                out.aliases.push((*account, external_id.clone()));
             }
         }
-        C::Delete(_) => out.pending_count = known.records.pending_count.is_none(),
+        C::Delete(..) => out.pending_count = known.records.pending_count.is_none(),
         C::Receive(received) => {
             item(&mut out, known, received.item);
             match received.inbound.channel {
@@ -99,13 +103,17 @@ pub fn needs(command: &ContactCommand, known: &Known<'_>) -> Needs {
                     received.candidates.iter().for_each(|id| entry(&mut out, known, *id));
                 }
                 Channel::Sms => entries_with_records(&mut out, known, known.records.recent.as_ref(), |out| {
-                    out.recent = Some(CHUNK);
+                    out.recent = Some(RECENT);
                 }),
             }
         }
         C::Note(_, id, _) | C::Happened(_, id, _) => item(&mut out, known, *id),
-        C::Suppress(suppression) => suppressed(&mut out, known, suppression.account, &suppression.address),
-        C::Unsuppress(account, address, _) => suppressed(&mut out, known, *account, address),
+        C::Suppress(suppression) => {
+            suppression.address.iter().for_each(|address| suppressed(&mut out, known, suppression.account, address));
+        }
+        C::Unsuppress(account, address, _) | C::EraseSuppressed(account, address) => {
+            suppressed(&mut out, known, *account, address);
+        }
         C::CancelPending(_, after) => {
             entries_with_records(&mut out, known, known.records.pending.as_ref(), |out| {
                 out.pending = Some((after.clone(), CHUNK));
@@ -126,8 +134,13 @@ pub fn needs(command: &ContactCommand, known: &Known<'_>) -> Needs {
                 out.timeline = Some((*before, CHUNK));
             });
         }
-        C::Schedule(..) | C::UpsertAliased(..) | C::Patch(..) | C::Opt(_) | C::AddressSuppressed(_) | C::Attend(..) => {
-        }
+        C::Schedule(..)
+        | C::UpsertAliased(..)
+        | C::Patch(..)
+        | C::Opt(_)
+        | C::AddressSuppressed(_)
+        | C::Attend(..)
+        | C::Heard(..) => {}
     }
     out
 }

@@ -305,11 +305,11 @@ pub(super) fn claim_alias(known: &Known<'_>, caller: &Caller, external_id: &str,
     }
 }
 
-pub(super) fn drop_alias(known: &Known<'_>, caller: &Caller, external_id: &str, target: ContactId) -> Decision {
+pub(super) fn drop_alias(known: &Known<'_>, account: AccountNo, external_id: &str, target: ContactId) -> Decision {
     if known.records.aliases.get(external_id).copied().flatten() != Some(target) {
         return Decision::answer(Ok(Answer::Done));
     }
-    let key: SmallVec<_> = keys::alias(caller.account, external_id);
+    let key: SmallVec<_> = keys::alias(account, external_id);
     let aliases = vec![(external_id.to_owned(), None)];
     Decision { mutations: vec![Mutation::Delete(Table::Alias, key)], aliases, ..Decision::default() }.done()
 }

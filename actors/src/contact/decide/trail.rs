@@ -8,6 +8,7 @@ use super::{Decision, Known, Surroundings};
 use crate::contact::command::{Answered, ContactCommand};
 use crate::contact::decision::Effect;
 use crate::domain::audit::{AuditAction, AuditEntry, Stamp};
+use crate::domain::contact::Removal;
 use crate::domain::ids::{AccountNo, UserId};
 use crate::protocol::api::{Caller, MessageEdit, ProfilePatch};
 use crate::store::audit;
@@ -31,7 +32,8 @@ pub(super) fn deed(known: &Known<'_>, command: &ContactCommand, around: &Surroun
     match command {
         C::Create(caller, _) => by(caller, AuditAction::ContactCreated, contact(), Vec::new()),
         C::Patch(caller, patch, _) => by(caller, AuditAction::ContactUpdated, contact(), patched(patch)),
-        C::Delete(caller) => by(caller, AuditAction::ContactDeleted, contact(), Vec::new()),
+        C::Delete(caller, Removal::Delete) => by(caller, AuditAction::ContactDeleted, contact(), Vec::new()),
+        C::Delete(caller, Removal::Erase) => by(caller, AuditAction::ContactErased, contact(), Vec::new()),
         C::Cancel(caller, id) => by(caller, AuditAction::MessageCanceled, id.to_string(), Vec::new()),
         C::Edit(caller, id, edit, _) => by(caller, AuditAction::MessageUpdated, id.to_string(), edited(edit)),
         C::SendNow(caller, id) => by(caller, AuditAction::MessageSentNow, id.to_string(), Vec::new()),

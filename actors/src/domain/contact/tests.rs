@@ -122,6 +122,6 @@ fn consent_and_last_use_are_kept_by_channel() {
     contact.last_used_mut(Channel::Sms).sender = sender;
     assert_eq!((contact.last_used(Channel::Sms).sender, contact.last_used(Channel::Email).sender), (sender, None));
     assert!(!contact.is_deleted());
-    contact.life = Life::Tombstone { at: UnixMs(5) };
+    contact.life = Life::Tombstone { at: UnixMs(5), removal: Removal::Delete };
     assert!(contact.is_deleted());
 }

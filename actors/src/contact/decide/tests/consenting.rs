@@ -13,6 +13,7 @@ use crate::domain::reason::Reason;
 use crate::domain::suppression::{Suppression, SuppressionReason};
 use crate::protocol::api::ProfilePatch;
 use crate::protocol::suppressions::SuppressionSet;
+use crate::store::keys;
 
 fn hers() -> Address {
     Address::Phone(PhoneNumber::parse("+12125550199").unwrap())
@@ -38,7 +39,8 @@ fn was_changed(decision: &Decision) -> bool {
 }
 
 fn suppression(reason: SuppressionReason, since: UnixMs) -> Suppression {
-    Suppression { account: ACCOUNT, address: hers(), reason, since, by: Author::System }
+    let (address, channel) = (Some(hers()), Channel::Sms);
+    Suppression { account: ACCOUNT, address, channel, reason, since, by: Author::System }
 }
 
 #[test]
@@ -68,7 +70,7 @@ fn the_reply_of_an_opt_out_comes_after_its_claims_were_revoked() {
         assert!(revoked < at(|effect| matches!(effect, Effect::Reply(_))));
     }
     let mut world = World::new();
-    let decision = world.tell(ContactCommand::Delete(caller()));
+    let decision = world.tell(ContactCommand::Delete(caller(), Removal::Delete));
     let at = |wanted: fn(&Effect) -> bool| decision.effects.iter().position(wanted).unwrap();
     assert!(
         at(|effect| matches!(effect, Effect::RevokeClaims(None))) < at(|effect| matches!(effect, Effect::Reply(_)))
@@ -156,4 +158,33 @@ fn what_an_opt_out_cancelled_is_not_undone() {
     let id = world.sms();
     world.tell_all(opt(true, hers()));
     assert_eq!(conflict(&world.tell(ContactCommand::Restore(caller(), id))), "not_undoable");
+}
+
+#[test]
+fn an_erased_address_stays_suppressed_and_is_readable_again_only_when_it_is_named_anew() {
+    let mut world = World::new();
+    let digest = keys::address_digest(ACCOUNT, &hers());
+    let stored = |world: &World| world.model.suppressions().pop().expect("it is on the list").1;
+    let since = UnixMs(NOW.0 - 5);
+    world.tell(ContactCommand::Suppress(Box::new(suppression(SuppressionReason::Complaint, since))));
+    for _ in 0..2 {
+        world.tell(ContactCommand::EraseSuppressed(ACCOUNT, hers()));
+        let erased = stored(&world);
+        assert_eq!((erased.address, erased.reason, erased.since), (None, SuppressionReason::Complaint, since));
+    }
+    let id = world.sms();
+    world.permit(id);
+    assert_eq!(world.state(id), StateName::Canceled, "nothing is sent to it");
+    world.tell(ContactCommand::Suppress(Box::new(suppression(SuppressionReason::Manual, NOW))));
+    let named = stored(&world);
+    assert_eq!((named.address, named.reason, named.since), (Some(hers()), SuppressionReason::Complaint, since));
+    world.tell(ContactCommand::EraseSuppressed(ACCOUNT, hers()));
+    world.tell(ContactCommand::Unsuppress(ACCOUNT, hers(), None));
+    assert!(world.model.suppressions().is_empty() && world.suppressions.find(ACCOUNT, &hers()) == Some(digest));
+}
+
+#[test]
+fn erasing_an_address_that_nobody_suppressed_changes_nothing() {
+    let mut world = World::new();
+    assert!(world.tell(ContactCommand::EraseSuppressed(ACCOUNT, hers())).mutations.is_empty());
 }

@@ -168,7 +168,7 @@ fn an_alias_is_claimed_by_one_contact_alone_and_sends_upserts_there() {
 fn a_decision_about_an_alias_tells_what_it_stands_for_before_it_can_be_read() {
     let mut world = World::empty();
     assert_eq!(claim(&mut world, OTHER).aliases, [("crm-1".to_owned(), Some(OTHER))]);
-    let dropped = world.tell(ContactCommand::DropAlias(caller(), "crm-1".into(), OTHER));
+    let dropped = world.tell(ContactCommand::DropAlias(ACCOUNT, "crm-1".into(), OTHER));
     assert_eq!(dropped.aliases, [("crm-1".to_owned(), None)]);
     assert!(matches!(answer(&upsert(&mut world, named("crm-1"))), Ok(Answer::Upserted(Upserted::Created(_)))));
 }
@@ -192,7 +192,7 @@ fn an_alias_leads_to_a_contact_that_lives_and_has_no_other_external_id() {
     let mut other = World::empty();
     create(&mut other, named("crm-2"), None);
     assert_eq!(answer(&aliased(&mut other)), &Err(EngineError::NotFound));
-    world.tell(ContactCommand::Delete(caller()));
+    world.tell(ContactCommand::Delete(caller(), Removal::Delete));
     assert_eq!(conflict(&aliased(&mut world)), "contact_being_deleted");
 }
 
@@ -200,7 +200,7 @@ fn an_alias_leads_to_a_contact_that_lives_and_has_no_other_external_id() {
 fn an_alias_is_dropped_only_by_the_contact_it_stands_for() {
     let mut world = World::empty();
     claim(&mut world, OTHER);
-    let stranger = world.tell(ContactCommand::DropAlias(caller(), "crm-1".into(), CONTACT));
+    let stranger = world.tell(ContactCommand::DropAlias(ACCOUNT, "crm-1".into(), CONTACT));
     assert!(stranger.mutations.is_empty());
     assert_eq!(answer(&upsert(&mut world, named("crm-1"))), &Ok(Answer::StandsFor(OTHER)));
 }

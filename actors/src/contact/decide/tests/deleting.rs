@@ -7,12 +7,12 @@ use crate::contact::command::{Answer, ContactCommand};
 use crate::contact::decision::{Decision, Effect};
 use crate::domain::address::Channel;
 use crate::domain::clock::UnixMs;
-use crate::domain::ids::{BootId, MessageId};
+use crate::domain::ids::{BootId, ContactId, MessageId};
 use crate::domain::message::{Attachment, BlobKey, StateName};
 use crate::domain::ticket::{Ticket, TicketKind};
 use crate::protocol::api::{EngineError, NewContact, NewMessage};
 use crate::sender::Release;
-use crate::store::{Index, Mutation, Table, codec, keys};
+use crate::store::{Batch, Index, Mutation, Table, codec, keys};
 
 fn next(decision: &Decision) -> Option<ContactCommand> {
     decision.effects.iter().find_map(|effect| match effect {
@@ -74,7 +74,7 @@ fn the_tombstone_and_the_entry_that_resumes_it_are_one_batch() {
     let mut world = World::new();
     world.sms();
     world.email();
-    let decision = world.tell(ContactCommand::Delete(caller()));
+    let decision = world.tell(ContactCommand::Delete(caller(), Removal::Delete));
     assert_eq!(answer(&decision), &Ok(Answer::Deleted(2)));
     assert!(world.contact().unwrap().is_deleted());
     assert!(cleanup_entry(&world).is_some());
@@ -86,13 +86,13 @@ fn the_tombstone_and_the_entry_that_resumes_it_are_one_batch() {
 fn from_the_tombstone_on_nothing_is_handed_over_scheduled_or_changed() {
     let mut world = World::new();
     let id = world.sms();
-    world.tell(ContactCommand::Delete(caller()));
+    world.tell(ContactCommand::Delete(caller(), Removal::Delete));
     for command in [
         ContactCommand::Cancel(caller(), id),
         ContactCommand::SendNow(caller(), id),
         ContactCommand::Edit(caller(), id, Box::default(), None),
         ContactCommand::Patch(caller(), Box::default(), None),
-        ContactCommand::Delete(caller()),
+        ContactCommand::Delete(caller(), Removal::Delete),
     ] {
         assert_eq!(answer(&world.tell(command)), &Err(EngineError::NotFound));
     }
@@ -109,7 +109,7 @@ fn from_the_tombstone_on_nothing_is_handed_over_scheduled_or_changed() {
 #[test]
 fn a_deletion_goes_in_chunks_and_leaves_nothing() {
     let mut world = World::new();
-    for _ in 0..40 {
+    for _ in 0..60 {
         let id = world.sms();
         world.attempt(id, submitted());
         world.email();
@@ -119,9 +119,15 @@ fn a_deletion_goes_in_chunks_and_leaves_nothing() {
     let held = world.sms();
     world.directory.remove_sender(SMS);
     world.permit(held);
-    let decision = world.tell(ContactCommand::Delete(caller()));
-    let steps = go_on(&mut world, next(&decision));
-    assert!(steps >= 4, "{steps} steps");
+    let decision = world.tell(ContactCommand::Delete(caller(), Removal::Delete));
+    let first = world.tell(next(&decision).unwrap());
+    assert!(
+        (180..=Batch::MAX_MUTATIONS).contains(&first.mutations.len()),
+        "a batch is used: {}",
+        first.mutations.len()
+    );
+    let steps = go_on(&mut world, next(&first));
+    assert!(steps >= 2, "{steps} more steps");
     assert_all_is_gone(&world);
 }
 
@@ -133,7 +139,7 @@ fn messages_with_many_blobs_are_removed_in_smaller_chunks() {
         world.attempt(id, submitted());
         heavy(&mut world);
     }
-    let decision = world.tell(ContactCommand::Delete(caller()));
+    let decision = world.tell(ContactCommand::Delete(caller(), Removal::Delete));
     go_on(&mut world, next(&decision));
     assert_all_is_gone(&world);
 }
@@ -141,7 +147,7 @@ fn messages_with_many_blobs_are_removed_in_smaller_chunks() {
 #[test]
 fn the_end_of_a_deletion_removes_record_entry_and_hints() {
     let mut world = World::new();
-    let decision = world.tell(ContactCommand::Delete(caller()));
+    let decision = world.tell(ContactCommand::Delete(caller(), Removal::Delete));
     let last = world.tell(next(&decision).unwrap());
     assert_eq!((last.contact, last.hints_to_remove.len()), (Some(None), 3));
     assert!(cleanup_entry(&world).is_none());
@@ -156,7 +162,7 @@ fn a_deletion_that_a_crash_interrupted_goes_on_with_what_is_left() {
     }
     let claimed = world.email();
     world.claim(claimed);
-    let decision = world.tell(ContactCommand::Delete(caller()));
+    let decision = world.tell(ContactCommand::Delete(caller(), Removal::Delete));
     world.tell(next(&decision).unwrap());
     world.boot = BootId(2);
     let resumed = cleanup_entry(&world).map(ContactCommand::Cleanup);
@@ -167,7 +173,7 @@ fn a_deletion_that_a_crash_interrupted_goes_on_with_what_is_left() {
 #[test]
 fn an_entry_whose_record_is_gone_is_removed_by_itself() {
     let mut world = World::new();
-    let decision = world.tell(ContactCommand::Delete(caller()));
+    let decision = world.tell(ContactCommand::Delete(caller(), Removal::Delete));
     let member = keys::message_member(MessageId::from_bytes([9; 16]));
     world.model.index.insert((Index::Pending(CONTACT), NOW, member.clone()));
     let after = world.tell(next(&decision).unwrap());
@@ -187,13 +193,59 @@ fn a_clean_up_of_a_contact_that_lives_or_is_gone_removes_its_entry_alone() {
     }
 }
 
+/// What the end of a deletion asks of others.
+fn consulted(decision: &Decision) -> Option<(Ticket, &[(ContactId, ContactCommand)])> {
+    decision.effects.iter().find_map(|effect| match effect {
+        Effect::Consult(consultation) => Some((consultation.ticket, &*consultation.asked)),
+        _ => None,
+    })
+}
+
+#[test]
+fn an_erasure_takes_the_addresses_off_the_readable_list_before_the_contact_goes() {
+    let mut world = World::new();
+    let decision = world.tell(ContactCommand::Delete(caller(), Removal::Erase));
+    let asking = world.tell(next(&decision).unwrap());
+    let (ticket, asked) = consulted(&asking).expect("others are asked");
+    let addresses: Vec<_> = profile().addresses().collect();
+    let wanted = addresses.iter().map(|address| {
+        let owner = ContactId::of_address_digest(&keys::address_digest(ACCOUNT, address));
+        (owner, ContactCommand::EraseSuppressed(ACCOUNT, address.clone()))
+    });
+    assert_eq!(asked, wanted.collect::<Vec<_>>());
+    assert!(world.contact().is_some() && cleanup_entry(&world).is_some(), "a crash asks again");
+    world.tell(ContactCommand::Heard(ticket, Ok(())));
+    assert_all_is_gone(&world);
+    let trail: Vec<_> = world.model.audit().into_iter().map(|entry| (entry.action, entry.subject)).collect();
+    assert_eq!(trail, [("contact.erased".to_owned(), CONTACT.to_string())]);
+}
+
+#[test]
+fn the_alias_of_an_external_id_goes_before_the_contact_that_it_leads_to() {
+    let mut world = World::new();
+    world.change_contact(|contact| contact.profile.external_id = Some("crm-1".into()));
+    world.index_contact();
+    let decision = world.tell(ContactCommand::Delete(caller(), Removal::Delete));
+    let asking = world.tell(next(&decision).unwrap());
+    let holder = ContactId::from_external_id(ACCOUNT, "crm-1");
+    let (ticket, asked) = consulted(&asking).expect("its holder is asked");
+    assert_eq!(asked, [(holder, ContactCommand::DropAlias(ACCOUNT, "crm-1".into(), CONTACT))]);
+    let earlier = Ticket::cleanup(ACCOUNT, CONTACT, UnixMs(ticket.due_at.0 - 1));
+    world.tell(ContactCommand::Heard(earlier, Ok(())));
+    assert!(world.contact().is_some(), "an answer to an earlier deletion ends nothing");
+    let refused = world.tell(ContactCommand::Heard(ticket, Err(EngineError::NotFound)));
+    assert!(rewake(&refused).is_some() && world.contact().is_some());
+    world.tell(ContactCommand::Heard(ticket, Ok(())));
+    assert_all_is_gone(&world);
+}
+
 #[test]
 fn a_deletion_waits_for_an_attempt_under_way_and_ends_after_it() {
     let mut world = World::new();
     let id = world.sms();
     let ticket = world.ticket(id);
     let attempt = world.claim(id).attempt;
-    let decision = world.tell(ContactCommand::Delete(caller()));
+    let decision = world.tell(ContactCommand::Delete(caller(), Removal::Delete));
     let waiting = world.tell(next(&decision).unwrap());
     let (again, at) = rewake(&waiting).expect("it comes again");
     assert!(next(&waiting).is_none() && waiting.mutations.is_empty() && at > world.now);
@@ -208,7 +260,7 @@ fn a_deletion_does_not_wait_for_a_claim_that_was_never_handed_over() {
     let mut world = World::new();
     let id = world.sms();
     world.claim(id);
-    let decision = world.tell(ContactCommand::Delete(caller()));
+    let decision = world.tell(ContactCommand::Delete(caller(), Removal::Delete));
     let waiting = world.tell(next(&decision).unwrap());
     let (again, _) = rewake(&waiting).expect("it may be under way");
     let decision = world.permit(id);
@@ -225,7 +277,7 @@ fn what_was_settled_before_an_instant_is_forgotten_and_the_rest_stays() {
     world.later(Duration::from_secs(86_400));
     let (young, pending) = (world.sms(), world.sms());
     world.attempt(young, submitted());
-    assert_eq!(go_on(&mut world, Some(ContactCommand::Forget(NOW))), 3);
+    assert_eq!(go_on(&mut world, Some(ContactCommand::Forget(NOW))), 2);
     assert!(old.iter().all(|id| world.try_message(*id).is_none()));
     assert_eq!((world.state(young), world.state(pending)), (StateName::Submitted, StateName::Scheduled));
 }

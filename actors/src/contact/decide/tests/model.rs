@@ -42,8 +42,13 @@ impl Model {
         items.map(|(_, bytes)| codec::decode(bytes).unwrap()).collect()
     }
 
-    pub(super) fn suppressions(&self) -> Vec<Suppression> {
+    pub(super) fn suppressions(&self) -> Vec<(Key, Suppression)> {
         let found = self.records.iter().filter(|((table, _), _)| *table == Table::Suppression);
+        found.map(|((_, key), bytes)| (key.clone(), codec::decode(bytes).unwrap())).collect()
+    }
+
+    pub(super) fn audit(&self) -> Vec<AuditEntry> {
+        let found = self.records.iter().filter(|((table, _), _)| *table == Table::Audit);
         found.map(|(_, bytes)| codec::decode(bytes).unwrap()).collect()
     }
 

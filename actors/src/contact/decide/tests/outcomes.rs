@@ -249,7 +249,7 @@ fn an_attempt_that_ends_after_its_contact_was_deleted_leaves_nothing_behind() {
         let id = world.schedule(new).id;
         let ticket = world.ticket(id);
         let attempt = world.claim(id).attempt;
-        world.tell(ContactCommand::Delete(caller()));
+        world.tell(ContactCommand::Delete(caller(), Removal::Delete));
         let decision = world.finish(ticket, attempt, end);
         assert!(world.try_message(id).is_none());
         assert!(armed(&decision).is_empty());

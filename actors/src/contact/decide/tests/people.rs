@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::domain::address::{Channel, EmailAddress, Mailbox, PhoneNumber};
 use crate::domain::clock::UnixMs;
+pub(super) use crate::domain::contact::Removal;
 use crate::domain::contact::{ContactEmail, ContactPhone, Profile};
 use crate::domain::directory::{Account, Role, Sender, SenderAddress, Snapshot, User};
 use crate::domain::ids::{AccountId, AccountNo, ApiKeyId, ContactId, LaneNo, Partition};

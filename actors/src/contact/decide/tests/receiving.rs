@@ -180,7 +180,7 @@ fn a_deleted_contact_takes_its_received_messages_and_notes_with_it() {
     let mut world = World::new();
     receive(&mut world, mail(1, Vec::new()));
     world.tell(ContactCommand::Note(caller(), item_id(2), "likes tea".into()));
-    world.tell_all(ContactCommand::Delete(caller()));
+    world.tell_all(ContactCommand::Delete(caller(), Removal::Delete));
     assert!(world.model.items().is_empty());
     assert!(world.contact().is_none());
     super::deleting::assert_all_is_gone(&world);

@@ -183,7 +183,7 @@ fn nothing_is_scheduled_for_a_contact_that_is_not_there_or_another_accounts() {
     let stranger = Caller { account: crate::domain::ids::AccountNo(2), ..caller() };
     assert!(schedule(&mut World::new(), &stranger));
     let mut world = World::new();
-    world.tell(ContactCommand::Delete(caller()));
+    world.tell(ContactCommand::Delete(caller(), Removal::Delete));
     assert!(schedule(&mut world, &caller()));
 }
 

@@ -7,6 +7,7 @@ use crate::contact::command::{Attend, ContactCommand};
 use crate::contact::decision::Decision;
 use crate::domain::address::Channel;
 use crate::domain::audit::AuditEntry;
+use crate::domain::contact::Removal;
 use crate::domain::ids::AccountNo;
 use crate::protocol::api::{Caller, MessageEdit, ProfilePatch};
 use crate::store::{Index, Mutation, Table, codec};
@@ -46,7 +47,7 @@ fn what_people_change_is_noted_with_the_names_of_fields() {
     noted(&world.tell(ContactCommand::SendNow(caller(), id)), "message.sent_now", id, &[]);
     let attend = Attend { assigned_to: Some(None), is_read: Some(false) };
     assert_eq!(entry(&world.tell(ContactCommand::Attend(caller(), attend))), None, "nobody had it before");
-    noted(&world.tell(ContactCommand::Delete(caller())), "contact.deleted", contact, &[]);
+    noted(&world.tell(ContactCommand::Delete(caller(), Removal::Delete)), "contact.deleted", contact, &[]);
 }
 
 #[test]

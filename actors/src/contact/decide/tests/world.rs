@@ -94,6 +94,15 @@ impl World {
         });
     }
 
+    /// The contact was changed behind the decisions' back: its entries stand for it again.
+    pub(super) fn index_contact(&mut self) {
+        let terms = self.contact().unwrap().profile.search_terms();
+        self.model.index.extend(terms.into_iter().map(|term| {
+            let member = keys::SearchMember { term, contact: CONTACT }.encode().unwrap();
+            (Index::Search(ACCOUNT), UnixMs(0), member)
+        }));
+    }
+
     /// Nobody signs in any more.
     pub(super) fn remove_users(&mut self) {
         self.directory = directory(&[]);
@@ -257,9 +266,14 @@ impl World {
         wanted.extend(
             items.iter().map(|item| (Index::Timeline(CONTACT), item.at, keys::TimelineMember::Item(item.id).encode())),
         );
-        wanted.extend(self.model.suppressions().iter().map(|found| {
-            let member = keys::suppression_member(keys::address_digest(ACCOUNT, &found.address));
-            (Index::Suppressions(ACCOUNT), found.since, member)
+        // Under the record's own digest: its address may have been erased.
+        wanted.extend(self.model.suppressions().iter().map(|(key, found)| {
+            let digest = key[4..].try_into().unwrap();
+            (Index::Suppressions(ACCOUNT), found.since, keys::suppression_member(digest))
+        }));
+        wanted.extend(self.model.audit().iter().map(|entry| {
+            let member = keys::AuditMember { entry: entry.id, partition: PARTITION }.encode();
+            (Index::Audit(ACCOUNT), entry.at, member)
         }));
         wanted.extend(self.model.trail().iter().map(|entry| {
             let member = keys::AuditMember { entry: entry.id, partition: PARTITION }.encode();
