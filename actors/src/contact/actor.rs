@@ -299,6 +299,7 @@ impl ContactActor {
                 }
                 // Into the inbox at once: a contact with more to do is not idle.
                 Effect::Continue(command) => self.inbox.push_back((*command, None)),
+                Effect::Tell(contact, command) => consulting::tell(&node, contact, *command),
                 Effect::Consult(consultation) => consulting::ask(Arc::clone(&node), self.id, *consultation),
             }
         }

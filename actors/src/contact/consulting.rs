@@ -31,6 +31,11 @@ const fn is_passing(error: &EngineError) -> bool {
     )
 }
 
+/// Tells another contact something.
+pub(super) fn tell(node: &Node, contact: ContactId, command: ContactCommand) {
+    node.shard_of_contact(contact).registry.do_send(Deliver { contact, command, reply: None });
+}
+
 /// Asks, and tells `me` what came of it. Waits beside the actors.
 pub(super) fn ask(node: Arc<Node>, me: ContactId, Consultation { ticket, asked }: Consultation) {
     let answers: Vec<_> = asked

@@ -109,6 +109,8 @@ pub enum Effect {
     Count(Channel, StateName),
     /// There is more of it: another chunk, after what else waits.
     Continue(Box<ContactCommand>),
+    /// Another contact hears this; nobody waits for an answer.
+    Tell(ContactId, Box<ContactCommand>),
     /// Other contacts are asked, and this one hears what came of it.
     Consult(Box<Consultation>),
 }

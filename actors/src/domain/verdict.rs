@@ -41,12 +41,19 @@ pub enum FailureScope {
     Message,
     /// The provider or the connection to it: counts towards the breaker.
     Provider,
+    /// The recipient told the carrier to stop us: nothing more goes to this address.
+    OptedOut,
 }
 
 impl Failure {
     /// A failure of this message alone.
     pub fn message(code: impl Into<String>, detail: impl Into<String>) -> Self {
         Self { code: code.into(), detail: detail.into(), scope: FailureScope::Message, retry_after: None }
+    }
+
+    /// A failure that says the recipient wants nothing more.
+    pub fn opted_out(code: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { scope: FailureScope::OptedOut, ..Self::message(code, detail) }
     }
 
     /// A failure that says the provider is in trouble.

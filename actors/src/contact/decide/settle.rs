@@ -9,17 +9,21 @@ use super::deliver::{is_in_its_place, is_ready_for};
 use super::receipt::refine;
 use super::threads;
 use super::{Decision, Known, Surroundings, enter, next_version};
-use crate::contact::command::{AttemptEnd, AttemptFinished};
+use crate::contact::command::{AttemptEnd, AttemptFinished, ContactCommand, OptChange};
 use crate::contact::decision::Effect;
 use crate::contact::entries::DueEntry;
 use crate::domain::backoff::Backoff;
 use crate::domain::clock::UnixMs;
 use crate::domain::contact::{Contact, LastUsed};
+use crate::domain::conversation::OptVia;
+use crate::domain::ids::ContactId;
 use crate::domain::message::{AttemptOutcome, Author, Class, Message, State, StateName};
 use crate::domain::reason::Reason;
-use crate::domain::verdict::{Failure, Verdict};
+use crate::domain::suppression::{Suppression, SuppressionReason};
+use crate::domain::verdict::{Failure, FailureScope, Verdict};
 use crate::protocol::settings::UncertainPolicy;
 use crate::sender::Release;
+use crate::store::keys;
 
 pub(super) fn finish_attempt(
     message: &mut Message,
@@ -135,6 +139,9 @@ pub(super) fn finished(known: &Known<'_>, finished: AttemptFinished, around: &Su
         }
         AttemptEnd::Judged(Verdict::Permanent(failure)) => {
             let reason = Reason::Refused(failure.code.clone());
+            if failure.scope == FailureScope::OptedOut {
+                note_opted_out(&mut decision, known, &next, around);
+            }
             finish_attempt(&mut next, AttemptOutcome::Permanent, None, Some(failure), finished_at);
             enter(&mut next, State::Failed, Some(reason), Author::System, around.now);
         }
@@ -162,6 +169,25 @@ pub(super) fn finished(known: &Known<'_>, finished: AttemptFinished, around: &Su
     }
     decision.effects.push(Effect::Settled(ticket.channel(), permit, cost));
     decision
+}
+
+/// The recipient said stop to the carrier: the same follows as from a STOP to us, for the address and for this contact.
+/// What is lost of it in a crash is found again with the next attempt, which the carrier stops as well.
+fn note_opted_out(decision: &mut Decision, known: &Known<'_>, message: &Message, around: &Surroundings<'_>) {
+    let (account, channel, address) = (message.account, message.channel, Some(message.to.clone()));
+    let owner = ContactId::of_address_digest(&keys::address_digest(account, &message.to));
+    let suppression = Suppression {
+        account,
+        address: address.clone(),
+        channel,
+        reason: SuppressionReason::Unsubscribed,
+        since: around.now,
+        by: Author::System,
+    };
+    decision.effects.push(Effect::Tell(owner, Box::new(ContactCommand::Suppress(Box::new(suppression)))));
+    let item = around.ids.message(around.now, known.partition);
+    let change = OptChange { account, channel, address, is_out: true, via: OptVia::Provider, item };
+    decision.effects.push(Effect::Continue(Box::new(ContactCommand::Opt(Box::new(change)))));
 }
 
 /// How old a conversation's last activity may be before a sent message renews it; `None`: it does not count as one.

@@ -165,6 +165,8 @@ struct TwilioAnswer {
 enum Meaning {
     /// This message will never go.
     Permanent(&'static str),
+    /// The recipient stopped us at the carrier: neither this message nor another one will go.
+    OptedOut(&'static str),
     /// This message may go later.
     Later(&'static str),
     /// Our settings or account are wrong, or Twilio has too much to do: no message goes now.
@@ -172,12 +174,12 @@ enum Meaning {
 }
 
 fn meaning(code: u32) -> Option<Meaning> {
-    use Meaning::{Later, Permanent, Provider};
+    use Meaning::{Later, OptedOut, Permanent, Provider};
     Some(match code {
         21211 | 21217 => Permanent("the recipient's number is not valid"),
         21214 | 21614 => Permanent("the recipient's number cannot receive text messages"),
         21604 => Permanent("the recipient is missing"),
-        21610 => Permanent("the recipient has opted out (STOP) from this sender"),
+        21610 => OptedOut("the recipient has opted out (STOP) from this sender"),
         21408 => Permanent("the account may not send to this country: enable it in Twilio's geo permissions"),
         21612 => Permanent("this sender cannot reach this recipient"),
         21602 => Permanent("the message has no text"),
@@ -208,6 +210,7 @@ fn judge(answer: &Answer, known: &[&str]) -> Verdict {
     };
     match said.code.and_then(meaning) {
         Some(Meaning::Permanent(detail)) => Verdict::Permanent(Failure::message(code, detail)),
+        Some(Meaning::OptedOut(detail)) => Verdict::Permanent(Failure::opted_out(code, detail)),
         Some(Meaning::Later(detail)) => {
             Verdict::Transient(Failure::message(code, detail).with_retry_after(answer.retry_after))
         }
@@ -248,12 +251,14 @@ mod tests {
 
     #[test]
     fn error_codes_become_verdicts() {
-        for code in [21211, 21214, 21217, 21408, 21603, 21606, 21610, 21614, 21617, 21659, 21660] {
+        for code in [21211, 21214, 21217, 21408, 21603, 21606, 21614, 21617, 21659, 21660] {
             let Verdict::Permanent(failure) = verdict(400, &format!(r#"{{"code":{code},"message":"no"}}"#)) else {
                 panic!("{code} is permanent");
             };
             assert_eq!((failure.code, failure.scope), (format!("twilio_{code}"), FailureScope::Message));
         }
+        let stopped = verdict(400, r#"{"code":21610,"message":"no"}"#);
+        assert!(matches!(stopped, Verdict::Permanent(failure) if failure.scope == FailureScope::OptedOut));
         for (status, code, scope) in [
             (429, 20429, FailureScope::Provider),
             (401, 20003, FailureScope::Provider),

@@ -10,6 +10,7 @@ use crate::domain::clock::UnixMs;
 use crate::domain::contact::Consent;
 use crate::domain::message::{AttemptOutcome, Class, Message, StateName};
 use crate::domain::reason::Reason;
+use crate::domain::suppression::SuppressionReason;
 use crate::domain::verdict::{Failure, Verdict};
 use crate::protocol::api::{CancelOutcome, NewMessage};
 use crate::sender::Release;
@@ -255,4 +256,37 @@ fn an_attempt_that_ends_after_its_contact_was_deleted_leaves_nothing_behind() {
         assert!(armed(&decision).is_empty());
         assert_ne!(release(&decision), Some(Release::Requeue));
     }
+}
+
+#[test]
+fn who_opted_out_at_the_carrier_gets_nothing_more_as_after_a_stop() {
+    let mut world = World::new();
+    let (id, pending) = (world.sms(), world.sms());
+    let failure = Failure::opted_out("twilio_21610", "the recipient has opted out");
+    let decision = world.attempt(id, AttemptEnd::Judged(Verdict::Permanent(failure)));
+    assert_eq!(world.state(id), StateName::Failed);
+    let (mut told, mut next) = (Vec::new(), Vec::new());
+    for effect in decision.effects {
+        match effect {
+            Effect::Tell(owner, command) => told.push((owner, *command)),
+            Effect::Continue(command) => next.push(*command),
+            _ => {}
+        }
+    }
+    let [(owner, ContactCommand::Suppress(suppression))] = &*told else { panic!("told: {told:?}") };
+    let to = world.message(id).to;
+    let digest = crate::store::keys::address_digest(ACCOUNT, &to);
+    assert_eq!(*owner, crate::domain::ids::ContactId::of_address_digest(&digest));
+    assert_eq!((suppression.address.as_ref(), suppression.reason), (Some(&to), SuppressionReason::Unsubscribed));
+    next.into_iter().for_each(|command| drop(world.tell_all(command)));
+    assert_eq!(world.contact().unwrap().profile.consent.on(Channel::Sms), Consent::Denied);
+    assert_eq!(world.state(pending), StateName::Canceled);
+}
+
+#[test]
+fn any_other_refusal_opts_nobody_out() {
+    let mut world = World::new();
+    let id = world.sms();
+    let decision = world.attempt(id, AttemptEnd::Judged(Verdict::Permanent(failure())));
+    assert!(!decision.effects.iter().any(|effect| matches!(effect, Effect::Tell(..) | Effect::Continue(_))));
 }
