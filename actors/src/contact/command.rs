@@ -155,6 +155,8 @@ pub enum ContactCommand {
     Cleanup(Ticket),
     /// Remove what was settled before this instant.
     Forget(UnixMs),
+    /// Remove a message that is settled, or something that came in, with everything of it.
+    Remove(Caller, MessageId),
     /// Schedule a cancelled message again: its caller takes the cancel back.
     Restore(Caller, MessageId),
     /// Keep what they wrote.

@@ -2,9 +2,9 @@
 
 use super::handle::{Engine, unexpected};
 use crate::contact::command::{Answer, ContactCommand};
-use crate::domain::address::Channel;
+use crate::domain::address::{Address, Channel};
 use crate::domain::clock::UnixMs;
-use crate::domain::contact::{Consent, Contact};
+use crate::domain::contact::{Consent, Contact, ContactEmail, ContactPhone, Profile};
 use crate::domain::directory::Role;
 use crate::domain::ids::{AccountNo, ContactId};
 use crate::domain::message::Author;
@@ -61,6 +61,26 @@ impl Engine {
             }
         }
         Err(EngineError::Unavailable)
+    }
+
+    /// Makes the contact of an address that no contact has. Its id is derived from the address, so that concurrent
+    /// requests, and what comes in from there, meet.
+    ///
+    /// # Errors
+    /// It is being deleted, the store.
+    pub async fn create_contact_at(&self, caller: &Caller, address: &Address) -> EngineResult<Contact> {
+        self.check_growth()?;
+        let mut profile = Profile::default();
+        match address.clone() {
+            Address::Email(address) => profile.emails.push(ContactEmail { address, label: None, primary: true }),
+            Address::Phone(number) => profile.phones.push(ContactPhone { number, label: None, primary: true }),
+        }
+        let id = ContactId::from_address_digest(&keys::address_digest(caller.account, address));
+        let new = NewContact { profile, idempotency: None };
+        match self.ask(id, ContactCommand::Upsert(*caller, Box::new(new))).await? {
+            Answer::Upserted(upserted) => Ok(upserted.into_inner()),
+            other => Err(unexpected(&other)),
+        }
     }
 
     /// One contact.

@@ -19,6 +19,7 @@ mod receiving;
 mod start;
 mod stop;
 mod thread;
+mod walk;
 
 pub use crate::directory::Bootstrap;
 pub use crate::protocol::settings::EngineSettings;

@@ -10,6 +10,8 @@ mod operations;
 mod people;
 mod refusals;
 mod rights;
+mod twilio;
+mod whole_conversation;
 
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder};
