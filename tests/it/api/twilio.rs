@@ -107,7 +107,7 @@ fn sid(message: &Value) -> &str {
 
 /// So many days ahead, on a whole second.
 fn in_days(days: i64) -> String {
-    wall::rfc3339((wall::now_ms() + days * DAY_MS) / 1_000 * 1_000)
+    wall::rfc3339((wall::now_ms() + days * DAY_MS) / 1_000 * 1_000).replace(".000Z", "Z")
 }
 
 async fn a_message_s_life(library: Library) {

