@@ -1,6 +1,7 @@
 //! `POST …/Messages.json`: sends or schedules an SMS.
 //!
-//! The contact is the one that was last active among those with the number, else a new one. Whatever can be judged
+//! The contact is the one that was last active among those with the number, else a new one. With an idempotency token
+//! it is the oldest of them: a repetition must meet the same one, whoever was active meanwhile. Whatever can be judged
 //! without it is judged before, so that a refused request leaves no contact behind. The text is sent as it is: it is
 //! no template.
 
@@ -174,7 +175,11 @@ pub(crate) async fn create_message(
     if engine.suppression(caller.account, &to).await?.is_some() {
         return Err(TwilioError::UNSUBSCRIBED);
     }
-    let known = engine.contacts_at(caller.account, &to).await?.into_iter().next();
+    let mut found = engine.contacts_at(caller.account, &to).await?.into_iter();
+    let known = match idempotency {
+        Some(_) => found.min_by_key(|contact| (contact.created_at, contact.id)),
+        None => found.next(),
+    };
     let last_used = known.as_ref().and_then(|contact| contact.last_used(Channel::Sms).sender);
     let from = permitted(&wanted.from, &holder, last_used)?;
     let contact = match known {

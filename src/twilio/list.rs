@@ -180,10 +180,8 @@ pub(crate) async fn list_messages(
     let query = Form::parse(request.query_string().as_bytes())?;
     let (number, size) = page_of(&query)?;
     let filter = Filter::read(&query)?;
-    let mut cursor = match query.get("PageToken") {
-        Some(token) => Some(token.strip_prefix(TOKEN).unwrap_or_default().to_owned()),
-        None => None,
-    };
+    // What has another beginning is no cursor, and refused as that.
+    let mut cursor = query.get("PageToken").map(|token| token.strip_prefix(TOKEN).unwrap_or_default().to_owned());
     let sid = &holder.account_sid;
     let uri = page_uri(sid, &query, number, size, cursor.as_deref());
     let among = among(engine, &holder, &filter).await?;

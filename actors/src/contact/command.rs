@@ -127,6 +127,8 @@ pub enum ContactCommand {
     Create(Caller, Box<NewContact>),
     /// Come into being, or take what is given.
     Upsert(Caller, Box<NewContact>),
+    /// Take what is given in the place of the id that this contact's alias leads from; never come into being.
+    UpsertAliased(Caller, Box<NewContact>),
     /// Change the profile.
     Patch(Caller, Box<ProfilePatch>, Option<u32>),
     /// Stand in for another contact that took this one's external id later.
@@ -186,7 +188,7 @@ pub enum ContactCommand {
 pub enum Answer {
     /// To `Create`.
     Created(Created<Contact>),
-    /// To `Create` and `Upsert`: another contact has that external id.
+    /// To `Create`, `Upsert` and `ClaimAlias`: another contact has that external id, unless it is gone.
     StandsFor(ContactId),
     /// To `Upsert`.
     Upserted(Upserted),

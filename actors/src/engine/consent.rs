@@ -172,7 +172,7 @@ fn record_key(node: &Node, account: AccountNo, digest: keys::AddressDigest) -> R
 
 /// Reads which addresses are suppressed; before anything is handed over.
 pub(super) async fn load_suppressions(node: &Node) -> Result<(), StoreError> {
-    let accounts: Vec<AccountNo> = node.directory.load().accounts().map(|account| account.no).collect();
+    let accounts: Vec<AccountNo> = node.directory.load().account_numbers().collect();
     let mut queries: Vec<RangeQuery> = node
         .partitions
         .iter()

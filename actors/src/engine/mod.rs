@@ -4,6 +4,7 @@
 //! knows of a waiting message is asked when it is read.
 
 mod accounts;
+mod alerts;
 mod audit;
 mod consent;
 mod contacts;
@@ -14,6 +15,7 @@ mod handle;
 mod lists;
 mod message_lists;
 mod messages;
+mod notices;
 mod ops;
 mod receiving;
 mod start;

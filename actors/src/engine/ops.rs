@@ -121,7 +121,7 @@ impl Engine {
     /// A cursor that is none, the store.
     pub async fn dead_letters(&self, page: PageRequest) -> EngineResult<Page<DeadLetter>> {
         let directory = self.directory();
-        let mut accounts = directory.accounts().map(|account| account.no);
+        let mut accounts = directory.account_numbers();
         // The cursor begins with the account's number: accounts are walked one after another.
         let (mut account, mut cursor) = match page.cursor.as_deref().map(|text| text.split_once('.')) {
             None => (accounts.next(), None),

@@ -353,3 +353,29 @@ async fn what_a_contact_writes_is_read_and_removed_like_a_message() {
     assert_eq!(sdk.refused("fetch", came).await, (404, 20_404));
     assert_eq!(desk.thread(0).await, Vec::<Value>::new());
 }
+
+#[tokio::test]
+async fn a_repetition_meets_its_message_whoever_of_two_with_the_number_was_active_meanwhile() {
+    let options =
+        NodeOptions::new(env!("CARGO_BIN_EXE_sendwheel")).set("sms.twilio.auth_token", super::conversations::TOKEN);
+    let desk = Desk::start_with(options, 1).await;
+    let account = desk.account_sid().await;
+    let phones = json!({"phones": [{"number": THEIRS}]});
+    let mut contacts = Vec::new();
+    for _ in 0..2 {
+        contacts.push(id_of(&desk.post("/v1/contacts", &phones).await.expect(201)).to_owned());
+    }
+    let path = format!("/2010-04-01/Accounts/{account}/Messages.json");
+    let send = || {
+        let request = desk.request_as(None, Method::POST, &path).basic_auth(&account, Some(API_KEY));
+        let form = [("To", THEIRS), ("From", OURS), ("Body", "Once")];
+        Got::of(request.header("I-Twilio-Idempotency-Token", "order-8").form(&form))
+    };
+    let made = send().await.expect(201);
+    for contact in &contacts {
+        let now = json!({"channel": "sms", "body": "Hello"});
+        let sent = desk.post(&format!("/v1/contacts/{contact}/messages"), &now).await.expect(201);
+        desk.until_state(id_of(&sent), "submitted").await;
+        assert_eq!(send().await.expect(201)["sid"], made["sid"]);
+    }
+}

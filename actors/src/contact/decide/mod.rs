@@ -48,6 +48,7 @@ pub fn decide(known: &Known<'_>, command: ContactCommand, around: &Surroundings<
     match command {
         C::Create(caller, new) => profile::create(known, &caller, *new, around),
         C::Upsert(caller, new) => profile::upsert(known, &caller, *new, around),
+        C::UpsertAliased(caller, new) => profile::upsert_aliased(known, &caller, *new, around),
         C::Patch(caller, patch, if_match) => profile::patch(known, &caller, *patch, if_match, around),
         C::ClaimAlias(caller, external_id, target) => profile::claim_alias(known, &caller, &external_id, target),
         C::DropAlias(caller, external_id, target) => profile::drop_alias(known, &caller, &external_id, target),

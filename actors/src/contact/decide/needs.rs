@@ -127,7 +127,8 @@ pub fn needs(command: &ContactCommand, known: &Known<'_>) -> Needs {
                 out.timeline = Some((*before, CHUNK));
             });
         }
-        C::Schedule(..) | C::Patch(..) | C::Opt(_) | C::AddressSuppressed(_) | C::Attend(..) => {}
+        C::Schedule(..) | C::UpsertAliased(..) | C::Patch(..) | C::Opt(_) | C::AddressSuppressed(_) | C::Attend(..) => {
+        }
     }
     out
 }

@@ -28,7 +28,7 @@ impl Area {
         let is_italian = number.as_str().starts_with("+390");
         let is_fixed = matches!(parsed.number_type(&DATABASE), Type::FixedLine | Type::FixedLineOrMobile);
         let has_areas = parsed.metadata(&DATABASE).is_some_and(|plan| plan.national_prefix().is_some());
-        if !is_italian && !(is_fixed && has_areas) {
+        if !(is_italian || is_fixed && has_areas) {
             return None;
         }
         let written = parsed.format().mode(Mode::International).to_string();
