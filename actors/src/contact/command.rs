@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::decide::Sweep;
 use crate::domain::address::{Address, Channel};
+use crate::domain::audit::Stamp;
 use crate::domain::clock::UnixMs;
 use crate::domain::contact::Contact;
 use crate::domain::conversation::{Inbound, OptVia, ThreadEvent, ThreadItem};
@@ -172,7 +173,7 @@ pub enum ContactCommand {
     /// Put an address on the suppression list; told to the id that is derived from it.
     Suppress(Box<Suppression>),
     /// Take an address off the list; told to the id that is derived from it.
-    Unsuppress(AccountNo, Address),
+    Unsuppress(AccountNo, Address, Option<Stamp>),
     /// One of their addresses is suppressed by now.
     AddressSuppressed(Box<Suppression>),
     /// Take back what is pending, after this entry.

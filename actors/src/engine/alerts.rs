@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::handle::Engine;
+use super::lists::Source;
 use super::notices::{Notice, addressee};
 use crate::domain::clock::UnixMs;
 use crate::domain::directory::Account;
@@ -54,7 +55,8 @@ impl Engine {
         let to = self.node.clock.now().minus(SETTLES_WITHIN);
         let since = account.alerts.told_until;
         let page = PageRequest { cursor: None, limit: COUNTED };
-        let found = self.merged(Index::Attention(account.no), Some(after(since)), to, &page, false).await?;
+        let entries = Source::Up(Index::Attention(account.no));
+        let found = self.merged(entries, Some(after(since)), to, &page).await?;
         let members = found.items.iter().filter_map(|entry| AttentionMember::decode(&entry.member).ok());
         let members: Vec<AttentionMember> = members.collect();
         if members.is_empty() {

@@ -1,6 +1,7 @@
 //! Contacts: create, upsert, read, list, change, delete.
 
 use super::handle::{Engine, unexpected};
+use super::lists::Source;
 use crate::contact::command::{Answer, ContactCommand};
 use crate::domain::address::{Address, Channel};
 use crate::domain::clock::UnixMs;
@@ -165,7 +166,7 @@ impl Engine {
     ) -> EngineResult<Page<Contact>> {
         let query = query.map(str::trim).filter(|query| !query.is_empty()).map(str::to_lowercase);
         let Some(prefix) = query else {
-            let listed = self.merged(Index::Contacts(caller.account), None, UnixMs::MAX, &page, false).await?;
+            let listed = self.merged(Source::Up(Index::Contacts(caller.account)), None, UnixMs::MAX, &page).await?;
             let ids: Vec<_> =
                 listed.items.iter().filter_map(|entry| keys::contact_of_member(&entry.member).ok()).collect();
             let items = self.read_contacts(caller.account, &ids).await?;
@@ -174,7 +175,7 @@ impl Engine {
         // Digits of a number are found with or without the plus.
         let prefix = prefix.trim_start_matches('+').to_owned();
         let start = Entry { score: UnixMs(0), member: Member::from_slice(prefix.as_bytes()) };
-        let mut listed = self.merged(Index::Search(caller.account), Some(start), UnixMs(0), &page, false).await?;
+        let mut listed = self.merged(Source::Up(Index::Search(caller.account)), Some(start), UnixMs(0), &page).await?;
         let before = listed.items.len();
         listed.items.retain(|entry| entry.member.starts_with(prefix.as_bytes()));
         let next_cursor = if listed.items.len() < before { None } else { listed.next_cursor };

@@ -18,6 +18,7 @@ mod messages;
 mod notices;
 mod ops;
 mod receiving;
+mod scheduled;
 mod start;
 mod stop;
 mod thread;

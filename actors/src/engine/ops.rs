@@ -1,7 +1,7 @@
 //! What operators see and do.
 
 use super::handle::Engine;
-use super::lists::unread;
+use super::lists::{Source, unread};
 use crate::contact::registry::CountActive;
 use crate::domain::address::Channel;
 use crate::domain::clock::UnixMs;
@@ -138,7 +138,7 @@ impl Engine {
         let mut items = Vec::new();
         while let Some(no) = account {
             let request = PageRequest { cursor: cursor.take(), limit: page.limit - items.len() };
-            let listed = self.merged(Index::Attention(no), None, UnixMs::MAX, &request, false).await?;
+            let listed = self.merged(Source::Up(Index::Attention(no)), None, UnixMs::MAX, &request).await?;
             for found in listed.items.iter().filter_map(|entry| AttentionMember::decode(&entry.member).ok()) {
                 if found.state == StateName::Failed
                     && let Ok(message) = self.record_of(Some(no), found.message).await

@@ -112,7 +112,7 @@ fn message() -> Message {
         is_cancel_requested: true,
         author: Author::ApiKey(ApiKeyId::from_bytes([6; 16])),
         campaign: CampaignNo(0),
-        cost: 2,
+        estimated_cost: 2,
         attempts: vec![Attempt {
             number: 1,
             started_at: UnixMs(1),
@@ -125,6 +125,7 @@ fn message() -> Message {
                 scope: FailureScope::Provider,
                 retry_after: Some(Duration::from_secs(1)),
             }),
+            cost: 3,
         }],
         history: vec![HistoryEntry {
             at: UnixMs(3),

@@ -7,6 +7,7 @@ mod alerts;
 mod deletion;
 mod delivery;
 mod editing;
+mod lists;
 mod people;
 mod sessions;
 mod slow_commits;

@@ -26,6 +26,7 @@ mod schedule;
 mod settle;
 mod sweep;
 mod threads;
+mod trail;
 
 use crate::domain::clock::UnixMs;
 use crate::domain::contact::Contact;
@@ -44,6 +45,15 @@ pub use sweep::Sweep;
 
 /// Decides a command. Everything that [`needs()`] asks for is in `known.records`.
 pub fn decide(known: &Known<'_>, command: ContactCommand, around: &Surroundings<'_>) -> Decision {
+    let deed = trail::deed(known, &command, around);
+    let mut decision = decided(known, command, around);
+    if let Some(deed) = deed {
+        trail::note(&mut decision, deed, known, around);
+    }
+    decision
+}
+
+fn decided(known: &Known<'_>, command: ContactCommand, around: &Surroundings<'_>) -> Decision {
     use ContactCommand as C;
     match command {
         C::Create(caller, new) => profile::create(known, &caller, *new, around),
@@ -70,7 +80,7 @@ pub fn decide(known: &Known<'_>, command: ContactCommand, around: &Surroundings<
         C::Happened(account, id, event) => receive::happened(known, account, id, event, around),
         C::Opt(change) => consent::opt(known, &change, around),
         C::Suppress(suppression) => consent::suppress(known, *suppression),
-        C::Unsuppress(account, address) => consent::unsuppress(known, account, &address),
+        C::Unsuppress(account, address, _) => consent::unsuppress(known, account, &address),
         C::AddressSuppressed(suppression) => consent::address_suppressed(known, &suppression),
         C::CancelPending(sweep, _) => sweep::cancel_pending(known, sweep, around),
         C::Attend(caller, attend) => converse::attend(known, &caller, attend, around),

@@ -103,7 +103,7 @@ fn a_suppressed_address_gets_nothing_though_its_contact_wants_it() {
     let found = Box::new(suppression(SuppressionReason::Manual, NOW));
     world.tell_all(ContactCommand::AddressSuppressed(found));
     assert_eq!((world.state(far), world.message(far).reason), (StateName::Canceled, why));
-    world.tell(ContactCommand::Unsuppress(ACCOUNT, hers()));
+    world.tell(ContactCommand::Unsuppress(ACCOUNT, hers(), None));
     let id = world.sms();
     assert_eq!(world.claim(id).message, id, "the set of hashes holds it still, the record does not");
 }
