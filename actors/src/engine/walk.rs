@@ -8,6 +8,7 @@ use std::collections::{HashSet, VecDeque};
 
 use super::cursor;
 use super::handle::Engine;
+use super::lists::Source;
 use crate::domain::clock::UnixMs;
 use crate::domain::contact::Contact;
 use crate::domain::ids::ContactId;
@@ -181,12 +182,12 @@ impl Engine {
             if ahead.batches > MAX_BATCHES {
                 return Ok(Next::Later);
             }
-            let (index, is_descending) = match at.part {
-                Part::Active => (Index::Inbox(caller.account), true),
-                _ => (Index::Contacts(caller.account), false),
+            let source = match at.part {
+                Part::Active => Source::Down(Index::Inbox(caller.account)),
+                _ => Source::Up(Index::Contacts(caller.account)),
             };
             let wanted = PageRequest { cursor: at.after.clone(), limit: BATCH };
-            let listed = self.merged(index, None, UnixMs::MAX, &wanted, is_descending).await?;
+            let listed = self.merged(source, None, UnixMs::MAX, &wanted).await?;
             at.after = listed.items.last().map(|entry| cursor::encode(0, entry)).or(at.after.take());
             let found = listed.items.iter().filter_map(|entry| {
                 keys::contact_of_member(&entry.member).ok().map(|contact| (cursor::encode(0, entry), contact))
