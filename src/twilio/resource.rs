@@ -92,7 +92,7 @@ impl Resource {
             from: sender_address(message, &holder.directory),
             messaging_service_sid: None,
             num_media: "0".into(),
-            num_segments: message.cost.to_string(),
+            num_segments: message.cost().to_string(),
             price: None,
             price_unit: None,
             sid: sid::of_message(message.id),
