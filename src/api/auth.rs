@@ -114,16 +114,22 @@ fn account_of(request: &HttpRequest, caller: &Caller, directory: &Snapshot) -> R
     }
 }
 
-fn by_key(request: &HttpRequest, value: &[u8]) -> Result<Authenticated, ApiError> {
-    let unknown = ApiError::Unauthorized("the API key is not valid: check it, or make a new one");
-    let Some(token) = bearer_token(value) else { return Err(unknown) };
+/// The caller whose key this is, in the key's own account, whether that is suspended or not.
+pub(crate) fn caller_by_token(request: &HttpRequest, token: &[u8]) -> Option<(Caller, Arc<Snapshot>)> {
     let hash: [u8; 32] = Sha256::digest(token).into();
     let shared = shared_of(request);
     let engine = &shared.state.engine;
     let directory = engine.directory();
-    let key = directory.key_by_hash(&hash).ok_or(unknown)?;
-    let mut caller = caller_of_key(key, origin_of(request, &shared.state.settings.trusted_proxies));
+    let key = directory.key_by_hash(&hash)?;
+    let caller = caller_of_key(key, origin_of(request, &shared.state.settings.trusted_proxies));
     directory.touch_key(key.id, engine.clock().now());
+    Some((caller, directory))
+}
+
+fn by_key(request: &HttpRequest, value: &[u8]) -> Result<Authenticated, ApiError> {
+    let unknown = ApiError::Unauthorized("the API key is not valid: check it, or make a new one");
+    let found = bearer_token(value).and_then(|token| caller_by_token(request, token));
+    let (mut caller, directory) = found.ok_or(unknown)?;
     caller.account = account_of(request, &caller, &directory)?;
     Ok(Authenticated { caller, directory, session: None })
 }

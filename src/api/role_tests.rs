@@ -9,6 +9,8 @@ use std::time::Duration;
 use actix_web::dev::ServiceResponse;
 use actix_web::http::{Method, header};
 use actix_web::test::{TestRequest, call_service};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use serde_json::{Value, json};
@@ -65,6 +67,11 @@ const fn admins(own: u16, others: u16) -> Cells {
 /// For operators, of whichever account.
 const fn operators(own: u16) -> Cells {
     [401, 403, 403, 403, own, 403, 403, 403, 401, 401]
+}
+
+/// For keys of the account that the path names; another's are as good as none, and a session is no key.
+const fn keys(own: u16) -> Cells {
+    [401, own, own, own, own, 401, 401, 401, 401, 401]
 }
 
 /// For everybody.
@@ -137,6 +144,11 @@ fn rows() -> Vec<Row> {
         ("POST", "/v1/suppressions:import", "", Of::Nothing, None, admins(415, 415)),
         ("GET", "/v1/suppressions:export", "", Of::Nothing, None, admins(200, 200)),
         ("DELETE", "/v1/suppressions/{address}", "", Of::Nothing, None, admins(404, 404)),
+        ("POST", "/2010-04-01/Accounts/{account}/Messages.json", "", Of::Nothing, None, keys(415)),
+        ("GET", "/2010-04-01/Accounts/{account}/Messages.json", "", Of::Nothing, None, keys(200)),
+        ("GET", "/2010-04-01/Accounts/{account}/Messages/{sid}.json", "", Of::Message, None, keys(200)),
+        ("POST", "/2010-04-01/Accounts/{account}/Messages/{sid}.json", "", Of::Message, None, keys(415)),
+        ("DELETE", "/2010-04-01/Accounts/{account}/Messages/{sid}.json", "", Of::Message, None, keys(409)),
         ("POST", "/inbound/email", "", Of::Nothing, None, admins(422, 422)),
         ("POST", "/inbound/twilio/message", "", Of::Nothing, None, public(403)),
         ("POST", "/inbound/twilio/status", "", Of::Nothing, None, public(403)),
@@ -214,6 +226,8 @@ struct Cast {
     user: Signed,
     admin: Signed,
     expired: Signed,
+    /// The account's name in the Twilio-compatible API.
+    account_sid: String,
     made: std::cell::Cell<u32>,
 }
 
@@ -229,9 +243,13 @@ async fn asked(app: &App<'_>, request: TestRequest) -> Got {
 }
 
 fn by_key(key: &str, method: &str, path: &str) -> TestRequest {
+    let authorization = match path.strip_prefix("/2010-04-01/Accounts/").and_then(|rest| rest.split('/').next()) {
+        Some(sid) => format!("Basic {}", STANDARD.encode(format!("{sid}:{key}"))),
+        None => format!("Bearer {key}"),
+    };
     TestRequest::with_uri(path)
         .method(method.parse::<Method>().unwrap())
-        .insert_header((header::AUTHORIZATION, format!("Bearer {key}")))
+        .insert_header((header::AUTHORIZATION, authorization))
 }
 
 fn by_session(signed: &Signed, method: &str, path: &str) -> TestRequest {
@@ -271,6 +289,7 @@ impl Cast {
         asked(app, by_key(KEY, "DELETE", &format!("/v1/api-keys/{revoked}"))).await.expect(204);
         let others = json!({"name": "Other", "with_api_key": true});
         let others = asked(app, by_key(KEY, "POST", "/v1/accounts").set_json(others)).await.expect(201);
+        let account = asked(app, by_key(KEY, "GET", "/v1/account")).await.expect(200);
         Self {
             test_key: make(app, "/v1/api-keys", key("admin", true)).await.1,
             user_key: make(app, "/v1/api-keys", key("user", false)).await.1,
@@ -280,6 +299,7 @@ impl Cast {
             user: sign_in(app, USER).await,
             admin: sign_in(app, BOSS).await,
             expired,
+            account_sid: account["twilio_sid"].as_str().unwrap().to_owned(),
             made: std::cell::Cell::new(0),
         }
     }
@@ -335,8 +355,11 @@ async fn every_route_answers_everyone_as_its_row_says() {
     let mut wrong = Vec::new();
     for (method, path, query, of, body, cells) in rows() {
         for (who, expected) in EVERYONE.into_iter().zip(cells) {
-            let id = if path.contains("{id}") { cast.target(&app, of).await } else { String::new() };
-            let at = format!("{}{query}", path.replace("{id}", &id).replace("{token}", "no-token"));
+            let is_named = path.contains("{id}") || path.contains("{sid}");
+            let id = if is_named { cast.target(&app, of).await } else { String::new() };
+            let sid = id.parse().map(crate::twilio::sid::of_message).unwrap_or_default();
+            let at = path.replace("{id}", &id).replace("{sid}", &sid).replace("{account}", &cast.account_sid);
+            let at = format!("{}{query}", at.replace("{token}", "no-token"));
             let request = cast.request(who, method, &at);
             let request = match &body {
                 Some(body) => request.set_json(body),

@@ -19,6 +19,8 @@ use super::{
 };
 use crate::admin::{dead_letters, drain, lanes, nodes, partitions};
 use crate::inbound::{email, twilio};
+use crate::twilio::error::TwilioError;
+use crate::twilio::{create, instance, list};
 
 /// What the handlers of one server share.
 #[derive(Debug)]
@@ -130,9 +132,16 @@ impl Endpoint {
         if allow.contains("GET") {
             allow.push_str(", HEAD");
         }
+        let is_foreign = is_foreign(self.path);
         let refused = move || {
             let allow = allow.clone();
-            async move { Err::<actix_web::HttpResponse, _>(ApiError::MethodNotAllowed(allow.into())) }
+            async move {
+                Err::<actix_web::HttpResponse, actix_web::Error>(if is_foreign {
+                    TwilioError::method_not_allowed(allow).into()
+                } else {
+                    ApiError::MethodNotAllowed(allow.into()).into()
+                })
+            }
         };
         let resource = web::resource(self.path);
         let resource = self.routes.into_iter().fold(resource, |resource, (_, route)| resource.route(route));
@@ -144,6 +153,11 @@ impl Endpoint {
 pub(crate) fn needs_caller(method: &str, path: &str) -> bool {
     let is_signing_in = method == "POST" && matches!(path, "/v1/sessions" | "/v1/password-resets" | "/v1/passwords");
     (path.starts_with("/v1/") || path.starts_with("/admin/")) && !is_signing_in
+}
+
+/// Whether a path is of another's interface, which speaks and is described as its owner has it.
+pub(crate) fn is_foreign(path: &str) -> bool {
+    path.starts_with(crate::twilio::PREFIX)
 }
 
 /// Every endpoint. The busiest paths stand first: they are tried in this order.
@@ -197,6 +211,11 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         at("/v1/sessions/{id}").delete(sessions::end_session),
         at("/v1/audit").get(audit::list_audit),
         at("/v1/events").get(events::listen_to_events),
+        at("/2010-04-01/Accounts/{account}/Messages.json").get(list::list_messages).post(create::create_message),
+        at("/2010-04-01/Accounts/{account}/Messages/{sid}.json")
+            .get(instance::fetch_message)
+            .post(instance::update_message)
+            .delete(instance::delete_message),
         at("/inbound/email").post(email::receive_email),
         at("/inbound/twilio/message").post(twilio::receive_message),
         at("/inbound/twilio/status").post(twilio::receive_status),

@@ -33,15 +33,15 @@ pub(crate) fn source_file(name: &str) -> PathBuf {
 }
 
 /// A peer's process, which ends with this value, and what it printed.
-struct Peer {
-    port: u16,
+pub(crate) struct Peer {
+    pub(crate) port: u16,
     printed: Arc<Mutex<Vec<String>>>,
     _child: Child,
 }
 
 impl Peer {
     /// Starts it and waits for the line with `mark` before its port.
-    async fn start(command: &mut Command, mark: &str) -> Self {
+    pub(crate) async fn start(command: &mut Command, mark: &str) -> Self {
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.kill_on_drop(true).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();

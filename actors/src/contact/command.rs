@@ -160,6 +160,8 @@ pub enum ContactCommand {
     Heard(Ticket, EngineResult<()>),
     /// Remove what was settled before this instant.
     Forget(UnixMs),
+    /// Remove a message that is settled, or something that came in, with everything of it.
+    Remove(Caller, MessageId),
     /// Schedule a cancelled message again: its caller takes the cancel back.
     Restore(Caller, MessageId),
     /// Keep what they wrote.

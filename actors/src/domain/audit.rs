@@ -62,6 +62,8 @@ pub enum AuditAction {
     MessageResolved,
     /// A cancel was undone.
     MessageRestored,
+    /// A settled message, or one that came in, was removed.
+    MessageDeleted,
     /// A conversation was given to somebody, or to nobody.
     ConversationAssigned,
     /// An address came off the suppression list; the subject stands for the address.
@@ -100,6 +102,7 @@ impl AuditAction {
             Self::MessageSentNow => "message.sent_now",
             Self::MessageResolved => "message.resolved",
             Self::MessageRestored => "message.restored",
+            Self::MessageDeleted => "message.deleted",
             Self::ConversationAssigned => "conversation.assigned",
             Self::SuppressionDeleted => "suppression.deleted",
             Self::ContactDeleted => "contact.deleted",

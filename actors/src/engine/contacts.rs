@@ -3,9 +3,9 @@
 use super::handle::{Engine, unexpected};
 use super::lists::Source;
 use crate::contact::command::{Answer, ContactCommand};
-use crate::domain::address::Channel;
+use crate::domain::address::{Address, Channel};
 use crate::domain::clock::UnixMs;
-use crate::domain::contact::{Consent, Contact, Removal};
+use crate::domain::contact::{Consent, Contact, ContactEmail, ContactPhone, Profile, Removal};
 use crate::domain::directory::Role;
 use crate::domain::ids::{AccountNo, ContactId};
 use crate::domain::message::Author;
@@ -71,6 +71,26 @@ impl Engine {
             }
         }
         Err(EngineError::Unavailable)
+    }
+
+    /// Makes the contact of an address that no contact has. Its id is derived from the address, so that concurrent
+    /// requests, and what comes in from there, meet.
+    ///
+    /// # Errors
+    /// It is being deleted, the store.
+    pub async fn create_contact_at(&self, caller: &Caller, address: &Address) -> EngineResult<Contact> {
+        self.check_growth()?;
+        let mut profile = Profile::default();
+        match address.clone() {
+            Address::Email(address) => profile.emails.push(ContactEmail { address, label: None, primary: true }),
+            Address::Phone(number) => profile.phones.push(ContactPhone { number, label: None, primary: true }),
+        }
+        let id = ContactId::from_address_digest(&keys::address_digest(caller.account, address));
+        let new = NewContact { profile, idempotency: None };
+        match self.ask(id, ContactCommand::Upsert(*caller, Box::new(new))).await? {
+            Answer::Upserted(upserted) => Ok(upserted.into_inner()),
+            other => Err(unexpected(&other)),
+        }
     }
 
     /// An alias leads from one contact's id to another. If that one is gone, or has another external id, the alias is

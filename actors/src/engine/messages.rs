@@ -258,6 +258,22 @@ impl Engine {
         self.change(caller, id, ContactCommand::SendNow(*caller, id)).await
     }
 
+    /// Removes a message that is settled, or something that a contact sent, with everything of it.
+    ///
+    /// # Errors
+    /// Not found, still pending, the store.
+    pub async fn remove_message(&self, caller: &Caller, id: MessageId) -> EngineResult<()> {
+        let contact = match self.record_of(Some(caller.account), id).await {
+            Ok(message) => message.contact,
+            Err(EngineError::NotFound) => self.item(caller, id).await?.0.contact,
+            Err(error) => return Err(error),
+        };
+        match self.ask(contact, ContactCommand::Remove(*caller, id)).await? {
+            Answer::Done => Ok(()),
+            other => Err(unexpected(&other)),
+        }
+    }
+
     /// Settles an uncertain message.
     ///
     /// # Errors

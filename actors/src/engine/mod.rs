@@ -22,6 +22,7 @@ mod scheduled;
 mod start;
 mod stop;
 mod thread;
+mod walk;
 
 pub use crate::directory::Bootstrap;
 pub use crate::protocol::settings::EngineSettings;

@@ -6,12 +6,14 @@ use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
 use ring::hmac;
 use sendwheel_loadtest::node::NodeOptions;
+use sendwheel_loadtest::sink::sms::TWILIO_TOKEN;
 use sendwheel_loadtest::wait;
 use serde_json::{Value, json};
 
 use super::{Desk, Got, PATIENCE, id_of, sms_in, texts};
 
-const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+/// What the callbacks are signed with, and what the provider that takes our SMS knows us by.
+pub(super) const TOKEN: &str = TWILIO_TOKEN;
 
 async fn desk() -> Desk {
     let options = NodeOptions::new(env!("CARGO_BIN_EXE_sendwheel")).set("sms.twilio.auth_token", TOKEN);
@@ -29,13 +31,13 @@ fn signature(url: &str, form: &[(&str, &str)]) -> String {
 
 impl Desk {
     /// What Twilio calls, with its signature.
-    async fn callback(&self, path: &str, form: &[(&str, &str)]) -> Got {
+    pub(super) async fn callback(&self, path: &str, form: &[(&str, &str)]) -> Got {
         let signature = signature(&format!("{}{path}", self.node.url()), form);
         let request = self.request_as(None, Method::POST, path).header("X-Twilio-Signature", signature);
         Got::of(request.form(form)).await
     }
 
-    async fn writes(&self, from: &str, to: &str, sid: &str, body: &str) {
+    pub(super) async fn writes(&self, from: &str, to: &str, sid: &str, body: &str) {
         let form = [("MessageSid", sid), ("From", from), ("To", to), ("Body", body)];
         let got = self.callback("/inbound/twilio/message", &form).await;
         assert_eq!((got.status, got.header("content-type")), (200, Some("text/xml; charset=utf-8")), "{}", got.text);

@@ -11,6 +11,8 @@ mod passwords;
 mod people;
 mod refusals;
 mod rights;
+mod twilio;
+mod whole_conversation;
 
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder};

@@ -1,9 +1,10 @@
-//! What callers do to a message that exists: cancel, edit, send now, resolve.
+//! What callers do to a message that exists: cancel, edit, send now, resolve, remove.
 
 use super::schedule::{check_consent, check_content, choose_recipient, choose_sender, plan_intent, stored};
 use super::{Decision, Known, Surroundings, enter, live, message_of, next_version, or_refuse};
 use crate::contact::command::Answer;
 use crate::contact::entries::DueEntry;
+use crate::domain::conversation::ItemKind;
 use crate::domain::ids::MessageId;
 use crate::domain::message::{BlobKey, Content, Message, State, StateName, StoredContent};
 use crate::domain::reason::Reason;
@@ -218,4 +219,29 @@ pub(super) fn resolve(
     decision.reply(Ok(Answer::Message(Box::new(next.clone()))));
     decision.put_message(Some(message), next, DueEntry::Somewhere, around.now);
     decision
+}
+
+/// Removes a message that is settled, or something that came in, with everything of it. What is pending stays: taking
+/// it back is a cancel.
+pub(super) fn remove(known: &Known<'_>, caller: &Caller, id: MessageId) -> Decision {
+    or_refuse!(live(known, caller.account));
+    let mut decision = Decision::default();
+    if let Some(item) = known.records.items.get(&id).and_then(Option::as_deref) {
+        let is_theirs = item.account == caller.account && item.contact == known.id;
+        if !is_theirs || !matches!(item.kind, ItemKind::Inbound(_)) {
+            return Decision::answer(Err(EngineError::NotFound));
+        }
+        decision.remove_item(item);
+        return decision.done();
+    }
+    let message = or_refuse!(message_of(known, caller.account, id));
+    let state = message.state.name();
+    if state.is_pending() {
+        return Decision::answer(Err(EngineError::Conflict {
+            code: "not_final",
+            detail: format!("the message is {state}: only one that is settled can be removed, so cancel it first"),
+        }));
+    }
+    decision.remove_message(message);
+    decision.done()
 }

@@ -7,7 +7,7 @@
 //! | the end of an attempt ([`settle`]) | `sending → submitted`, `scheduled` (retry), `uncertain`, `failed`, `canceled` |
 //! | a receipt ([`receipt`]) | `submitted → delivered`, `undelivered`, `bounced`; proves an uncertain hand-over |
 //! | what the contact does ([`receive`], [`consent`]) | pending `→ canceled`, by a [`sweep`] |
-//! | a deletion ([`cleanup`]) | out of being |
+//! | a deletion ([`cleanup`]), a caller when it is final ([`change`]) | out of being |
 //! | its account's resumption ([`resumed`]) | `held → scheduled`, `expired` |
 //!
 //! Nothing here does I/O: what a command needs to know is asked for with [`needs()`] and read first.
@@ -74,6 +74,7 @@ fn decided(known: &Known<'_>, command: ContactCommand, around: &Surroundings<'_>
         C::Cleanup(ticket) => cleanup::step(known, &ticket, around),
         C::Heard(ticket, answer) => cleanup::heard(known, &ticket, &answer, around),
         C::Forget(before) => cleanup::forget(known, before),
+        C::Remove(caller, id) => change::remove(known, &caller, id),
         C::Restore(caller, id) => change::restore(known, &caller, id, around),
         C::Receive(received) => receive::receive(known, *received, around),
         C::Receipt(id, receipt) => receipt::receipt(known, id, receipt, around),

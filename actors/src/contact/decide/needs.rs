@@ -77,6 +77,7 @@ pub fn needs(command: &ContactCommand, known: &Known<'_>) -> Needs {
             message(*id);
             content_of(&mut out, known, *id);
         }
+        C::Remove(_, id) => entry(&mut out, known, *id),
         C::Permit(permit) => {
             message(permit.ticket.message);
             if known.contact.is_some_and(|contact| !contact.is_deleted()) {

@@ -38,6 +38,7 @@ pub(super) fn deed(known: &Known<'_>, command: &ContactCommand, around: &Surroun
         C::Edit(caller, id, edit, _) => by(caller, AuditAction::MessageUpdated, id.to_string(), edited(edit)),
         C::SendNow(caller, id) => by(caller, AuditAction::MessageSentNow, id.to_string(), Vec::new()),
         C::Resolve(caller, id, _) => by(caller, AuditAction::MessageResolved, id.to_string(), Vec::new()),
+        C::Remove(caller, id) => by(caller, AuditAction::MessageDeleted, id.to_string(), Vec::new()),
         C::Restore(caller, id) => by(caller, AuditAction::MessageRestored, id.to_string(), Vec::new()),
         C::Attend(caller, attend) if is_news(known, attend.assigned_to) => {
             by(caller, AuditAction::ConversationAssigned, contact(), Vec::new())

@@ -16,6 +16,7 @@ mod people;
 mod permits;
 mod receipts;
 mod receiving;
+mod removing;
 mod scheduling;
 mod suspended;
 mod threading;

@@ -45,6 +45,9 @@ fn what_people_change_is_noted_with_the_names_of_fields() {
     world.later(Duration::from_secs(1));
     noted(&world.tell(ContactCommand::Restore(caller(), id)), "message.restored", id, &[]);
     noted(&world.tell(ContactCommand::SendNow(caller(), id)), "message.sent_now", id, &[]);
+    let gone = world.sms();
+    world.attempt(gone, submitted());
+    noted(&world.tell(ContactCommand::Remove(caller(), gone)), "message.deleted", gone, &[]);
     let attend = Attend { assigned_to: Some(None), is_read: Some(false) };
     assert_eq!(entry(&world.tell(ContactCommand::Attend(caller(), attend))), None, "nobody had it before");
     noted(&world.tell(ContactCommand::Delete(caller(), Removal::Delete)), "contact.deleted", contact, &[]);
