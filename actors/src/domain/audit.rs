@@ -48,6 +48,14 @@ pub enum AuditAction {
     SenderUpdated,
     /// A sender was removed.
     SenderDeleted,
+    /// A webhook was made.
+    WebhookCreated,
+    /// A webhook changed.
+    WebhookUpdated,
+    /// A webhook got another secret.
+    WebhookSecretRotated,
+    /// A webhook was removed.
+    WebhookDeleted,
 }
 
 impl AuditAction {
@@ -71,6 +79,10 @@ impl AuditAction {
             Self::SenderCreated => "sender.created",
             Self::SenderUpdated => "sender.updated",
             Self::SenderDeleted => "sender.deleted",
+            Self::WebhookCreated => "webhook.created",
+            Self::WebhookUpdated => "webhook.updated",
+            Self::WebhookSecretRotated => "webhook.secret_rotated",
+            Self::WebhookDeleted => "webhook.deleted",
         }
     }
 }

@@ -129,6 +129,9 @@ typed_id!(
 typed_id!(
     /// An entry of the audit trail.
     AuditId, "audit");
+typed_id!(
+    /// A URL to which an account wants to be told what happens.
+    WebhookId, "webhook");
 
 /// The unit of ownership, of commit and of Redis hash slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -287,7 +290,7 @@ directory_number!(
     /// An account's number in the directory: four bytes where a ticket or a scope would need sixteen.
     AccountNo);
 directory_number!(
-    /// A lane's number: the directory number of the sender behind it.
+    /// A lane's number: the directory number of the sender or webhook behind it.
     LaneNo);
 directory_number!(
     /// A campaign's number; zero stands for none.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::domain::address::Channel;
 use crate::domain::directory::{Limit, SessionTerms};
+use crate::domain::egress::Reach;
 use crate::store::NodeId;
 
 /// What to do with a message of which nobody knows whether its provider took it.
@@ -67,6 +68,8 @@ pub struct EngineSettings {
     pub email: DeliverySettings,
     /// SMS.
     pub sms: DeliverySettings,
+    /// Where webhooks of users may go. Only `Anywhere` takes URLs that are not https.
+    pub webhook_reach: Reach,
     /// Base of links in mails (unsubscribe): `https://host`, without a trailing slash.
     pub public_url: String,
     /// The domain of signed reply addresses (`reply+…@domain`), whose mail comes in here. None: answers go to the
@@ -115,6 +118,7 @@ impl EngineSettings {
                 max_attempts: 6,
                 channel_limit: None,
             },
+            webhook_reach: Reach::Public,
             public_url: "http://127.0.0.1:8080".into(),
             reply_domain: None,
             refuse_schedules_at: 0.80,
