@@ -50,7 +50,7 @@ use crate::inbound::{email, twilio};
         senders::create_sender, senders::list_senders, senders::get_sender, senders::patch_sender, senders::delete_sender,
         api_keys::create_api_key, api_keys::list_api_keys, api_keys::get_api_key, api_keys::revoke_api_key,
         webhooks::create_webhook, webhooks::list_webhooks, webhooks::get_webhook, webhooks::patch_webhook, webhooks::delete_webhook,
-        webhooks::rotate_webhook_secret,
+        webhooks::test_webhook, webhooks::rotate_webhook_secret,
         account::get_account, account::patch_account, events::listen_to_events,
         accounts::create_account, accounts::list_accounts, accounts::get_account_by_id, accounts::patch_account_by_id, accounts::delete_account,
         users::create_user, users::list_users, users::get_me, users::get_user, users::patch_user, users::delete_user,

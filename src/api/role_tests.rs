@@ -138,6 +138,7 @@ fn rows() -> Vec<Row> {
         ("GET", "/v1/webhooks/{id}", "", Of::Webhook, None, admins(200, 404)),
         ("PATCH", "/v1/webhooks/{id}", "", Of::Webhook, patch(), admins(200, 404)),
         ("DELETE", "/v1/webhooks/{id}", "", Of::Webhook, None, admins(204, 404)),
+        ("POST", "/v1/webhooks/{id}/test", "", Of::Webhook, None, admins(202, 404)),
         ("POST", "/v1/webhooks/{id}/rotate-secret", "", Of::Webhook, None, admins(200, 404)),
         ("GET", "/v1/suppressions", "", Of::Nothing, None, admins(200, 200)),
         ("POST", "/v1/suppressions", "", Of::Nothing, Some(json!({})), admins(422, 422)),

@@ -181,6 +181,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             .get(webhooks::get_webhook)
             .patch(webhooks::patch_webhook)
             .delete(webhooks::delete_webhook),
+        at("/v1/webhooks/{id}/test").post(webhooks::test_webhook),
         at("/v1/webhooks/{id}/rotate-secret").post(webhooks::rotate_webhook_secret),
         at("/v1/suppressions").get(suppressions::list_suppressions).post(suppressions::create_suppression),
         at("/v1/suppressions:import").post(suppressions::import_suppressions),

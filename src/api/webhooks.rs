@@ -4,12 +4,12 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 use sendwheel_actors::domain::clock::UnixMs;
 use sendwheel_actors::domain::directory::{Subscribed, Webhook, WebhookEvent};
-use sendwheel_actors::domain::ids::{LaneNo, WebhookId};
+use sendwheel_actors::domain::ids::{LaneNo, MessageId, WebhookId};
 use sendwheel_actors::engine::webhooks::WithSecret;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::answers::{Answer, ListOf, PathId, created_status, ok, resource};
+use super::answers::{Answer, ListOf, PathId, created_status, json as answer_json, ok, resource};
 use super::auth::Admin;
 use super::body;
 use super::contact_view::as_text;
@@ -155,6 +155,29 @@ pub(crate) async fn rotate_webhook_secret(
     Query::of(&request, &[]).finish()?;
     let made = shared.state.engine.rotate_webhook_secret(&auth.caller, id).await?;
     Ok(resource(StatusCode::OK, made.webhook.version, &WebhookView::with_secret(&made)))
+}
+
+/// A notice that was sent to try a webhook out.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Pinged {
+    /// The id that it carries in `webhook-id`.
+    #[serde(serialize_with = "as_text")]
+    #[schema(value_type = String, example = "msg_01h455vb4pex5vsknk084sn02q")]
+    id: MessageId,
+}
+
+/// Sends a webhook the event `ping`. It is tried again like any other notice.
+#[utoipa::path(post, path = "/v1/webhooks/{id}/test", tag = "webhooks", params(("id" = String, Path)),
+    responses((status = 202, body = Pinged)))]
+pub(crate) async fn test_webhook(
+    Admin(auth): Admin,
+    shared: web::Data<Shared>,
+    request: HttpRequest,
+    PathId(id): PathId<WebhookId>,
+) -> Answer {
+    Query::of(&request, &[]).finish()?;
+    let id = shared.state.engine.test_webhook(&auth.caller, id).await?;
+    Ok(answer_json(StatusCode::ACCEPTED, &Pinged { id }))
 }
 
 /// Removes a webhook. What waits for it is not sent any more.

@@ -16,7 +16,6 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sendwheel_actors::domain::egress::Reach;
 use sendwheel_actors::engine::EngineSettings;
 use sendwheel_actors::store::NodeId;
 
@@ -29,7 +28,7 @@ pub use network::Network;
 pub use parse::SecretUrl;
 pub use sections::{
     BootstrapSettings, ClusterSettings, EngineSection, Headers, InboundSettings, LogFormat, LogSettings,
-    ServerSettings, SessionSettings, StoreSection,
+    ServerSettings, SessionSettings, StoreSection, WebhookSettings,
 };
 
 /// Every setting with its default and what it means.
@@ -55,8 +54,8 @@ pub struct Settings {
     pub email: EmailSettings,
     /// `[sms]`.
     pub sms: SmsSettings,
-    /// `[webhooks] allow_private`.
-    pub webhook_reach: Reach,
+    /// `[webhooks]`.
+    pub webhooks: WebhookSettings,
     /// `[inbound]`.
     pub inbound: InboundSettings,
     /// `[cluster]`.
@@ -152,10 +151,7 @@ impl Settings {
             sessions: SessionSettings::read(layers, defaults.sessions),
             email: EmailSettings::read(layers, defaults.email),
             sms: SmsSettings::read(layers, defaults.sms),
-            webhook_reach: match layers.or("webhooks.allow_private", false, parse::boolean) {
-                true => Reach::Anywhere,
-                false => Reach::Public,
-            },
+            webhooks: WebhookSettings::read(layers, defaults.webhook),
             inbound: InboundSettings::read(layers),
             cluster: ClusterSettings::read(layers),
             outbox_dir: outbox_dir.unwrap_or_else(|| store.data_dir.join("outbox")),
@@ -187,7 +183,8 @@ impl Settings {
         settings.event_ring = section.event_ring;
         settings.email = self.email.delivery;
         settings.sms = self.sms.delivery;
-        settings.webhook_reach = self.webhook_reach;
+        settings.webhook = self.webhooks.delivery;
+        settings.webhook_reach = self.webhooks.reach;
         settings.public_url = public_url;
         settings.reply_domain.clone_from(&self.inbound.reply_domain);
         settings.refuse_schedules_at = section.refuse_schedules_at;

@@ -9,7 +9,7 @@ use crate::domain::address::{Address, Channel};
 use crate::domain::clock::UnixMs;
 use crate::domain::contact::Contact;
 use crate::domain::conversation::{Inbound, OptVia, ThreadEvent, ThreadItem};
-use crate::domain::ids::{AccountNo, ContactId, MessageId, UserId};
+use crate::domain::ids::{AccountNo, ContactId, MessageId, UserId, WebhookId};
 use crate::domain::message::{Attachment, Message, StateName, StoredContent};
 use crate::domain::receipt::Receipt;
 use crate::domain::suppression::Suppression;
@@ -177,6 +177,10 @@ pub enum ContactCommand {
     Attend(Caller, Attend),
     /// Keep a note under this id.
     Note(Caller, MessageId, String),
+    /// Try a webhook out; told to the id that is derived from it.
+    Ping(AccountNo, WebhookId),
+    /// Send a notice that was given up once more.
+    Revive(Caller, MessageId),
 }
 
 /// What a contact answers.
@@ -196,7 +200,7 @@ pub enum Answer {
     Scheduled(Created<Box<Message>>),
     /// To `Cancel`.
     Canceled(CancelOutcome),
-    /// To `Edit`, `SendNow` and `Resolve`.
+    /// To `Edit`, `SendNow`, `Resolve` and `Revive`.
     Message(Box<Message>),
     /// To `Receive`.
     Received {
@@ -216,6 +220,8 @@ pub enum Answer {
     Suppressed(Box<Suppression>, bool),
     /// To `Note`; whether it is new.
     Item(Box<ThreadItem>, bool),
+    /// To `Ping`: the notice.
+    Notified(MessageId),
     /// To everything that has nothing to tell.
     Done,
 }

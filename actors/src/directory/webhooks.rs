@@ -5,11 +5,12 @@ use url::Url;
 use super::draft::{Draft, set, unchanged};
 use super::secrets::new_webhook_secret;
 use super::{Directory, check_version, keyed, reused};
-use crate::domain::audit::AuditAction;
+use crate::domain::audit::{AuditAction, Stamp};
 use crate::domain::directory::webhooks::ReplacedSecret;
 use crate::domain::directory::{Snapshot, Webhook};
 use crate::domain::egress::{Reach, check_url};
-use crate::domain::ids::{LaneNo, WebhookId};
+use crate::domain::ids::{AccountNo, LaneNo, WebhookId};
+use crate::domain::message::Author;
 use crate::protocol::api::{Caller, Created, EngineError, EngineResult};
 use crate::protocol::webhooks::{NewWebhook, WebhookPatch, WithSecret};
 use crate::shard::Node;
@@ -142,6 +143,40 @@ impl Directory {
             Ok(draft.done(WithSecret { webhook, secret: Some(secret.clone()) }))
         })
         .await
+    }
+
+    /// Switches webhooks off that say that nobody listens there any more, as they come; goes on until the node stops.
+    pub async fn switch_off_gone(&self, node: &Node) {
+        loop {
+            for (account, id) in node.gone_webhooks.next().await {
+                // If it fails, the next notice hears the same.
+                if let Err(error) = self.switch_off(node, account, id).await {
+                    tracing::warn!(%error, webhook = %id, "a webhook that is gone could not be switched off yet");
+                }
+            }
+        }
+    }
+
+    async fn switch_off(&self, node: &Node, account: AccountNo, id: WebhookId) -> EngineResult<()> {
+        let now = node.clock.now();
+        let was_on = self
+            .change(node, |snapshot, _| {
+                let webhook = snapshot.webhook(account, id).filter(|webhook| webhook.is_enabled);
+                let Some(mut webhook) = webhook.cloned() else { return Ok(unchanged(snapshot, false)) };
+                webhook.is_enabled = false;
+                webhook.version += 1;
+                webhook.updated_at = now;
+                let stamp = Stamp { who: Author::System, from: None, at: now };
+                let mut draft = Draft::of(snapshot, &node.ids);
+                draft.note(stamp, account, AuditAction::WebhookSwitchedOff, id, &["enabled"]);
+                draft.put_webhook(webhook);
+                Ok(draft.done(true))
+            })
+            .await?;
+        if was_on {
+            tracing::info!(webhook = %id, "a webhook answered that it is gone (410), and is switched off");
+        }
+        Ok(())
     }
 
     /// Removes a webhook. What waits for it is not sent any more.

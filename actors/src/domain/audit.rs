@@ -54,6 +54,8 @@ pub enum AuditAction {
     WebhookUpdated,
     /// A webhook got another secret.
     WebhookSecretRotated,
+    /// A webhook said that nobody listens there any more, and was switched off.
+    WebhookSwitchedOff,
     /// A webhook was removed.
     WebhookDeleted,
 }
@@ -82,6 +84,7 @@ impl AuditAction {
             Self::WebhookCreated => "webhook.created",
             Self::WebhookUpdated => "webhook.updated",
             Self::WebhookSecretRotated => "webhook.secret_rotated",
+            Self::WebhookSwitchedOff => "webhook.switched_off",
             Self::WebhookDeleted => "webhook.deleted",
         }
     }

@@ -172,7 +172,7 @@ impl Sender {
     pub fn effective_limit(&self) -> Option<Limit> {
         self.limit.or(match self.channel() {
             Channel::Sms => Some(Limit::LONG_CODE),
-            Channel::Email => None,
+            Channel::Email | Channel::Webhook => None,
         })
     }
 }

@@ -250,6 +250,12 @@ impl ContactId {
         Self(derive_uuid(b"address", &[digest]))
     }
 
+    /// The id whose actor sends what tries a webhook out. No contact has it.
+    #[must_use]
+    pub fn of_webhook(id: WebhookId) -> Self {
+        Self(derive_uuid(b"webhook", &[id.as_bytes()]))
+    }
+
     /// The id that a creating request's idempotency key stands for.
     #[must_use]
     pub fn from_idempotency_key(account: AccountNo, key: &str) -> Self {

@@ -199,6 +199,8 @@ impl Engine {
         let patch = match who.channel {
             Channel::Email => ProfilePatch { consent_email: denied, ..ProfilePatch::default() },
             Channel::Sms => ProfilePatch { consent_sms: denied, ..ProfilePatch::default() },
+            // No link is made out for it.
+            Channel::Webhook => ProfilePatch::default(),
         };
         self.patch_contact(&caller, who.contact, patch, None).await?;
         Ok(who.channel)

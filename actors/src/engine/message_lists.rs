@@ -2,6 +2,7 @@
 
 use super::handle::Engine;
 use super::lists::unreadable;
+use crate::domain::address::Channel;
 use crate::domain::clock::UnixMs;
 use crate::domain::ids::{AccountNo, MessageId};
 use crate::domain::message::{Message, State, StateName};
@@ -27,7 +28,7 @@ impl Engine {
         let mut messages = Vec::with_capacity(wanted.len());
         for bytes in self.read_records(&wanted).await?.into_iter().flatten() {
             let message: Message = codec::decode(&bytes).map_err(|error| unreadable(&error))?;
-            if message.account == account {
+            if message.account == account && message.channel != Channel::Webhook {
                 messages.push(message);
             }
         }
@@ -106,6 +107,7 @@ impl Engine {
                     .iter()
                     .filter_map(|entry| Ticket::from_entry(entry.score, &entry.member).ok())
                     .filter(|ticket| ticket.account == account && ticket.kind() == TicketKind::Message)
+                    .filter(|ticket| ticket.channel() != Channel::Webhook)
                     .map(|ticket| ticket.message),
             );
             if listed.next_cursor.is_none() || ids.len() >= page.limit || looked_at >= MAX_LOOKED_AT {

@@ -99,9 +99,9 @@ const RETRY: Duration = Duration::from_millis(250);
 
 #[derive(Debug, Default)]
 struct Scope {
-    /// By channel. Nobody knows whose the lane of a removed sender was: both pools read it, and what one has
-    /// passed over the other has not read.
-    readers: [Reader; 2],
+    /// By channel. Nobody knows whose the lane of a removed sender was: every pool reads it, and what one has
+    /// passed over the others have not read.
+    readers: [Reader; Channel::ALL.len()],
 }
 
 #[derive(Debug)]

@@ -6,6 +6,7 @@
 mod deletion;
 mod delivery;
 mod editing;
+mod notices;
 mod people;
 mod sessions;
 mod slow_commits;

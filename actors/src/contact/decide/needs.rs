@@ -68,14 +68,19 @@ pub fn needs(command: &ContactCommand, known: &Known<'_>) -> Needs {
         | C::Resolve(_, id, _)
         | C::Restore(_, id)
         | C::Receipt(id, _)
-        | C::ResumeHeld(id) => message(*id),
+        | C::ResumeHeld(id)
+        | C::Revive(_, id) => message(*id),
         C::Edit(_, id, ..) => {
             message(*id);
             content_of(&mut out, known, *id);
         }
         C::Permit(permit) => {
             message(permit.ticket.message);
-            if known.contact.is_some_and(|contact| !contact.is_deleted()) {
+            // A notice goes out whatever became of its contact.
+            let is_notice = permit.ticket.channel() == Channel::Webhook;
+            if is_notice {
+                content_of(&mut out, known, permit.ticket.message);
+            } else if known.contact.is_some_and(|contact| !contact.is_deleted()) {
                 content_of(&mut out, known, permit.ticket.message);
                 suppression_of(&mut out, known, permit.ticket.message);
                 answered_of(&mut out, known, permit.ticket.message);
@@ -98,9 +103,11 @@ pub fn needs(command: &ContactCommand, known: &Known<'_>) -> Needs {
                 Channel::Email => {
                     received.candidates.iter().for_each(|id| entry(&mut out, known, *id));
                 }
-                Channel::Sms => entries_with_records(&mut out, known, known.records.recent.as_ref(), |out| {
-                    out.recent = Some(CHUNK);
-                }),
+                Channel::Sms | Channel::Webhook => {
+                    entries_with_records(&mut out, known, known.records.recent.as_ref(), |out| {
+                        out.recent = Some(CHUNK);
+                    })
+                }
             }
         }
         C::Note(_, id, _) | C::Happened(_, id, _) => item(&mut out, known, *id),
@@ -126,7 +133,7 @@ pub fn needs(command: &ContactCommand, known: &Known<'_>) -> Needs {
                 out.timeline = Some((*before, CHUNK));
             });
         }
-        C::Schedule(..) | C::Patch(..) | C::Opt(_) | C::AddressSuppressed(_) | C::Attend(..) => {}
+        C::Schedule(..) | C::Patch(..) | C::Opt(_) | C::AddressSuppressed(_) | C::Attend(..) | C::Ping(..) => {}
     }
     out
 }

@@ -210,7 +210,7 @@ pub(super) fn patch(
         let consent = |contact: &Contact| contact.profile.consent.on(*channel);
         consent(&next) == Consent::Denied && consent(contact) != Consent::Denied
     };
-    let stopped = Channel::ALL.into_iter().filter(is_stopped);
+    let stopped = Channel::TO_PEOPLE.into_iter().filter(is_stopped);
     decision.effects.extend(stopped.map(|channel| Effect::RevokeClaims(Some(channel))));
     decision.reply(Ok(Answer::Contact(Box::new(next))));
     decision
@@ -248,7 +248,7 @@ pub(super) fn made(old: Option<&Contact>, new: Contact, kind: EventKind) -> Deci
     let is_denied = |contact: &Contact, channel| contact.profile.consent.on(channel) == Consent::Denied;
     let newly_denied =
         |channel: &Channel| is_denied(&new, *channel) && old.is_some_and(|old| !is_denied(old, *channel));
-    for channel in Channel::ALL.into_iter().filter(newly_denied) {
+    for channel in Channel::TO_PEOPLE.into_iter().filter(newly_denied) {
         // Before any answer: what has not begun yet does not begin. What is pending is taken back afterwards.
         decision.effects.push(Effect::RevokeClaims(Some(channel)));
         let sweep = ContactCommand::CancelPending(Sweep::OptedOut(channel), None);

@@ -270,6 +270,13 @@ impl Snapshot {
         self.webhooks.by_account.range((account, first)..=(account, last)).map(|(_, webhook)| webhook)
     }
 
+    /// The channel of a lane.
+    #[must_use]
+    pub fn channel_of_lane(&self, lane: LaneNo) -> Option<Channel> {
+        let webhook = || self.webhook_of_lane(lane).map(|_| Channel::Webhook);
+        self.sender_of_lane(lane).map(Sender::channel).or_else(webhook)
+    }
+
     /// Whether this picture shows the same lanes as another (senders and webhooks), by looking at what they share.
     #[must_use]
     pub fn shares_lanes(&self, other: &Self) -> bool {
