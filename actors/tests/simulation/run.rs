@@ -215,6 +215,8 @@ impl Run {
         callers.resume_all().await;
         oracle::until_quiet(&self.world, process).await;
         probe(&callers).await;
+        // What the probe did is told, too.
+        oracle::until_quiet(&self.world, process).await;
         let left = callers.engine.shutdown(Duration::from_secs(5)).await;
         if left > 0 {
             self.world.violation(format!("{left} permits or requests are left when everything is quiet"));

@@ -106,7 +106,7 @@ pub fn needs(command: &ContactCommand, known: &Known<'_>) -> Needs {
                 Channel::Sms | Channel::Webhook => {
                     entries_with_records(&mut out, known, known.records.recent.as_ref(), |out| {
                         out.recent = Some(CHUNK);
-                    })
+                    });
                 }
             }
         }
