@@ -88,7 +88,7 @@ impl Plan {
             sweep_every: Duration::from_secs(rng.random_range(5..15)),
             floods: u32::from(rng.random_bool(0.3)),
             down,
-            has_webhook: rng.random_bool(0.5),
+            has_webhook: rng.random_bool(0.3),
         }
     }
 }

@@ -9,8 +9,9 @@ use rand::Rng;
 use sendwheel_actors::domain::address::Channel;
 use sendwheel_actors::domain::clock::UnixMs;
 use sendwheel_actors::domain::clock::{Clock, SharedClock};
-use sendwheel_actors::domain::directory::{Account, Subscribed, Webhook};
+use sendwheel_actors::domain::directory::{Account, Subscribed, Webhook, WebhookEvent};
 use sendwheel_actors::domain::ids::{LaneNo, Partition, WebhookId};
+use sendwheel_actors::domain::message::StateName;
 use sendwheel_actors::domain::signatures::webhook::WebhookSecret;
 use sendwheel_actors::domain::source::IdSource;
 use sendwheel_actors::engine::{Engine, EngineSettings, EngineStart, Threads, Transports};
@@ -108,7 +109,9 @@ fn webhook(now: UnixMs) -> Webhook {
         version: 1,
         url: "https://crm.example.com/hook".into(),
         description: None,
-        events: Subscribed::All,
+        events: Subscribed::To(
+            StateName::ALL.into_iter().filter(|state| state.is_final()).filter_map(WebhookEvent::of_state).collect(),
+        ),
         secret: WebhookSecret::from_bytes(&[7; 32]).unwrap(),
         replaced: None,
         is_enabled: true,
