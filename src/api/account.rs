@@ -2,8 +2,9 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, web};
+use sendwheel_actors::domain::address::EmailAddress;
 use sendwheel_actors::domain::clock::UnixMs;
-use sendwheel_actors::domain::directory::Account;
+use sendwheel_actors::domain::directory::{Account, Alerts};
 use sendwheel_actors::domain::ids::AccountId;
 use sendwheel_actors::engine::people::AccountPatch;
 use serde::Serialize;
@@ -12,11 +13,11 @@ use utoipa::ToSchema;
 use super::answers::{Answer, resource};
 use super::auth::{Admin, Authenticated};
 use super::body;
-use super::checks::{line, zone_name};
+use super::checks::{at_most, email_address, line, zone_name};
 use super::contact_view::{as_text, as_text_or_null};
 use super::error::ApiError;
 use super::faults::{At, Faults};
-use super::json::{self, Text, request_object};
+use super::json::{self, List, Text, request_object};
 use super::paging::Query;
 use super::routes::Shared;
 use super::schemas;
@@ -30,7 +31,25 @@ request_object! {
         /// IANA zone: for contacts without one of their own.
         #[schema(value_type = Option<String>, example = "Europe/Berlin")]
         time_zone: Text<'a>,
+        /// Who gets a mail, every few minutes at most, about messages that are held, failed or of unknown outcome: at
+        /// most ten addresses. Given, the list is replaced.
+        #[schema(value_type = Option<Vec<String>>)]
+        alert_emails: List<Text<'a>>,
     }
+}
+
+/// The addresses of a list.
+fn emails(list: List<Text<'_>>, at: &At<'_>, faults: &mut Faults) -> Option<Vec<EmailAddress>> {
+    if !at_most(list.total, Alerts::MAX_EMAILS, at, faults) {
+        return None;
+    }
+    let mut emails = Vec::with_capacity(list.items.len());
+    for (index, email) in list.items.into_iter().enumerate() {
+        let at = at.item(index);
+        let email = email.required(&at, faults).and_then(|text| email_address(&text, &at, faults));
+        emails.extend(email.filter(|email| !emails.contains(email)));
+    }
+    Some(emails)
 }
 
 /// An account.
@@ -55,6 +74,9 @@ pub(crate) struct AccountView<'a> {
     /// `AC` and 32 hex digits: the account's name in the Twilio-compatible API.
     #[schema(value_type = String)]
     twilio_sid: &'a str,
+    /// Who gets a mail about messages that need attention.
+    #[schema(value_type = Vec<String>)]
+    alert_emails: Vec<&'a str>,
     /// `active` or `suspended`: then its keys and sessions are refused, and what is due is held.
     #[schema(value_type = schemas::AccountStatus)]
     status: &'static str,
@@ -74,6 +96,7 @@ impl<'a> AccountView<'a> {
             name: &account.name,
             time_zone: &account.time_zone,
             twilio_sid: &account.twilio_sid,
+            alert_emails: account.alerts.emails.iter().map(EmailAddress::as_str).collect(),
             status: if account.is_active() { "active" } else { "suspended" },
             suspended_at: account.suspended_at,
         }
@@ -109,8 +132,9 @@ pub(crate) async fn patch_account(
     let name = change.name.changed(&at, all).and_then(|text| line(text, 200, &at, all));
     let at = root.member("time_zone");
     let time_zone = change.time_zone.changed(&at, all).and_then(|text| zone_name(text, &at, all));
-    let (name, time_zone) = faults.finish(Some((name, time_zone)))?;
-    let patch = AccountPatch { name, time_zone, suspended: None };
+    let at = root.member("alert_emails");
+    let alert_emails = change.alert_emails.changed(&at, all).and_then(|list| emails(list, &at, all));
+    let patch = faults.finish(Some(AccountPatch { name, time_zone, suspended: None, alert_emails }))?;
     let account = shared.state.engine.patch_account(&auth.caller, auth.caller.account, patch, if_match).await?;
     Ok(resource(StatusCode::OK, account.version, &AccountView::of(&account)))
 }

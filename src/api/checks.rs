@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;
 
-use sendwheel_actors::domain::address::{AddressError, Channel};
+use sendwheel_actors::domain::address::{AddressError, Channel, EmailAddress};
 use sendwheel_actors::domain::directory::{Limit, Role};
 use sendwheel_actors::domain::message::Class;
 
@@ -64,6 +64,11 @@ pub(crate) fn id<T: FromStr<Err = sendwheel_actors::domain::ids::IdError>>(
     faults: &mut Faults,
 ) -> Option<T> {
     text.parse().map_err(|error: T::Err| faults.refuse(at, unknown, error.to_string())).ok()
+}
+
+/// An email address.
+pub(crate) fn email_address(text: &str, at: &At<'_>, faults: &mut Faults) -> Option<EmailAddress> {
+    EmailAddress::parse(text.trim()).map_err(|error| faults.refuse(at, address_code(error), error.to_string())).ok()
 }
 
 /// The code of an address that was refused.

@@ -89,7 +89,7 @@ pub(crate) struct MessageView<'a> {
     #[schema(value_type = schemas::QuietHours)]
     quiet_hours: &'static str,
     cancel_on_reply: bool,
-    /// SMS only: what its sender's limit is charged.
+    /// SMS only: what its sender's limit was last charged for it, else what is expected.
     #[serde(skip_serializing_if = "Option::is_none")]
     segments: Option<u16>,
     attempts: Vec<AttemptView<'a>>,
@@ -381,7 +381,7 @@ impl<'a> MessageView<'a> {
             },
             quiet_hours: quiet_hours_name(message.quiet_hours),
             cancel_on_reply: message.cancel_on_reply,
-            segments: (message.channel == Channel::Sms).then_some(message.cost),
+            segments: (message.channel == Channel::Sms).then(|| message.cost()),
             attempts: message.attempts.iter().map(attempt).collect(),
             metadata: &message.metadata,
             who: Who(message.author),

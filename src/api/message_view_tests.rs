@@ -42,7 +42,7 @@ fn seen() -> Seen {
             is_cancel_requested: false,
             author: Author::System,
             campaign: CampaignNo(0),
-            cost: 2,
+            estimated_cost: 1,
             attempts: vec![Attempt {
                 number: 1,
                 started_at: UnixMs(1_796_115_600_000),
@@ -50,6 +50,7 @@ fn seen() -> Seen {
                 outcome: AttemptOutcome::Transient,
                 provider_id: None,
                 failure: Some(Failure::provider("http_503", "the provider is busy")),
+                cost: 2,
             }],
             history: Vec::new(),
             request_hash: None,
@@ -95,7 +96,7 @@ fn a_message_is_shown_with_the_contract_s_names() {
     }
     assert_eq!(shown["due_at"], "2026-12-01T09:00:00.123Z");
     assert_eq!(shown["body"], "Hi");
-    assert_eq!(shown["segments"], 2);
+    assert_eq!(shown["segments"], 2, "as last charged");
     assert_eq!(shown["if_late"], json!({"skip_after": "6h"}));
     assert_eq!(shown["send"]["resolution"], "gap");
     assert_eq!(shown["send"]["time_zone"], "contact");

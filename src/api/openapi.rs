@@ -16,7 +16,7 @@ use super::cookie::SessionCookie;
 use super::routes::{Shared, needs_caller};
 use super::{
     account, accounts, api_keys, audit, batch, contacts, conversations, error, events, health, import, message_actions,
-    messages, sender_choices, senders, sessions, suppressions, thread, unsubscribe, users, webhooks,
+    messages, passwords, sender_choices, senders, sessions, suppressions, thread, unsubscribe, users, webhooks,
 };
 use crate::admin::{dead_letters, drain, lanes, nodes, partitions};
 use crate::inbound::{email, twilio};
@@ -54,6 +54,7 @@ use crate::inbound::{email, twilio};
         account::get_account, account::patch_account, events::listen_to_events,
         accounts::create_account, accounts::list_accounts, accounts::get_account_by_id, accounts::patch_account_by_id, accounts::delete_account,
         users::create_user, users::list_users, users::get_me, users::get_user, users::patch_user, users::delete_user,
+        passwords::invite_user, passwords::forgot_password, passwords::choose_password, passwords::password_page, passwords::set_password,
         sessions::sign_in, sessions::list_sessions, sessions::sign_out, sessions::end_session, audit::list_audit,
         unsubscribe::unsubscribe_page, unsubscribe::unsubscribe,
         health::healthz, health::readyz, health::metrics, openapi_document,

@@ -15,7 +15,8 @@ use super::error::ApiError;
 use super::state::ApiState;
 use super::{
     account, accounts, api_keys, audit, batch, contacts, conversations, events, health, import, message_actions,
-    messages, openapi, sender_choices, senders, sessions, suppressions, thread, unsubscribe, users, webhooks,
+    messages, openapi, passwords, sender_choices, senders, sessions, suppressions, thread, unsubscribe, users,
+    webhooks,
 };
 use crate::admin::{dead_letters, drain, lanes, nodes, partitions};
 use crate::inbound::{email, twilio};
@@ -142,7 +143,7 @@ impl Endpoint {
 
 /// Whether an endpoint answers only those who say who they are.
 pub(crate) fn needs_caller(method: &str, path: &str) -> bool {
-    let is_signing_in = (method, path) == ("POST", "/v1/sessions");
+    let is_signing_in = method == "POST" && matches!(path, "/v1/sessions" | "/v1/password-resets" | "/v1/passwords");
     (path.starts_with("/v1/") || path.starts_with("/admin/")) && !is_signing_in
 }
 
@@ -196,6 +197,9 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         at("/v1/users").get(users::list_users).post(users::create_user),
         at("/v1/users/me").get(users::get_me),
         at("/v1/users/{id}").get(users::get_user).patch(users::patch_user).delete(users::delete_user),
+        at("/v1/users/{id}/invite").post(passwords::invite_user),
+        at("/v1/password-resets").post(passwords::forgot_password),
+        at("/v1/passwords").post(passwords::choose_password),
         at("/v1/sessions").get(sessions::list_sessions).post(sessions::sign_in),
         at("/v1/sessions/current").delete(sessions::sign_out),
         at("/v1/sessions/{id}").delete(sessions::end_session),
@@ -204,6 +208,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         at("/inbound/email").post(email::receive_email),
         at("/inbound/twilio/message").post(twilio::receive_message),
         at("/inbound/twilio/status").post(twilio::receive_status),
+        at("/password/{token}").get(passwords::password_page).post(passwords::set_password),
         at("/u/{token}").get(unsubscribe::unsubscribe_page).post(unsubscribe::unsubscribe),
         at("/healthz").get(health::healthz),
         at("/readyz").get(health::readyz),

@@ -2,11 +2,11 @@
 //! taken when the caller does not say.
 
 use actix_web::{HttpRequest, web};
-use sendwheel_actors::domain::address::Channel;
+use sendwheel_actors::domain::address::{Area, Channel, PhoneNumber};
 use sendwheel_actors::domain::contact::Contact;
-use sendwheel_actors::domain::directory::Snapshot;
+use sendwheel_actors::domain::directory::{SenderAddress, Snapshot};
 use sendwheel_actors::domain::ids::ContactId;
-use sendwheel_actors::domain::permissions::{Choice, choose_sender, permitted_senders};
+use sendwheel_actors::domain::permissions::{Choice, Why, choose_sender, permitted_senders};
 use sendwheel_actors::engine::api::Caller;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -26,9 +26,12 @@ pub(crate) struct FromChoice<'a> {
     sender: SenderView<'a>,
     /// Whether it is taken when the caller does not say.
     default: bool,
-    /// `last_used`, `assigned` (to you), `default` (of the account), `unassigned`, or `role` (an admin uses all).
+    /// `last_used`, `assigned` (to you), `default` (of the account); else `local` for a number of the recipient's
+    /// country and area code; else `unassigned`, or `role` (an admin uses all).
     #[schema(value_type = String)]
     why: &'static str,
+    /// Whether it shares the country and the area code of the contact's number that is taken by default.
+    local: bool,
 }
 
 /// An address of the contact to choose.
@@ -61,13 +64,6 @@ fn choices<'a>(contact: &'a Contact, channel: Channel, caller: &Caller, director
     let last_used = contact.last_used(channel).sender;
     let senders = senders.iter().copied();
     let default = choose_sender(caller.role, caller.user, senders.clone(), last_used).map(|choice| choice.sender.id);
-    let from = |Choice { sender, why }: Choice<'a>| FromChoice {
-        sender: SenderView::of(sender),
-        default: Some(sender.id) == default,
-        why: why.as_str(),
-    };
-    let data = permitted_senders(caller.role, caller.user, senders, last_used).into_iter().map(from).collect();
-
     let last = contact.last_used(channel).address.as_ref().map(|address| address.as_str());
     let profile = &contact.profile;
     let addresses: Vec<(&str, Option<&str>, bool)> = match channel {
@@ -89,7 +85,21 @@ fn choices<'a>(contact: &'a Contact, channel: Channel, caller: &Caller, director
         };
         ToChoice { address, label, default: why == "last_used" || (why == "primary" && !last_is_there), why }
     };
-    SenderChoices { data, next_cursor: None, to: addresses.into_iter().map(to).collect() }
+    let to: Vec<_> = addresses.into_iter().map(to).collect();
+
+    let number = to.iter().find(|choice| choice.default).and_then(|choice| PhoneNumber::parse(choice.address).ok());
+    let home = number.as_ref().and_then(Area::of);
+    let from = |Choice { sender, why }: Choice<'a>| {
+        let area = if let SenderAddress::Phone(number) = &sender.address { Area::of(number) } else { None };
+        let local = area.is_some() && area == home;
+        let why = match why {
+            Why::Unassigned | Why::Role if local => "local",
+            why => why.as_str(),
+        };
+        FromChoice { sender: SenderView::of(sender), default: Some(sender.id) == default, why, local }
+    };
+    let data = permitted_senders(caller.role, caller.user, senders, last_used).into_iter().map(from).collect();
+    SenderChoices { data, next_cursor: None, to }
 }
 
 /// What a message to this contact can be sent from and to, and what is taken when the caller does not say.
@@ -118,10 +128,9 @@ pub(crate) async fn list_sender_choices(
 
 #[cfg(test)]
 mod tests {
-    use sendwheel_actors::domain::address::PhoneNumber;
     use sendwheel_actors::domain::clock::UnixMs;
     use sendwheel_actors::domain::contact::{ContactPhone, LastUsed, Life, Profile};
-    use sendwheel_actors::domain::directory::{Role, Sender, SenderAddress};
+    use sendwheel_actors::domain::directory::{Role, Sender};
     use sendwheel_actors::domain::ids::{AccountNo, LaneNo, SenderId, UserId};
     use sendwheel_actors::domain::message::Author;
 
@@ -186,6 +195,22 @@ mod tests {
         };
         assert_eq!(shown(None), [("assigned", true), ("default", false)]);
         assert_eq!(shown(Some(3)), [("last_used", true), ("default", false), ("assigned", false)]);
+    }
+
+    #[test]
+    fn a_number_of_the_recipient_s_area_is_marked_and_is_a_reason_of_its_own() {
+        let mut directory = Snapshot::default();
+        let numbers = ["+12125550170", "+13105550170", "+12125550171"];
+        for (no, number) in (1..).zip(numbers) {
+            let address = SenderAddress::Phone(PhoneNumber::parse(number).unwrap());
+            directory.put_sender(Sender { address, ..sender(no, None, no == 3) });
+        }
+        let (author, role) = (Author::User(ME), Role::User);
+        let caller = Caller { account: AccountNo(1), author, role, user: Some(ME), test: false, origin: None };
+        let contact = contact(None);
+        let all = choices(&contact, Channel::Sms, &caller, &directory);
+        let shown: Vec<_> = all.data.iter().map(|one| (one.why, one.local)).collect();
+        assert_eq!(shown, [("default", true), ("local", true), ("unassigned", false)]);
     }
 
     #[test]

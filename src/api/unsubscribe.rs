@@ -11,32 +11,13 @@ use sendwheel_actors::engine::api::EngineError;
 
 use super::body;
 use super::error::ApiError;
+use super::page::page_with;
 use super::routes::Shared;
 
 /// Bytes of a form with one field.
 const FORM_BYTES: usize = 4 * 1024;
 /// Bytes of a token.
 const MAX_TOKEN: usize = 512;
-
-fn page_with(status: StatusCode, title: &str, body: &str) -> HttpResponse {
-    let html = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n\
-         <style>body{{font:1.1rem/1.5 system-ui,sans-serif;max-width:34rem;margin:12vh auto;padding:0 1.5rem;\
-         color:#1d2733}}button{{font:inherit;padding:.6rem 1.4rem;border:0;border-radius:.4rem;background:#1a56db;\
-         color:#fff;cursor:pointer}}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n{body}\n</main>\n</body>\n</html>\n"
-    );
-    HttpResponse::build(status)
-        .insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8"))
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .insert_header((header::REFERRER_POLICY, "no-referrer"))
-        .insert_header(("X-Robots-Tag", "noindex"))
-        .insert_header((
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
-        ))
-        .body(html)
-}
 
 /// The page with the button.
 #[utoipa::path(get, path = "/u/{token}", tag = "recipients", params(("token" = String, Path)),

@@ -1,15 +1,14 @@
 //! What requests about users say. A password is read into a type that does not show it, and no refusal has it.
 
 use secrecy::SecretString;
-use sendwheel_actors::domain::address::EmailAddress;
 use sendwheel_actors::domain::directory::Role;
 use sendwheel_actors::domain::password::{Password, PasswordError};
 use sendwheel_actors::engine::people::{NewUser, UserPatch};
 
-use super::checks::{ROLES, address_code, choice, line};
+use super::checks::{ROLES, choice, email_address, line};
 use super::error::ApiError;
 use super::faults::{At, Faults};
-use super::json::{Text, request_object};
+use super::json::{self, Text, request_object};
 use super::schemas;
 
 /// Bytes of a name.
@@ -31,8 +30,8 @@ request_object! {
         /// What they may do; at most what the caller may. Default `user`.
         #[schema(value_type = Option<schemas::Role>)]
         role: Text<'a>,
-        /// 12 to 1,000 characters; never shown again.
-        #[schema(value_type = String, format = Password, min_length = 12, max_length = 1000)]
+        /// 12 to 1,000 characters; never shown again. Left out: they are invited by mail, and choose one.
+        #[schema(value_type = Option<String>, format = Password, min_length = 12, max_length = 1000)]
         password: Text<'a>,
     }
 }
@@ -70,8 +69,25 @@ request_object! {
     }
 }
 
-fn email(text: &str, at: &At<'_>, faults: &mut Faults) -> Option<EmailAddress> {
-    EmailAddress::parse(text.trim()).map_err(|error| faults.refuse(at, address_code(error), error.to_string())).ok()
+request_object! {
+    /// Who forgot their password.
+    pub(crate) struct ForgottenPassword<'a> {
+        /// What they sign in with.
+        #[schema(value_type = String, format = Email)]
+        email: Text<'a>,
+    }
+}
+
+request_object! {
+    /// A password that is chosen with a link.
+    pub(crate) struct ChosenPassword<'a> {
+        /// The last part of the link.
+        #[schema(value_type = String)]
+        token: Text<'a>,
+        /// 12 to 1,000 characters.
+        #[schema(value_type = String, format = Password, min_length = 12, max_length = 1000)]
+        password: Text<'a>,
+    }
 }
 
 fn password(text: &str, at: &At<'_>, faults: &mut Faults) -> Option<Password> {
@@ -81,6 +97,16 @@ fn password(text: &str, at: &At<'_>, faults: &mut Faults) -> Option<Password> {
         PasswordError::Guessable => "weak_password",
     };
     Password::parse(text).map_err(|error| faults.refuse(at, code(error), error.to_string())).ok()
+}
+
+/// What is given as somebody's address, which need not be one.
+fn sign_in_address(field: json::Field<Text<'_>>, at: &At<'_>, faults: &mut Faults) -> Option<String> {
+    let email = field.required(at, faults)?;
+    if email.len() > MAX_EMAIL_BYTES {
+        faults.refuse(at, "too_long", format!("at most {MAX_EMAIL_BYTES} bytes"));
+        return None;
+    }
+    Some(email.into_owned())
 }
 
 /// What is given as a secret, which need not be one.
@@ -99,15 +125,14 @@ impl UserRequest<'_> {
         let (root, all) = (At::Root, &mut faults);
         self.stray.refuse(&root, Self::NAMES, all);
         let at = root.member("email");
-        let email = self.email.required(&at, all).and_then(|text| email(&text, &at, all));
+        let email = self.email.required(&at, all).and_then(|text| email_address(&text, &at, all));
         let at = root.member("name");
         let name = self.name.optional(&at, all).and_then(|text| line(text, NAME_BYTES, &at, all));
         let at = root.member("role");
         let role = self.role.optional(&at, all).and_then(|text| choice(&text, ROLES, &at, all)).unwrap_or(Role::User);
         let at = root.member("password");
-        let password = self.password.required(&at, all).and_then(|text| password(&text, &at, all));
-        let new = email.zip(password);
-        faults.finish(new.map(|(email, password)| NewUser { email, name, role, password, idempotency: None }))
+        let password = self.password.optional(&at, all).and_then(|text| password(&text, &at, all));
+        faults.finish(email.map(|email| NewUser { email, name, role, password, idempotency: None }))
     }
 }
 
@@ -118,7 +143,7 @@ impl UserChange<'_> {
         let (root, all) = (At::Root, &mut faults);
         self.stray.refuse(&root, Self::NAMES, all);
         let at = root.member("email");
-        let email = self.email.changed(&at, all).and_then(|text| email(&text, &at, all));
+        let email = self.email.changed(&at, all).and_then(|text| email_address(&text, &at, all));
         let at = root.member("name");
         let name = self.name.clearable(&at, all).map(|text| text.and_then(|text| line(text, NAME_BYTES, &at, all)));
         let at = root.member("role");
@@ -131,27 +156,46 @@ impl UserChange<'_> {
     }
 }
 
+impl ForgottenPassword<'_> {
+    /// What was given as an address: only its being there is checked.
+    pub(crate) fn read(self) -> Result<String, ApiError> {
+        let mut faults = Faults::default();
+        let (root, all) = (At::Root, &mut faults);
+        self.stray.refuse(&root, Self::NAMES, all);
+        let email = sign_in_address(self.email, &root.member("email"), all);
+        faults.finish(email)
+    }
+}
+
+impl ChosenPassword<'_> {
+    /// The token and the password.
+    pub(crate) fn read(self) -> Result<(String, Password), ApiError> {
+        let mut faults = Faults::default();
+        let (root, all) = (At::Root, &mut faults);
+        self.stray.refuse(&root, Self::NAMES, all);
+        let token = self.token.required(&root.member("token"), all).map(Text::into_owned);
+        let at = root.member("password");
+        let password = self.password.required(&at, all).and_then(|text| password(&text, &at, all));
+        faults.finish(token.zip(password))
+    }
+}
+
 impl SignInRequest<'_> {
     /// What was given, as it was given: only their being there is checked.
     pub(crate) fn read(self) -> Result<(String, SecretString), ApiError> {
         let mut faults = Faults::default();
         let (root, all) = (At::Root, &mut faults);
         self.stray.refuse(&root, Self::NAMES, all);
-        let at = root.member("email");
-        let email = self.email.required(&at, all);
-        if email.as_ref().is_some_and(|email| email.len() > MAX_EMAIL_BYTES) {
-            all.refuse(&at, "too_long", format!("at most {MAX_EMAIL_BYTES} bytes"));
-        }
+        let email = sign_in_address(self.email, &root.member("email"), all);
         let at = root.member("password");
         let password = self.password.required(&at, all).and_then(|text| secret(&text, &at, all));
-        faults.finish(email.map(Text::into_owned).zip(password))
+        faults.finish(email.zip(password))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::json;
 
     fn codes<T>(result: Result<T, ApiError>) -> Vec<(String, &'static str)> {
         match result {
@@ -173,7 +217,6 @@ mod tests {
         assert_eq!((user.email.as_str(), user.role, user.name), ("ada@example.com", Role::User, None));
         for (rest, pointer, code) in [
             (r#""password": "a s3cret sentence""#, "/email", "required"),
-            (r#""email": "a@example.com""#, "/password", "required"),
             (r#""email": "a@example.com", "password": "s3cret""#, "/password", "too_short"),
             (r#""email": "a@example.com", "password": "aaaaaaaaaaaaaa""#, "/password", "weak_password"),
             (r#""email": "a@example.com", "password": ["s3cret"]"#, "/password", "invalid_type"),

@@ -34,6 +34,8 @@ pub(crate) struct UserView<'a> {
     name: Option<&'a str>,
     #[schema(value_type = schemas::Role)]
     role: Role,
+    /// Whether they were invited and chose no password yet.
+    invited: bool,
     /// The senders that are assigned to them, by id.
     assigned_senders: Vec<String>,
 }
@@ -49,6 +51,7 @@ impl<'a> UserView<'a> {
             email: user.email.as_str(),
             name: user.name.as_deref(),
             role: user.role,
+            invited: !user.has_password(),
             assigned_senders: assigned.map(|sender| sender.id.to_string()).collect(),
         }
     }

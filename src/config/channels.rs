@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
+use sendwheel_actors::domain::address::Mailbox;
 use sendwheel_actors::engine::settings::DeliverySettings;
 use sendwheel_actors::sender::sms::HttpSmsSettings;
 use sendwheel_actors::sender::smtp::SmtpSettings;
@@ -73,6 +74,8 @@ pub struct DkimSection {
 pub struct EmailSettings {
     /// What carries it.
     pub transport: EmailTransport,
+    /// Whom mails of the installation itself come from, if that was set.
+    pub system_from: Option<Mailbox>,
     /// Retries and limits.
     pub delivery: DeliverySettings,
     /// The mail server.
@@ -101,6 +104,7 @@ impl EmailSettings {
         }
         Self {
             transport,
+            system_from: layers.optional("email.system_from", parse::mailbox),
             delivery: delivery(layers, "email", default),
             smtp: SmtpSection {
                 url: url.map(|url| SecretUrl::new(url.expose_secret())),

@@ -16,8 +16,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use sendwheel_actors::domain::address::{EmailAddress, Mailbox};
 use sendwheel_actors::engine::EngineSettings;
 use sendwheel_actors::store::NodeId;
+use url::Url;
 
 pub use channels::{
     DkimSection, EmailSettings, EmailTransport, HttpSmsSection, SmsSettings, SmsTransport, SmtpSection, TwilioSection,
@@ -180,17 +182,27 @@ impl Settings {
         settings.retention = section.retention;
         settings.audit_retention = section.audit_retention;
         settings.sessions = self.sessions.terms;
+        settings.alert_every = section.alert_every;
         settings.event_ring = section.event_ring;
         settings.email = self.email.delivery;
         settings.sms = self.sms.delivery;
         settings.webhook = self.webhooks.delivery;
         settings.webhook_reach = self.webhooks.reach;
+        settings.system_from = self.email.system_from.clone().unwrap_or_else(|| system_from(&public_url));
         settings.public_url = public_url;
         settings.reply_domain.clone_from(&self.inbound.reply_domain);
         settings.refuse_schedules_at = section.refuse_schedules_at;
         settings.refuse_claims_at = section.refuse_claims_at;
         settings
     }
+}
+
+/// Whom the installation writes as when nobody said: `no-reply` at the host that it is reached under.
+fn system_from(public_url: &str) -> Mailbox {
+    let host = Url::parse(public_url).ok().and_then(|url| url.domain().map(ToOwned::to_owned));
+    let at = |domain: &str| EmailAddress::parse(&format!("no-reply@{domain}")).ok();
+    let address = host.as_deref().and_then(at).or_else(|| at("localhost")).expect("localhost is a domain");
+    Mailbox::new("Sendwheel", address).expect("a plain name")
 }
 
 fn add_flags(layers: &mut Layers, flags: &Flags) {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use sendwheel_actors::domain::address::EmailAddress;
+use sendwheel_actors::domain::address::{EmailAddress, Mailbox};
 
 use crate::inbound::lmtp::LmtpAddress;
 
@@ -116,6 +116,11 @@ pub(crate) fn networks(text: &str) -> Result<Vec<Network>, &'static str> {
 /// Any text that is not empty.
 pub(crate) fn text(text: &str) -> Result<String, &'static str> {
     if text.is_empty() { Err("expected a text") } else { Ok(text.to_owned()) }
+}
+
+/// Whom mail comes from.
+pub(crate) fn mailbox(text: &str) -> Result<Mailbox, String> {
+    Mailbox::parse(text).map_err(|error| error.to_string())
 }
 
 /// One of a few words.

@@ -254,6 +254,8 @@ pub struct EngineSection {
     pub retention: Duration,
     /// How long the audit trail goes back.
     pub audit_retention: Duration,
+    /// How often people are told what needs attention, at most.
+    pub alert_every: Duration,
     /// Events per account.
     pub event_ring: usize,
     /// Share of the budget from which schedules are refused.
@@ -276,6 +278,7 @@ impl EngineSection {
             lease_ttl: layers.or("engine.lease_ttl", Duration::from_secs(10), parse::positive_duration),
             retention: layers.or("engine.retention", DAY * if is_embedded { 90 } else { 7 }, parse::positive_duration),
             audit_retention: layers.or("engine.audit_retention", DAY * 365, parse::positive_duration),
+            alert_every: layers.or("engine.alert_every", Duration::from_secs(300), parse::positive_duration),
             event_ring: layers.or("engine.event_ring", 10_000, parse::number(1, 1_000_000)),
             refuse_schedules_at: layers.or("engine.refuse_schedules_at", 0.80, parse::number(0.01, 1.0)),
             refuse_claims_at: layers.or("engine.refuse_claims_at", 0.95, parse::number(0.01, 1.0)),

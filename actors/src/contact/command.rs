@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::decide::Sweep;
 use crate::domain::address::{Address, Channel};
+use crate::domain::audit::Stamp;
 use crate::domain::clock::UnixMs;
 use crate::domain::contact::Contact;
 use crate::domain::conversation::{Inbound, OptVia, ThreadEvent, ThreadItem};
@@ -127,6 +128,8 @@ pub enum ContactCommand {
     Create(Caller, Box<NewContact>),
     /// Come into being, or take what is given.
     Upsert(Caller, Box<NewContact>),
+    /// Take what is given in the place of the id that this contact's alias leads from; never come into being.
+    UpsertAliased(Caller, Box<NewContact>),
     /// Change the profile.
     Patch(Caller, Box<ProfilePatch>, Option<u32>),
     /// Stand in for another contact that took this one's external id later.
@@ -168,7 +171,7 @@ pub enum ContactCommand {
     /// Put an address on the suppression list; told to the id that is derived from it.
     Suppress(Box<Suppression>),
     /// Take an address off the list; told to the id that is derived from it.
-    Unsuppress(AccountNo, Address),
+    Unsuppress(AccountNo, Address, Option<Stamp>),
     /// One of their addresses is suppressed by now.
     AddressSuppressed(Box<Suppression>),
     /// Take back what is pending, after this entry.
@@ -188,7 +191,7 @@ pub enum ContactCommand {
 pub enum Answer {
     /// To `Create`.
     Created(Created<Contact>),
-    /// To `Create` and `Upsert`: another contact has that external id.
+    /// To `Create`, `Upsert` and `ClaimAlias`: another contact has that external id, unless it is gone.
     StandsFor(ContactId),
     /// To `Upsert`.
     Upserted(Upserted),

@@ -28,13 +28,12 @@ pub enum DueEntry {
 }
 
 impl DueEntry {
-    /// Where a message's entry stands, as far as its ticket tells. A ticket that is not quite the message's
-    /// any more (its cost was trued up since) tells nothing, nor does one that was made from the record, nor a parked
-    /// one: its message may have moved away and back since.
+    /// Where a message's entry stands, as far as its ticket tells. One that an edit has made another ticket since
+    /// tells nothing.
     #[must_use]
     pub fn behind(ticket: &Ticket, message: &Message) -> Self {
-        let is_plain = !ticket.is_parked() && !ticket.is_of_unknown_place();
-        if is_plain && ticket.member() == Ticket::of_message(message).member() { Self::InDue } else { Self::Somewhere }
+        let is_plain = !ticket.may_be_parked() && ticket.member() == Ticket::of_message(message).member();
+        if is_plain { Self::InDue } else { Self::Somewhere }
     }
 }
 
@@ -117,12 +116,6 @@ pub fn change_message(out: &mut Vec<Mutation>, old: Option<&Message>, new: Optio
 /// Removes the entry behind a ticket whose message is no longer due then.
 pub fn drop_stale_entry(out: &mut Vec<Mutation>, ticket: &Ticket) {
     unindex_due(out, ticket, DueEntry::Somewhere);
-}
-
-/// Gives a due entry another member; it stands in `due` from then on.
-pub fn rename_due_entry(out: &mut Vec<Mutation>, old: &Ticket, new: &Ticket, at: DueEntry) {
-    unindex_due(out, old, at);
-    out.push(Mutation::Index(Index::Due, new.due_at, Member::from_slice(&new.member())));
 }
 
 /// The mutations that take an item of a thread from one version to the next. Its entry never moves.

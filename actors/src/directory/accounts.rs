@@ -12,6 +12,7 @@ use super::draft::{Draft, set, unchanged};
 use super::secrets::{hash_api_key, new_api_key};
 use super::{Directory, check_version, keyed, reused};
 use crate::domain::audit::AuditAction;
+use crate::domain::clock::UnixMs;
 use crate::domain::directory::{Account, ApiKey, Role, Snapshot};
 use crate::domain::ids::{AccountId, AccountNo};
 use crate::domain::message::Author;
@@ -55,6 +56,7 @@ fn patched(account: &Account, patch: &AccountPatch, time_zone: Option<String>) -
     let (mut next, mut changed) = (account.clone(), Vec::new());
     set(&mut next.name, patch.name.clone(), "name", &mut changed);
     set(&mut next.time_zone, time_zone, "time_zone", &mut changed);
+    set(&mut next.alerts.emails, patch.alert_emails.clone(), "alert_emails", &mut changed);
     (next, changed)
 }
 
@@ -97,6 +99,7 @@ impl Directory {
                 created_at: now,
                 updated_at: now,
                 suspended_at: None,
+                alerts: Default::default(),
                 request_hash: hash,
             };
             let mut draft = Draft::of(snapshot, ids);
@@ -158,10 +161,31 @@ impl Directory {
                 draft.note(caller.stamp(now), no, action, account.id, &[]);
                 next.suspended_at = suspend.then_some(now);
             }
+            if account.alerts.emails.is_empty() {
+                // Whoever is told from now on is not told of what was before.
+                next.alerts.told_until = now;
+            }
             next.version += 1;
             next.updated_at = now;
             draft.put_account(next.clone());
             Ok(draft.done(next))
+        })
+        .await
+    }
+
+    /// Notes up to when an account's people were told what needs attention. Nobody changed the account: its version
+    /// stays.
+    ///
+    /// # Errors
+    /// The store.
+    pub(crate) async fn note_alerted(&self, node: &Node, no: AccountNo, until: UnixMs) -> EngineResult<()> {
+        self.change(node, |snapshot, _| {
+            let Some(account) = snapshot.account(no) else { return Ok(unchanged(snapshot, ())) };
+            let mut next = account.clone();
+            next.alerts.told_until = next.alerts.told_until.max(until);
+            let mut draft = Draft::of(snapshot, &node.ids);
+            draft.put_account(next);
+            Ok(draft.done(()))
         })
         .await
     }

@@ -58,6 +58,7 @@ impl Directory {
                 created_at: now,
                 updated_at: now,
                 suspended_at: None,
+                alerts: Default::default(),
                 request_hash: None,
             };
             let user = User {

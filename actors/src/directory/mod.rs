@@ -11,6 +11,7 @@ mod api_keys;
 mod attempts;
 mod bootstrap;
 mod draft;
+mod password_links;
 mod passwords;
 mod secrets;
 mod senders;
@@ -23,10 +24,12 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 
+use crate::domain::address::Mailbox;
 use crate::domain::audit::AuditEntry;
 use crate::domain::clock::UnixMs;
 use crate::domain::directory::{Account, ApiKey, Role, Sender, Session, Snapshot, User, Webhook};
 use crate::domain::ids::{AccountNo, LaneNo, Partition, derive_uuid};
+use crate::domain::password_link::PasswordLinks;
 use crate::domain::reply_address::ReplyKey;
 use crate::domain::session::CsrfKey;
 use crate::domain::source::IdSource;
@@ -68,6 +71,8 @@ pub struct Directory {
     passwords: Passwords,
     attempts: std::sync::Mutex<Attempts>,
     csrf: CsrfKey,
+    password_links: PasswordLinks,
+    system_from: Mailbox,
 }
 
 impl std::fmt::Debug for Directory {
@@ -134,9 +139,10 @@ impl Directory {
         store: SharedStore,
         node: NodeId,
         lease_ttl: Duration,
+        system_from: &Mailbox,
         ids: &IdSource,
     ) -> Result<(Self, Snapshot, (UnsubscribeKey, ReplyKey)), StoreError> {
-        let mut state = load(&store, node, lease_ttl).await?;
+        let mut state = load(&store, node, lease_ttl, system_from).await?;
         let key = RecordKey { partition: DIRECTORY, table: Table::Directory, key: keys::installation_secret() };
         let secret = match store.get(std::slice::from_ref(&key)).await?.into_iter().next().flatten() {
             Some(bytes) => <[u8; 32]>::try_from(&bytes[..])
@@ -162,6 +168,8 @@ impl Directory {
             passwords: Passwords::default(),
             attempts: std::sync::Mutex::default(),
             csrf: CsrfKey::new(&secret),
+            password_links: PasswordLinks::new(&secret),
+            system_from: system_from.clone(),
         };
         Ok((directory, snapshot, (UnsubscribeKey::new(&secret), ReplyKey::new(&secret))))
     }
@@ -214,8 +222,9 @@ impl Directory {
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a change of the directory failed: it is read anew");
-                    let anew =
-                        load(&self.store, self.node, self.lease_ttl).await.map_err(|_| EngineError::Unavailable)?;
+                    let anew = load(&self.store, self.node, self.lease_ttl, &self.system_from)
+                        .await
+                        .map_err(|_| EngineError::Unavailable)?;
                     let before = std::mem::replace(&mut *state, anew).snapshot;
                     state.snapshot.generation = before.generation + 1;
                     state.snapshot.carry_uses(&before);
@@ -244,7 +253,7 @@ fn publish(node: &Node, snapshot: Snapshot) {
     }
 }
 
-async fn load(store: &SharedStore, node: NodeId, ttl: Duration) -> Result<State, StoreError> {
+async fn load(store: &SharedStore, node: NodeId, ttl: Duration, system_from: &Mailbox) -> Result<State, StoreError> {
     let lease = match store.acquire(DIRECTORY, node, ttl).await? {
         Acquired::Granted(lease) => lease,
         Acquired::HeldBy { node, .. } => {
@@ -264,7 +273,7 @@ async fn load(store: &SharedStore, node: NodeId, ttl: Duration) -> Result<State,
     let entries = store.ranges(std::slice::from_ref(&query)).await?.into_iter().next().unwrap_or_default();
     let listed = entries.iter().map(|entry| DirectoryKey::from_member(&entry.member)).collect::<Result<Vec<_>, _>>();
     let listed = listed.map_err(|error| StoreError::Corrupt(error.to_string()))?;
-    let mut snapshot = Snapshot::default();
+    let mut snapshot = Snapshot::with_system(system_from);
     for chunk in listed.chunks(1_024) {
         let wanted: Vec<_> = chunk
             .iter()

@@ -55,7 +55,7 @@ impl Directory {
         let name = email.as_ref().map_or_else(|| sign_in.email.trim().to_lowercase(), sign_in_name);
         let guess = self.begin_guess(name, sign_in.origin, node)?;
         let user = email.and_then(|email| node.directory.load().user_by_email(&email).cloned());
-        let kept = user.as_ref().map(|user| user.password_hash.clone());
+        let kept = user.as_ref().filter(|user| user.has_password()).map(|user| user.password_hash.clone());
         match (self.passwords.verify(sign_in.password.clone(), kept).await, user) {
             (Ok(true), Some(user)) => {
                 self.attempts().right(&guess);

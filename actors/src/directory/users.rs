@@ -36,7 +36,7 @@ fn check_email_free(snapshot: &Snapshot, email: &EmailAddress, except: UserId) -
     Ok(())
 }
 
-fn check_password(password: &Password, email: &EmailAddress, name: Option<&str>) -> EngineResult<()> {
+pub(super) fn check_password(password: &Password, email: &EmailAddress, name: Option<&str>) -> EngineResult<()> {
     let fits = password.check_for(email, name);
     fits.map_err(|error| EngineError::field("/password", "weak_password", error.to_string()))
 }
@@ -85,14 +85,16 @@ fn check_change(snapshot: &Snapshot, caller: &Caller, user: &User, patch: &UserP
 }
 
 impl Directory {
-    /// Makes a user.
+    /// Makes a user. One without a password is invited: they choose it.
     ///
     /// # Errors
     /// A role above the caller's, an address that is taken, a guessable password, a reused key, the store.
     pub async fn create_user(&self, node: &Node, caller: &Caller, new: &NewUser) -> EngineResult<Created<User>> {
         check_reach(caller, new.role)?;
         check_live(caller)?;
-        check_password(&new.password, &new.email, new.name.as_deref())?;
+        if let Some(password) = &new.password {
+            check_password(password, &new.email, new.name.as_deref())?;
+        }
         let now = node.clock.now();
         let id = keyed(&new.idempotency, caller, b"user").map_or_else(|| node.ids.user(now), UserId::from_uuid);
         let hash = new.idempotency.as_ref().map(|idempotency| idempotency.request_hash);
@@ -107,7 +109,10 @@ impl Directory {
         if before.user(id).is_none() {
             check(&before)?;
         }
-        let password_hash = self.passwords.hash(&new.password, &node.ids).await?;
+        let password_hash = match &new.password {
+            Some(password) => self.passwords.hash(password, &node.ids).await?,
+            None => String::new(),
+        };
         self.change(node, |snapshot, _| {
             if let Some(existing) = snapshot.user(id) {
                 return if existing.request_hash == hash {

@@ -5,6 +5,7 @@
 //! an address cannot smuggle a header or an SMTP command, nor pass for another one. What is stored is read
 //! back through the same parser: a parsed address, written out, parses to itself.
 
+mod area;
 mod mailbox;
 
 use std::fmt;
@@ -14,6 +15,7 @@ use std::str::FromStr;
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 use serde::{Deserialize, Serialize};
 
+pub use area::Area;
 pub use mailbox::Mailbox;
 pub use web_url::WebUrl;
 

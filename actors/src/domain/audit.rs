@@ -58,6 +58,26 @@ pub enum AuditAction {
     WebhookSwitchedOff,
     /// A webhook was removed.
     WebhookDeleted,
+    /// A contact was made by itself, not by an import.
+    ContactCreated,
+    /// A contact changed.
+    ContactUpdated,
+    /// A contact was deleted, with everything.
+    ContactDeleted,
+    /// A message was taken back.
+    MessageCanceled,
+    /// A pending message changed.
+    MessageUpdated,
+    /// A pending message was sent at once.
+    MessageSentNow,
+    /// Somebody said what became of a message of unknown outcome.
+    MessageResolved,
+    /// A cancel was undone.
+    MessageRestored,
+    /// A conversation was given to somebody, or to nobody.
+    ConversationAssigned,
+    /// An address came off the suppression list; the subject stands for the address.
+    SuppressionDeleted,
 }
 
 impl AuditAction {
@@ -86,6 +106,16 @@ impl AuditAction {
             Self::WebhookSecretRotated => "webhook.secret_rotated",
             Self::WebhookSwitchedOff => "webhook.switched_off",
             Self::WebhookDeleted => "webhook.deleted",
+            Self::ContactCreated => "contact.created",
+            Self::ContactUpdated => "contact.updated",
+            Self::ContactDeleted => "contact.deleted",
+            Self::MessageCanceled => "message.canceled",
+            Self::MessageUpdated => "message.updated",
+            Self::MessageSentNow => "message.sent_now",
+            Self::MessageResolved => "message.resolved",
+            Self::MessageRestored => "message.restored",
+            Self::ConversationAssigned => "conversation.assigned",
+            Self::SuppressionDeleted => "suppression.deleted",
         }
     }
 }

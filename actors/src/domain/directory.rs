@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::address::{Channel, Mailbox, PhoneNumber};
+use super::address::{Channel, EmailAddress, Mailbox, PhoneNumber};
 use super::clock::UnixMs;
 use super::ids::{AccountId, AccountNo, LaneNo, SenderId, UserId};
 
@@ -68,6 +68,23 @@ pub struct Account {
     /// Hash of the creating request, when that had an idempotency key.
     #[serde(default)]
     pub request_hash: Option<[u8; 16]>,
+    /// Who is told of messages that need attention.
+    #[serde(default)]
+    pub alerts: Alerts,
+}
+
+/// Who is told by mail of messages that are held, failed or of unknown outcome.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Alerts {
+    /// Addresses, at most [`Alerts::MAX_EMAILS`]; none: nobody is told.
+    pub emails: Vec<EmailAddress>,
+    /// Up to when they were told.
+    pub told_until: UnixMs,
+}
+
+impl Alerts {
+    /// Most addresses.
+    pub const MAX_EMAILS: usize = 10;
 }
 
 impl Account {

@@ -295,9 +295,19 @@ macro_rules! directory_number {
 directory_number!(
     /// An account's number in the directory: four bytes where a ticket or a scope would need sixteen.
     AccountNo);
+impl AccountNo {
+    /// The installation's own, under which what it writes to its users is kept. Nobody's: no key and no user is of it.
+    pub const SYSTEM: Self = Self(0);
+}
+
 directory_number!(
     /// A lane's number: the directory number of the sender or webhook behind it.
     LaneNo);
+impl LaneNo {
+    /// The lane of the installation's own mails; the directory gives out numbers from 1.
+    pub const SYSTEM: Self = Self(0);
+}
+
 directory_number!(
     /// A campaign's number; zero stands for none.
     CampaignNo);

@@ -376,6 +376,8 @@ pub struct Attempt {
     pub provider_id: Option<String>,
     /// Why it failed, if it did.
     pub failure: Option<Failure>,
+    /// What its lane was charged. SMS: segments of what was sent; email: 1.
+    pub cost: u16,
 }
 
 /// What came of an attempt.
@@ -459,8 +461,9 @@ pub struct Message {
     pub author: Author,
     /// Campaign, or zero.
     pub campaign: CampaignNo,
-    /// SMS: segments; email: 1. What its lane is charged.
-    pub cost: u16,
+    /// What its ticket says that it will cost. SMS: segments, as it would have been sent when the ticket was made;
+    /// email: 1. It stays what it is while the ticket does: what an attempt really cost is the attempt's.
+    pub estimated_cost: u16,
     /// Every attempt, oldest first; at most [`Message::MAX_ATTEMPTS_KEPT`].
     pub attempts: Vec<Attempt>,
     /// Holds, edits, cancels: oldest first; at most [`Message::MAX_HISTORY_KEPT`].
@@ -500,6 +503,12 @@ impl Message {
             IfLate::SkipAfter(limit) => Some(limit),
             IfLate::Send | IfLate::Replan => None,
         }
+    }
+
+    /// What it last cost, else what it is expected to.
+    #[must_use]
+    pub fn cost(&self) -> u16 {
+        self.attempts.last().map_or(self.estimated_cost, |attempt| attempt.cost)
     }
 
     /// The Message-ID of the email, the same for every attempt: `<id@domain of the sender>`.

@@ -13,6 +13,7 @@ pub mod ids;
 pub mod instant;
 pub mod message;
 pub mod password;
+pub mod password_link;
 pub mod permissions;
 pub mod plan;
 pub mod reason;

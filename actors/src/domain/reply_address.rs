@@ -237,14 +237,16 @@ mod tests {
         }
 
         #[test]
-        fn no_changed_bit_is_accepted(account: u32, contact: [u8; 16], at in 0..TOKEN_LEN, bit in 0..5u32) {
+        fn no_changed_bit_is_accepted(account: u32, contact: [u8; 16]) {
             let to = ReplyTo { account: AccountNo(account), contact: ContactId::from_bytes(contact) };
             let address = key().address(to, "example.com").unwrap().to_string();
-            let place = PREFIX.len() + at;
-            let digit = ALPHABET.iter().position(|c| *c == address.as_bytes()[place]).unwrap() ^ (1 << bit);
-            let mut forged = address;
-            forged.replace_range(place..=place, &char::from(ALPHABET[digit]).to_string());
-            prop_assert_eq!(key().verify(&forged), Err(ReplyAddressError));
+            for bit in 0..TOKEN_LEN * 5 {
+                let place = PREFIX.len() + bit / 5;
+                let digit = ALPHABET.iter().position(|c| *c == address.as_bytes()[place]).unwrap() ^ (1 << (bit % 5));
+                let mut forged = address.clone();
+                forged.replace_range(place..=place, &char::from(ALPHABET[digit]).to_string());
+                prop_assert_eq!(key().verify(&forged), Err(ReplyAddressError), "bit {}", bit);
+            }
         }
 
         #[test]

@@ -1,8 +1,9 @@
 //! A ticket: all that waiting in the wheel or a lane needs to know of a message, in 64 bytes,
 //! and the due index member that it is read from.
 //!
-//! The member is a pure function of the message record. Its bytes are big-endian and begin with the
-//! creation time, so that members of one score sort in order of creation.
+//! The member is a pure function of the message record, and nothing that an attempt changes is in it: it names
+//! the estimated cost, not what was charged. Its bytes are big-endian and begin with the creation time, so that
+//! members of one score sort in order of creation.
 
 mod queued;
 
@@ -55,9 +56,7 @@ impl std::fmt::Debug for Ticket {
 }
 
 /// Set in memory only: where the entry stands is no part of it.
-const PARKED: u8 = 0x08;
-/// Set in memory only: the entry may stand in `due` or in `waiting`.
-const PLACE_UNKNOWN: u8 = 0x80;
+const MAY_BE_PARKED: u8 = 0x08;
 const CHANNEL_BITS: u8 = 0x03;
 
 /// Bytes of a due member.
@@ -83,7 +82,7 @@ impl Ticket {
             lane: message.lane,
             campaign: message.campaign,
             account: message.account,
-            cost: message.cost,
+            cost: message.estimated_cost,
             kind_and_channel: (TicketKind::Message as u8) << 4 | message.channel as u8,
             class: message.class,
         }
@@ -106,36 +105,25 @@ impl Ticket {
         }
     }
 
-    /// The same ticket, marked as read from index `waiting` instead of `due`.
+    /// The same ticket, marked as one whose entry may stand in index `waiting`: it was read from there, or it was made
+    /// from its message's record, which does not tell. One without the mark was committed to `due` or read from
+    /// there, and its lane keeps it only while nothing can have parked its entry.
     #[must_use]
     pub const fn parked(mut self) -> Self {
-        self.kind_and_channel |= PARKED;
+        self.kind_and_channel |= MAY_BE_PARKED;
         self
     }
 
-    /// The same ticket, marked as made from its message's record, which does not tell where its entry stands.
+    /// Whether its entry may stand in index `waiting` as well as in `due`.
     #[must_use]
-    pub const fn of_unknown_place(mut self) -> Self {
-        self.kind_and_channel |= PLACE_UNKNOWN;
-        self
-    }
-
-    /// Whether its entry may stand in either index.
-    #[must_use]
-    pub const fn is_of_unknown_place(&self) -> bool {
-        self.kind_and_channel & PLACE_UNKNOWN != 0
-    }
-
-    /// Whether its entry stands in index `waiting`.
-    #[must_use]
-    pub const fn is_parked(&self) -> bool {
-        self.kind_and_channel & PARKED != 0
+    pub const fn may_be_parked(&self) -> bool {
+        self.kind_and_channel & MAY_BE_PARKED != 0
     }
 
     /// What it is about.
     #[must_use]
     pub const fn kind(&self) -> TicketKind {
-        match (self.kind_and_channel & !PLACE_UNKNOWN) >> 4 {
+        match self.kind_and_channel >> 4 {
             1 => TicketKind::Cleanup,
             2 => TicketKind::Replan,
             _ => TicketKind::Message,
@@ -174,7 +162,7 @@ impl Ticket {
             at += bytes.len();
         };
         put(&self.created_us.to_be_bytes());
-        put(&[self.kind_and_channel & !(PARKED | PLACE_UNKNOWN)]);
+        put(&[self.kind_and_channel & !MAY_BE_PARKED]);
         put(self.message.as_bytes());
         put(self.contact.as_bytes());
         put(&self.lane.0.to_be_bytes());
@@ -299,12 +287,13 @@ mod tests {
 
     #[test]
     fn where_a_ticket_stands_is_no_part_of_its_member() {
-        assert!(ticket().parked().is_parked());
+        assert!(ticket().parked().may_be_parked() && !ticket().may_be_parked());
         assert_eq!(ticket().parked().member(), ticket().member());
-        assert_eq!(ticket().of_unknown_place().member(), ticket().member());
-        assert_eq!(ticket().of_unknown_place().kind(), TicketKind::Message);
-        assert_eq!(ticket().parked().channel(), Channel::Sms);
-        assert!(!Ticket::from_entry(UnixMs(1), &ticket().parked().member()).unwrap().is_parked());
+        assert_eq!((ticket().parked().kind(), ticket().parked().channel()), (TicketKind::Message, Channel::Sms));
+        assert!(!Ticket::from_entry(UnixMs(1), &ticket().parked().member()).unwrap().may_be_parked());
+        let queued = QueuedTicket::of(&ticket());
+        assert_eq!(queued.parked(), QueuedTicket::of(&ticket().parked()));
+        assert!(queued.parked().may_be_parked() && !queued.may_be_parked());
     }
 
     #[test]

@@ -72,13 +72,18 @@ impl Engine {
         self.directory.delete_account(&self.node, caller, no).await
     }
 
-    /// Makes a user.
+    /// Makes a user. One without a password is invited by mail.
     ///
     /// # Errors
     /// See [`Directory::create_user`].
     pub async fn create_user(&self, caller: &Caller, new: NewUser) -> EngineResult<Created<User>> {
         self.check_growth()?;
-        self.directory.create_user(&self.node, caller, &new).await
+        let created = self.directory.create_user(&self.node, caller, &new).await?;
+        let (Created::New(user) | Created::Replayed(user)) = &created;
+        if !user.has_password() {
+            self.invite(user).await?;
+        }
+        Ok(created)
     }
 
     /// Changes a user; another password ends their sessions, but for `kept_session`.
@@ -101,7 +106,12 @@ impl Engine {
     /// # Errors
     /// See [`Directory::delete_user`].
     pub async fn delete_user(&self, caller: &Caller, id: UserId) -> EngineResult<()> {
-        self.directory.delete_user(&self.node, caller, id).await
+        let email = self.directory().user(id).map(|user| user.email.clone());
+        self.directory.delete_user(&self.node, caller, id).await?;
+        if let Some(email) = email {
+            self.forget_addressee(&email).await;
+        }
+        Ok(())
     }
 
     /// Signs somebody in.

@@ -2,7 +2,7 @@
 
 use super::cursor;
 use super::handle::Engine;
-use super::lists::unreadable;
+use super::lists::{Source, unreadable};
 use crate::domain::audit::{AuditEntry, AuditFilter};
 use crate::domain::clock::UnixMs;
 use crate::domain::ids::Partition;
@@ -32,7 +32,7 @@ impl Engine {
         let mut looked_at = 0;
         loop {
             let partitions: Vec<_> = self.node.partitions.iter().chain([Partition::DIRECTORY]).collect();
-            let listed = self.merged_over(partitions, index, None, UnixMs::MAX, &request, true).await?;
+            let listed = self.merged_over(partitions, Source::Down(index), None, UnixMs::MAX, &request).await?;
             let count = listed.items.len();
             for (number, (entry, record)) in self.audit_records(listed.items).await?.into_iter().enumerate() {
                 items.extend(record.filter(|record| filter.takes(record)));

@@ -4,9 +4,10 @@
 //! address has heard of it, after which none of their attempts begins.
 
 use super::handle::{Engine, unexpected};
-use super::lists::unreadable;
+use super::lists::{Source, unreadable};
 use crate::contact::command::{Answer, ContactCommand, OptChange};
 use crate::domain::address::Address;
+use crate::domain::audit::Stamp;
 use crate::domain::clock::UnixMs;
 use crate::domain::conversation::OptVia;
 use crate::domain::ids::{AccountNo, ContactId};
@@ -63,7 +64,7 @@ impl Engine {
     pub async fn opt_in(&self, account: AccountNo, address: &Address, via: OptVia) -> EngineResult<usize> {
         match self.suppression(account, address).await? {
             Some(found) if found.reason == SuppressionReason::Unsubscribed => {
-                self.unsuppress_as(account, address).await?;
+                self.unsuppress_as(account, address, None).await?;
             }
             _ => {}
         }
@@ -133,12 +134,17 @@ impl Engine {
     /// # Errors
     /// Not on it, the store.
     pub async fn unsuppress(&self, caller: &Caller, address: &Address) -> EngineResult<Suppression> {
-        self.unsuppress_as(caller.account, address).await
+        self.unsuppress_as(caller.account, address, Some(caller.stamp(self.node.clock.now()))).await
     }
 
-    async fn unsuppress_as(&self, account: AccountNo, address: &Address) -> EngineResult<Suppression> {
+    async fn unsuppress_as(
+        &self,
+        account: AccountNo,
+        address: &Address,
+        stamp: Option<Stamp>,
+    ) -> EngineResult<Suppression> {
         let owner = ContactId::of_address_digest(&keys::address_digest(account, address));
-        match self.ask(owner, ContactCommand::Unsuppress(account, address.clone())).await? {
+        match self.ask(owner, ContactCommand::Unsuppress(account, address.clone(), stamp)).await? {
             Answer::Suppressed(suppression, _) => Ok(*suppression),
             other => Err(unexpected(&other)),
         }
@@ -150,7 +156,7 @@ impl Engine {
     /// A cursor that is none, the store.
     pub async fn suppressions(&self, caller: &Caller, page: PageRequest) -> EngineResult<Page<Suppression>> {
         let account = caller.account;
-        let listed = self.merged(Index::Suppressions(account), None, UnixMs::MAX, &page, true).await?;
+        let listed = self.merged(Source::Down(Index::Suppressions(account)), None, UnixMs::MAX, &page).await?;
         let wanted: Vec<_> = listed
             .items
             .iter()
@@ -172,7 +178,7 @@ fn record_key(node: &Node, account: AccountNo, digest: keys::AddressDigest) -> R
 
 /// Reads which addresses are suppressed; before anything is handed over.
 pub(super) async fn load_suppressions(node: &Node) -> Result<(), StoreError> {
-    let accounts: Vec<AccountNo> = node.directory.load().accounts().map(|account| account.no).collect();
+    let accounts: Vec<AccountNo> = node.directory.load().account_numbers().collect();
     let mut queries: Vec<RangeQuery> = node
         .partitions
         .iter()

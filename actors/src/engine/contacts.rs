@@ -1,6 +1,7 @@
 //! Contacts: create, upsert, read, list, change, delete.
 
 use super::handle::{Engine, unexpected};
+use super::lists::Source;
 use crate::contact::command::{Answer, ContactCommand};
 use crate::domain::address::Channel;
 use crate::domain::clock::UnixMs;
@@ -14,8 +15,9 @@ use crate::protocol::api::{
 };
 use crate::store::{Entry, Index, Member, RecordKey, Table, codec, keys};
 
-/// Aliases point at a contact, never at another alias.
-const MAX_HOPS: usize = 2;
+/// Aliases point at a contact, never at another alias; one that outlived its contact is dropped, and the way begins
+/// anew.
+const MAX_HOPS: usize = 3;
 
 impl Engine {
     fn new_contact_id(&self, caller: &Caller, new: &NewContact) -> ContactId {
@@ -34,14 +36,14 @@ impl Engine {
         self.check_growth()?;
         check_zone(&mut new.profile.time_zone)?;
         let id = self.new_contact_id(caller, &new);
-        match self.ask(id, ContactCommand::Create(*caller, Box::new(new))).await? {
-            Answer::Created(created) => Ok(created),
-            Answer::StandsFor(other) => Err(EngineError::Conflict {
-                code: "external_id_taken",
-                detail: format!("contact {other} has this external id: change that one"),
-            }),
-            other => Err(unexpected(&other)),
+        for _ in 0..MAX_HOPS {
+            match self.ask(id, ContactCommand::Create(*caller, Box::new(new.clone()))).await? {
+                Answer::Created(created) => return Ok(created),
+                Answer::StandsFor(other) => self.is_taken(caller, id, new.profile.external_id.clone(), other).await?,
+                other => return Err(unexpected(&other)),
+            }
         }
+        Err(EngineError::Unavailable)
     }
 
     /// Creates a contact, or merges what is given into the one with its external id. Without an external
@@ -52,15 +54,59 @@ impl Engine {
     pub async fn upsert_contact(&self, caller: &Caller, mut new: NewContact) -> EngineResult<Upserted> {
         self.check_growth()?;
         check_zone(&mut new.profile.time_zone)?;
-        let mut id = self.new_contact_id(caller, &new);
+        let id = self.new_contact_id(caller, &new);
         for _ in 0..MAX_HOPS {
-            match self.ask(id, ContactCommand::Upsert(*caller, Box::new(new.clone()))).await? {
+            let other = match self.ask(id, ContactCommand::Upsert(*caller, Box::new(new.clone()))).await? {
                 Answer::Upserted(upserted) => return Ok(upserted),
-                Answer::StandsFor(other) => id = other,
+                Answer::StandsFor(other) => other,
                 other => return Err(unexpected(&other)),
+            };
+            match self.ask(other, ContactCommand::UpsertAliased(*caller, Box::new(new.clone()))).await {
+                Ok(Answer::Upserted(upserted)) => return Ok(upserted),
+                Ok(other) => return Err(unexpected(&other)),
+                Err(EngineError::NotFound) => {
+                    self.drop_alias(caller, id, new.profile.external_id.clone(), other).await?;
+                }
+                Err(error) => return Err(error),
             }
         }
         Err(EngineError::Unavailable)
+    }
+
+    /// An alias leads from one contact's id to another. If that one is gone, or has another external id, the alias is
+    /// gone now, too; otherwise the external id is taken.
+    async fn is_taken(
+        &self,
+        caller: &Caller,
+        holder: ContactId,
+        external_id: Option<String>,
+        other: ContactId,
+    ) -> EngineResult<()> {
+        match self.contact(caller, other).await {
+            Err(EngineError::NotFound) => self.drop_alias(caller, holder, external_id, other).await,
+            Err(error) => Err(error),
+            Ok(contact) if contact.profile.external_id.is_some() && contact.profile.external_id != external_id => {
+                self.drop_alias(caller, holder, external_id, other).await
+            }
+            Ok(_) => Err(EngineError::Conflict {
+                code: "external_id_taken",
+                detail: format!("contact {other} has this external id: change that one"),
+            }),
+        }
+    }
+
+    async fn drop_alias(
+        &self,
+        caller: &Caller,
+        holder: ContactId,
+        external_id: Option<String>,
+        target: ContactId,
+    ) -> EngineResult<()> {
+        let Some(external_id) = external_id else { return Ok(()) };
+        match self.ask(holder, ContactCommand::DropAlias(*caller, external_id, target)).await? {
+            Answer::Done => Ok(()),
+            other => Err(unexpected(&other)),
+        }
     }
 
     /// One contact.
@@ -100,7 +146,7 @@ impl Engine {
     ) -> EngineResult<Page<Contact>> {
         let query = query.map(str::trim).filter(|query| !query.is_empty()).map(str::to_lowercase);
         let Some(prefix) = query else {
-            let listed = self.merged(Index::Contacts(caller.account), None, UnixMs::MAX, &page, false).await?;
+            let listed = self.merged(Source::Up(Index::Contacts(caller.account)), None, UnixMs::MAX, &page).await?;
             let ids: Vec<_> =
                 listed.items.iter().filter_map(|entry| keys::contact_of_member(&entry.member).ok()).collect();
             let items = self.read_contacts(caller.account, &ids).await?;
@@ -109,7 +155,7 @@ impl Engine {
         // Digits of a number are found with or without the plus.
         let prefix = prefix.trim_start_matches('+').to_owned();
         let start = Entry { score: UnixMs(0), member: Member::from_slice(prefix.as_bytes()) };
-        let mut listed = self.merged(Index::Search(caller.account), Some(start), UnixMs(0), &page, false).await?;
+        let mut listed = self.merged(Source::Up(Index::Search(caller.account)), Some(start), UnixMs(0), &page).await?;
         let before = listed.items.len();
         listed.items.retain(|entry| entry.member.starts_with(prefix.as_bytes()));
         let next_cursor = if listed.items.len() < before { None } else { listed.next_cursor };
@@ -154,10 +200,14 @@ impl Engine {
         if holder == id || contact.profile.external_id.is_some() {
             return Ok(());
         }
-        match self.ask(holder, ContactCommand::ClaimAlias(*caller, external_id, id)).await? {
-            Answer::Done => Ok(()),
-            other => Err(unexpected(&other)),
+        for _ in 0..MAX_HOPS {
+            match self.ask(holder, ContactCommand::ClaimAlias(*caller, external_id.clone(), id)).await? {
+                Answer::Done => return Ok(()),
+                Answer::StandsFor(other) => self.is_taken(caller, holder, Some(external_id.clone()), other).await?,
+                other => return Err(unexpected(&other)),
+            }
         }
+        Err(EngineError::Unavailable)
     }
 
     /// Deletes a contact with everything of it. How many pending messages went with it. From the answer on
@@ -174,8 +224,8 @@ impl Engine {
         if let Some(external_id) = contact.profile.external_id {
             let holder = ContactId::from_external_id(caller.account, &external_id);
             if holder != id {
-                // A leftover alias leads to "not found", which is true.
-                let _ = self.ask(holder, ContactCommand::DropAlias(*caller, external_id, id)).await;
+                // A leftover alias is found to be one by whoever follows it.
+                let _ = self.drop_alias(caller, holder, Some(external_id), id).await;
             }
         }
         Ok(deleted)

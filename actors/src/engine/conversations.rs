@@ -1,6 +1,7 @@
 //! Conversations as people see them: by last activity, read and unread, with notes; and the undo of a last step.
 
 use super::handle::{Engine, unexpected};
+use super::lists::Source;
 use crate::contact::command::{Answer, Attend, ContactCommand};
 use crate::domain::clock::UnixMs;
 use crate::domain::contact::Contact;
@@ -32,7 +33,7 @@ impl Engine {
         let mut looked_at = 0;
         loop {
             request.limit = page.limit - items.len();
-            let listed = self.merged(Index::Inbox(caller.account), None, UnixMs::MAX, &request, true).await?;
+            let listed = self.merged(Source::Down(Index::Inbox(caller.account)), None, UnixMs::MAX, &request).await?;
             looked_at += listed.items.len();
             let ids: Vec<_> =
                 listed.items.iter().filter_map(|entry| keys::contact_of_member(&entry.member).ok()).collect();

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::cursor;
 use super::handle::Engine;
 use crate::domain::clock::UnixMs;
-use crate::domain::ids::Partition;
+use crate::domain::ids::{AccountNo, Partition};
 use crate::protocol::api::{EngineError, EngineResult, Page, PageRequest};
 use crate::store::{Entry, Index, RangeQuery, RecordKey, StoreError};
 
@@ -29,6 +29,31 @@ pub(super) fn unread(error: &StoreError) -> EngineError {
 pub(super) fn unreadable(error: &dyn std::fmt::Display) -> EngineError {
     tracing::error!(%error, "a record cannot be read");
     EngineError::Unavailable
+}
+
+/// What a list is made of.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Source {
+    /// One index, ascending.
+    Up(Index),
+    /// One index, descending.
+    Down(Index),
+    /// What is due some time and was not handed over, in order: of everybody, or at least of this account.
+    Scheduled(AccountNo),
+}
+
+/// What is to be read of one partition.
+pub(super) struct Wanted {
+    pub(super) partition: Partition,
+    pub(super) after: Option<Entry>,
+    pub(super) limit: usize,
+}
+
+/// What was read of one partition.
+pub(super) struct Chunk {
+    pub(super) entries: VecDeque<Entry>,
+    /// There may be more behind the last one.
+    pub(super) has_more: bool,
 }
 
 /// An entry in the merge; ascending or descending.
@@ -53,60 +78,79 @@ impl Engine {
         self.node.store.ranges(queries).await.map_err(|error| unread(&error))
     }
 
-    /// A page of an index, over all partitions.
+    async fn read_chunks(&self, source: Source, to: UnixMs, wanted: &[Wanted]) -> EngineResult<Vec<Chunk>> {
+        let (index, descending) = match source {
+            Source::Up(index) => (index, false),
+            Source::Down(index) => (index, true),
+            Source::Scheduled(account) => return self.read_scheduled(account, wanted).await,
+        };
+        let queries: Vec<_> = wanted
+            .iter()
+            .map(|Wanted { partition, after, limit }| RangeQuery {
+                partition: *partition,
+                index,
+                after: after.clone(),
+                to,
+                limit: *limit,
+                descending,
+            })
+            .collect();
+        let chunk = |(wanted, entries): (&Wanted, Vec<Entry>)| Chunk {
+            has_more: entries.len() == wanted.limit,
+            entries: entries.into(),
+        };
+        Ok(wanted.iter().zip(self.read_ranges(&queries).await?).map(chunk).collect())
+    }
+
+    /// A page of a list, over all partitions.
     pub(super) async fn merged(
         &self,
-        index: Index,
+        source: Source,
         start: Option<Entry>,
         to: UnixMs,
         page: &PageRequest,
-        descending: bool,
     ) -> EngineResult<Page<Entry>> {
         let partitions = self.node.partitions.iter().collect();
-        self.merged_over(partitions, index, start, to, page, descending).await
+        self.merged_over(partitions, source, start, to, page).await
     }
 
-    /// A page of an index, over these partitions.
+    /// A page of a list, over these partitions.
     pub(super) async fn merged_over(
         &self,
         partitions: Vec<Partition>,
-        index: Index,
+        source: Source,
         start: Option<Entry>,
         to: UnixMs,
         page: &PageRequest,
-        descending: bool,
     ) -> EngineResult<Page<Entry>> {
         let after = match &page.cursor {
             Some(text) => Some(cursor::decode(text)?.1),
             None => start,
         };
-        let query = |partition, after, limit| RangeQuery { partition, index, after, to, limit, descending };
-        let first = if partitions.len() == 1 { page.limit + 1 } else { FIRST };
-        let queries: Vec<_> = partitions.iter().map(|partition| query(*partition, after.clone(), first)).collect();
-        let mut heads: Vec<(VecDeque<Entry>, bool)> = self
-            .read_ranges(&queries)
-            .await?
-            .into_iter()
-            .map(|entries| (entries.len() == first, VecDeque::from(entries)))
-            .map(|(has_more, entries)| (entries, has_more))
-            .collect();
-        let rank = |entry: Entry| if descending { Rank::Down(entry) } else { Rank::Up(Reverse(entry)) };
+        let limit = if partitions.len() == 1 { page.limit + 1 } else { FIRST };
+        let first = |partition: &Partition| Wanted { partition: *partition, after: after.clone(), limit };
+        let first: Vec<_> = partitions.iter().map(first).collect();
+        let mut heads = self.read_chunks(source, to, &first).await?;
+        let rank = |entry: Entry| match source {
+            Source::Down(_) => Rank::Down(entry),
+            Source::Up(_) | Source::Scheduled(_) => Rank::Up(Reverse(entry)),
+        };
         let mut heap: BinaryHeap<(Rank, usize)> = BinaryHeap::new();
-        for (number, (entries, _)) in heads.iter_mut().enumerate() {
-            heap.extend(entries.pop_front().map(|entry| (rank(entry), number)));
+        for (number, chunk) in heads.iter_mut().enumerate() {
+            heap.extend(chunk.entries.pop_front().map(|entry| (rank(entry), number)));
         }
         let mut items = Vec::with_capacity(page.limit);
         while items.len() < page.limit
             && let Some((Rank::Up(Reverse(entry)) | Rank::Down(entry), number)) = heap.pop()
         {
-            let (entries, has_more) = &mut heads[number];
-            if entries.is_empty() && *has_more {
+            let chunk = &mut heads[number];
+            if chunk.entries.is_empty() && chunk.has_more {
                 let limit = page.limit - items.len();
-                let more = self.read_ranges(&[query(partitions[number], Some(entry.clone()), limit)]).await?;
-                *entries = more.into_iter().flatten().collect();
-                *has_more = entries.len() == limit;
+                let more = Wanted { partition: partitions[number], after: Some(entry.clone()), limit };
+                let more = self.read_chunks(source, to, &[more]).await?;
+                *chunk = more.into_iter().next().unwrap_or(Chunk { entries: VecDeque::new(), has_more: false });
             }
-            heap.extend(entries.pop_front().map(|next| (rank(next), number)));
+            heap.extend(chunk.entries.pop_front().map(|next| (rank(next), number)));
             items.push(entry);
         }
         let next_cursor = match items.last() {

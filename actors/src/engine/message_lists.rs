@@ -1,7 +1,9 @@
 //! Lists of messages: of a contact, of an account in a state.
 
+use std::collections::HashSet;
+
 use super::handle::Engine;
-use super::lists::unreadable;
+use super::lists::{Source, unreadable};
 use crate::domain::address::Channel;
 use crate::domain::clock::UnixMs;
 use crate::domain::ids::{AccountNo, MessageId};
@@ -67,12 +69,12 @@ impl Engine {
         let (ids, next_cursor): (Vec<MessageId>, _) = match filter.state {
             Some(StateName::Scheduled) => self.scheduled_of(account, &page).await?,
             Some(StateName::Held) => {
-                let listed = self.merged(Index::Held(account), None, UnixMs::MAX, &page, false).await?;
+                let listed = self.merged(Source::Up(Index::Held(account)), None, UnixMs::MAX, &page).await?;
                 let ids = listed.items.iter().filter_map(|entry| HeldMember::decode(&entry.member).ok());
                 (ids.map(|held| held.message).collect(), listed.next_cursor)
             }
             Some(state @ (StateName::Uncertain | StateName::Failed)) => {
-                let listed = self.merged(Index::Attention(account), None, UnixMs::MAX, &page, false).await?;
+                let listed = self.merged(Source::Up(Index::Attention(account)), None, UnixMs::MAX, &page).await?;
                 let found = listed.items.iter().filter_map(|entry| AttentionMember::decode(&entry.member).ok());
                 (found.filter(|found| found.state == state).map(|found| found.message).collect(), listed.next_cursor)
             }
@@ -88,18 +90,20 @@ impl Engine {
         Ok(Page { items, next_cursor })
     }
 
-    /// The due index has every account's messages: those of others are passed over, a bounded number a page.
+    /// The due index has every account's messages: those of others are passed over, a bounded number a page. One that
+    /// was edited while it was read may be met as it was and as it is, and counts once.
     async fn scheduled_of(
         &self,
         account: AccountNo,
         page: &PageRequest,
     ) -> EngineResult<(Vec<MessageId>, Option<String>)> {
-        let mut ids = Vec::new();
+        let mut ids: Vec<MessageId> = Vec::new();
+        let mut seen = HashSet::new();
         let mut request = PageRequest { cursor: page.cursor.clone(), limit: page.limit };
         let mut looked_at = 0;
         loop {
             request.limit = page.limit - ids.len();
-            let listed = self.merged(Index::Due, None, UnixMs::MAX, &request, false).await?;
+            let listed = self.merged(Source::Scheduled(account), None, UnixMs::MAX, &request).await?;
             looked_at += listed.items.len();
             ids.extend(
                 listed
@@ -108,7 +112,8 @@ impl Engine {
                     .filter_map(|entry| Ticket::from_entry(entry.score, &entry.member).ok())
                     .filter(|ticket| ticket.account == account && ticket.kind() == TicketKind::Message)
                     .filter(|ticket| ticket.channel() != Channel::Webhook)
-                    .map(|ticket| ticket.message),
+                    .map(|ticket| ticket.message)
+                    .filter(|id| seen.insert(*id)),
             );
             if listed.next_cursor.is_none() || ids.len() >= page.limit || looked_at >= MAX_LOOKED_AT {
                 return Ok((ids, listed.next_cursor));

@@ -4,6 +4,7 @@
 //! knows of a waiting message is asked when it is read.
 
 mod accounts;
+mod alerts;
 mod audit;
 mod consent;
 mod contacts;
@@ -15,8 +16,10 @@ mod hooks;
 mod lists;
 mod message_lists;
 mod messages;
+mod notices;
 mod ops;
 mod receiving;
+mod scheduled;
 mod start;
 mod stop;
 mod thread;

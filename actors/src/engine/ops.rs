@@ -1,7 +1,7 @@
 //! What operators see and do.
 
 use super::handle::Engine;
-use super::lists::unread;
+use super::lists::{Source, unread};
 use crate::contact::registry::CountActive;
 use crate::domain::address::Channel;
 use crate::domain::clock::UnixMs;
@@ -121,7 +121,7 @@ impl Engine {
     /// A cursor that is none, the store.
     pub async fn dead_letters(&self, page: PageRequest) -> EngineResult<Page<DeadLetter>> {
         let directory = self.directory();
-        let mut accounts = directory.accounts().map(|account| account.no);
+        let mut accounts = directory.account_numbers();
         // The cursor begins with the account's number: accounts are walked one after another.
         let (mut account, mut cursor) = match page.cursor.as_deref().map(|text| text.split_once('.')) {
             None => (accounts.next(), None),
@@ -138,7 +138,7 @@ impl Engine {
         let mut items = Vec::new();
         while let Some(no) = account {
             let request = PageRequest { cursor: cursor.take(), limit: page.limit - items.len() };
-            let listed = self.merged(Index::Attention(no), None, UnixMs::MAX, &request, false).await?;
+            let listed = self.merged(Source::Up(Index::Attention(no)), None, UnixMs::MAX, &request).await?;
             for found in listed.items.iter().filter_map(|entry| AttentionMember::decode(&entry.member).ok()) {
                 if found.state == StateName::Failed
                     && let Ok(message) = self.record(found.message).await

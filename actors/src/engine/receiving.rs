@@ -25,7 +25,8 @@ impl Engine {
     #[must_use]
     pub fn sender_at(&self, address: &Address) -> Option<(AccountNo, SenderId)> {
         let directory = self.directory();
-        let mut found = directory.senders().filter(|sender| match (&sender.address, address) {
+        let of_accounts = directory.senders().filter(|sender| sender.account != AccountNo::SYSTEM);
+        let mut found = of_accounts.filter(|sender| match (&sender.address, address) {
             (SenderAddress::Email(mailbox), Address::Email(address)) => mailbox.address == *address,
             (SenderAddress::Phone(number), Address::Phone(other)) => number == other,
             _ => false,

@@ -112,7 +112,7 @@ impl Engine {
         }
         let clock = followed.clone().map_or(clock, |clock| clock as SharedClock);
         let (directory, snapshot, keys) =
-            Directory::open(Arc::clone(&store), settings.node, settings.lease_ttl, &ids).await?;
+            Directory::open(Arc::clone(&store), settings.node, settings.lease_ttl, &settings.system_from, &ids).await?;
         let directory = Arc::new(directory);
         let node = Arc::new(Node::new(settings, clock, ids, store, snapshot, keys));
         node.health.want_partitions(usize::from(node.partitions.get()));
@@ -144,7 +144,9 @@ impl Engine {
         pools.spawn(async move { tended.tend(&tender).await });
         let (switcher, switched) = (Arc::clone(&node), Arc::clone(&directory));
         pools.spawn(async move { switched.switch_off_gone(&switcher).await });
-        Ok(Self { node, directory, arbiters: Arc::new(arbiters) })
+        let engine = Self { node, directory, arbiters: Arc::new(arbiters) };
+        pools.spawn(engine.clone().keep_alerting());
+        Ok(engine)
     }
 }
 

@@ -173,13 +173,9 @@ fn part(character: char) -> Part {
 /// Adds a lowercase letter, or what people without that key write for it.
 fn push_letter(letter: char, folded: &mut String) {
     match letter {
-        'ß' => folded.push_str("ss"),
         'æ' => folded.push_str("ae"),
-        'œ' => folded.push_str("oe"),
         'ı' => folded.push('i'),
         'ł' => folded.push('l'),
-        'ø' => folded.push('o'),
-        'đ' => folded.push('d'),
         'ς' => folded.push('σ'),
         'ة' => folded.push('ه'),
         'ى' | 'ی' => folded.push('ي'),

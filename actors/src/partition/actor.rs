@@ -22,11 +22,9 @@ use crate::domain::clock::{BootUs, UnixMs};
 use crate::domain::ids::Partition;
 use crate::journal::{ClosePartition, OpenPartition};
 use crate::protocol::api::EngineError;
-use crate::sender::pool::DropTickets;
 use crate::shard::{Node, StoreCondition};
 use crate::store::keys::WaitingScope;
 use crate::store::{Acquired, CommitError, Counter, Index, Lease, RangeQuery, Renewal, StoreError};
-use crate::wheel::actor::{CloseWindow, OpenWindow};
 use crate::wheel::parking::{CloseParking, OpenParking};
 
 /// A batch of this partition was not applied, or nobody knows.
@@ -154,7 +152,6 @@ impl PartitionActor {
         shard.journal.do_send(OpenPartition { head, epoch });
         shard.registry.do_send(OpenContacts { partition, epoch });
         shard.parking.do_send(OpenParking { partition, epoch, scopes });
-        shard.wheel.do_send(OpenWindow { partition, epoch });
         self.node.health.set_store(StoreCondition::Works);
         self.node.health.partition_opened();
         self.phase = Phase::Serving(lease);
@@ -171,10 +168,6 @@ impl PartitionActor {
         shard.registry.do_send(CloseContacts { partition, error: error.clone() });
         shard.journal.do_send(ClosePartition(partition));
         shard.parking.do_send(CloseParking(partition));
-        shard.wheel.do_send(CloseWindow(partition));
-        for pool in self.node.routes().pools.all() {
-            pool.do_send(DropTickets(partition));
-        }
         self.node.health.partition_closed();
         self.node.pending_of(partition).store(0, Ordering::Relaxed);
         self.phase = Phase::Acquiring;

@@ -24,7 +24,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// One pass over a partition, in this opening of it.
 pub(super) async fn sweep(node: &Node, partition: Partition, epoch: u32) -> Result<(), StoreError> {
     let before = node.clock.now().minus(node.settings.retention);
-    let accounts: Vec<AccountNo> = node.directory.load().accounts().map(|account| account.no).collect();
+    let accounts: Vec<AccountNo> = node.directory.load().account_numbers().collect();
     forget_audit(node, partition, epoch).await?;
     for account in accounts {
         if node.directory.load().is_active(account) {

@@ -41,6 +41,8 @@ pub struct AccountPatch {
     pub time_zone: Option<String>,
     /// Suspends or resumes it.
     pub suspended: Option<bool>,
+    /// Who is told by mail of messages that need attention.
+    pub alert_emails: Option<Vec<EmailAddress>>,
 }
 
 /// A new user.
@@ -52,8 +54,8 @@ pub struct NewUser {
     pub name: Option<String>,
     /// What they may do; at most what the caller may.
     pub role: Role,
-    /// What they sign in with.
-    pub password: Password,
+    /// What they sign in with; left out: they are invited by mail, and choose it.
+    pub password: Option<Password>,
     /// The caller's key for this request.
     pub idempotency: Option<Idempotency>,
 }

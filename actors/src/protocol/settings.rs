@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::domain::address::Channel;
+use crate::domain::address::{Channel, EmailAddress, Mailbox};
 use crate::domain::backoff::Backoff;
 use crate::domain::directory::{Limit, SessionTerms};
 use crate::domain::egress::Reach;
@@ -61,6 +61,8 @@ pub struct EngineSettings {
     pub audit_retention: Duration,
     /// How long sessions last.
     pub sessions: SessionTerms,
+    /// How often an account's people are told what needs attention, at most.
+    pub alert_every: Duration,
     /// How often each partition is swept for what is past its retention.
     pub sweep_every: Duration,
     /// Events kept per account for listeners that resume.
@@ -75,6 +77,8 @@ pub struct EngineSettings {
     pub webhook_reach: Reach,
     /// Base of links in mails (unsubscribe): `https://host`, without a trailing slash.
     pub public_url: String,
+    /// Whom mails of the installation itself come from: invitations, forgotten passwords, alerts.
+    pub system_from: Mailbox,
     /// The domain of signed reply addresses (`reply+…@domain`), whose mail comes in here. None: answers go to the
     /// sender's own address.
     pub reply_domain: Option<String>,
@@ -105,6 +109,7 @@ impl EngineSettings {
                 idle: Duration::from_secs(14 * 86_400),
                 lifetime: Duration::from_secs(90 * 86_400),
             },
+            alert_every: Duration::from_secs(300),
             sweep_every: Duration::from_secs(600),
             event_ring: 10_000,
             email: DeliverySettings {
@@ -130,6 +135,8 @@ impl EngineSettings {
             },
             webhook_reach: Reach::Public,
             public_url: "http://127.0.0.1:8080".into(),
+            system_from: Mailbox::new("Sendwheel", EmailAddress::parse("no-reply@localhost").expect("an address"))
+                .expect("a plain name"),
             reply_domain: None,
             refuse_schedules_at: 0.80,
             refuse_claims_at: 0.95,

@@ -1,14 +1,25 @@
 //! What comes into the lanes and what is taken back: admission, overflow, refills, cancels.
 //!
-//! A line (one class of one lane) that is full sends what follows to the store's index `waiting`. From
-//! then on it takes in only what belongs before its last ticket, so that what waits here always goes
-//! before what lies there, and reads more when it is half empty.
+//! A line (one class of one lane) that is full sends what follows to the store's index `waiting`, and reads
+//! more from there when it is half empty. It remembers a floor ([`Parked`]): nothing that lies there, unread or on
+//! its way, comes before it. A ticket from the due index is taken in only if it belongs before the floor; else it
+//! is parked as well, and comes back in its turn. Two things follow.
+//!
+//! - No message overtakes an earlier one of its contact that lies in the store (I7). That holds also when a
+//!   partition is dropped and opened again while the line holds tickets of others: the pool hears that the store
+//!   has tickets of this line ([`Lanes::set_parked`]: the floor falls to the bottom) before the first ticket of the
+//!   new opening comes, and until a refill has read them in order nothing passes. Tickets of the earlier opening
+//!   have all come before the drop, because the wheel that sends them also sends the drop.
+//! - A ticket that waits here without the mark of [`Ticket::parked`] has its entry in `due`, and nothing moves it
+//!   from there. For one that is parked, or about to be, is never taken in from the due index: not when its arming
+//!   comes late, nor when its message moved away and back meanwhile.
 
 use super::lane::{Lane, Spot};
 use super::lanes::Lanes;
 use super::lines::Found;
+use super::parked::{BOTTOM, Parked, Place, Taken};
 use super::queue::Inserted;
-use super::terms::{GUARANTEED_ROOM, LanesSettings};
+use super::terms::{GUARANTEED_ROOM, LanesSettings, Rest};
 use crate::domain::clock::UnixMs;
 use crate::domain::ids::{AccountNo, LaneNo, MessageId};
 use crate::domain::message::Class;
@@ -17,39 +28,29 @@ use crate::domain::ticket::{QueuedTicket, Ticket};
 /// Cancels that are kept before everything is swept for them.
 const CANCELS_KEPT: usize = 64;
 
-/// What is known of a line's tickets in index `waiting`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Parked {
-    /// A refill is being read.
-    is_refilling: bool,
-    /// Something was parked since that read began: "exhausted" would be said too early.
-    since_refill: bool,
-    /// What that read returns may hold tickets that were dropped here since: it is to be read again.
-    is_stale: bool,
-}
-
 /// Where the next refill begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum AfterRefill {
     /// Behind the last ticket of this one.
     GoOn,
-    /// At the start: a partition was dropped while it was read, so it was not taken in.
+    /// At the start: not all of it was taken in.
     ReadAgain,
 }
 
 impl Lanes {
     /// Takes in due tickets. One that waits here or has a permit is ignored. What does not fit goes to
-    /// `overflow`, to be moved to index `waiting`; so does what comes behind tickets that lie there, while
-    /// what belongs before the last one here is still taken in. A lane that is not known is created.
+    /// `overflow`, to be moved to index `waiting`; so does what does not belong before all that lies there. A lane that
+    /// is not known is created.
     pub fn admit(&mut self, tickets: &[Ticket], overflow: &mut Vec<Ticket>) {
         for ticket in tickets {
+            let out = overflow.len();
             if !self.admit_one(ticket, false, overflow) {
                 overflow.push(*ticket);
             }
-        }
-        for ticket in overflow.iter() {
-            self.note_parked(ticket.lane, ticket.class());
+            for parked in &overflow[out..] {
+                self.note_parked(parked.lane, parked.class(), parked.order());
+            }
         }
     }
 
@@ -83,11 +84,10 @@ impl Lanes {
         }
         self.cancelled.revive(&queued, place, false);
         let len = lines.len_of(class);
-        let is_behind_parked = !is_refill && self.parked.contains_key(&place) && !lines.is_before_last(&queued);
-        // A refill was read for the room there is; a little more is taken, since its cursor moves on.
-        if is_behind_parked {
+        if !is_refill && self.parked.get(&place).is_some_and(|parked| parked.may_precede(ticket.order())) {
             return false;
         }
+        // A refill was read for the room there is; a little more is taken, since its cursor moves on.
         if !is_refill && len >= bound(&self.settings, len, total_room) {
             // The last one gives way, or an earlier one would lie behind later ones.
             let Some(last) = lines.make_room(&queued) else { return false };
@@ -106,35 +106,34 @@ impl Lanes {
         true
     }
 
-    /// Takes in tickets that were read from index `waiting` for [`Lanes::refills`]. `exhausted`: nothing is
-    /// left there. A read that failed is ended with no tickets and `false`. All of them are taken, also a
-    /// few more than the room that was asked for, so that a reader may go on behind the last one.
-    pub fn admit_refill(&mut self, lane: LaneNo, class: Class, tickets: &[Ticket], exhausted: bool) -> AfterRefill {
-        let is_stale = self.parked.get(&(lane, class)).is_some_and(|parked| parked.is_stale);
-        if !is_stale {
-            for ticket in tickets {
-                let is_here = self.admit_one(ticket, true, &mut Vec::new());
-                debug_assert!(is_here, "a refill is always taken in");
-            }
+    /// Takes in tickets that were read from index `waiting` for [`Lanes::refills`], in order; `rest`: what that index
+    /// holds behind them. What was parked since the question may not have been seen, so nothing behind the first of
+    /// those is taken. All others are, also a few more than the room that was asked for, so that a reader may go on
+    /// behind the last one.
+    pub fn admit_refill(&mut self, lane: LaneNo, class: Class, tickets: &[Ticket], rest: Rest) -> AfterRefill {
+        let place = (lane, class);
+        // Nothing of a lane that was removed meanwhile is known.
+        let (left, taken) = self.parked.remove(&place).map_or((None, Taken::All), |parked| parked.end_refill(rest));
+        if let Some(left) = left {
+            self.parked.insert(place, left);
         }
-        let Some(parked) = self.parked.get_mut(&(lane, class)) else { return AfterRefill::GoOn };
-        (parked.is_refilling, parked.is_stale) = (false, false);
-        if exhausted && !is_stale && !parked.since_refill {
-            self.parked.remove(&(lane, class));
+        let count = taken.count(tickets.iter().map(Ticket::order));
+        for ticket in &tickets[..count] {
+            let is_here = self.admit_one(ticket, true, &mut Vec::new());
+            debug_assert!(is_here, "a refill is always taken in");
         }
-        if is_stale { AfterRefill::ReadAgain } else { AfterRefill::GoOn }
+        if count < tickets.len() || taken == Taken::Nothing { AfterRefill::ReadAgain } else { AfterRefill::GoOn }
     }
 
-    /// The store has tickets of this lane and class in index `waiting`. Called for those found at start,
-    /// and again when a move of overflow has been committed: a refill that was read before it may have
-    /// found nothing, and must not be the last one.
+    /// The store has tickets of this lane and class in index `waiting`, and nobody knows which: called for those found
+    /// when a partition is opened, before the first ticket of that opening comes.
     pub fn set_parked(&mut self, lane: LaneNo, class: Class) {
         self.lanes.get_or_add(lane, AccountNo(0));
-        self.note_parked(lane, class);
+        self.note_parked(lane, class, BOTTOM);
     }
 
-    fn note_parked(&mut self, lane: LaneNo, class: Class) {
-        self.parked.entry((lane, class)).or_default().since_refill = true;
+    fn note_parked(&mut self, lane: LaneNo, class: Class, from: Place) {
+        self.parked.entry((lane, class)).or_insert_with(|| Parked::from(from)).note(from);
     }
 
     /// Refills to read from index `waiting`, with the room there is: tickets are parked, the queue is
@@ -146,11 +145,11 @@ impl Lanes {
             let Some(state) = self.lanes.get(*lane) else { continue };
             let len = state.lines.len_of(*class);
             let bound = bound(&self.settings, len, total_room);
-            if parked.is_refilling || len * 2 >= bound {
+            if parked.is_refilling() || len * 2 >= bound {
                 continue;
             }
             let room = bound - len;
-            (parked.is_refilling, parked.since_refill) = (true, false);
+            parked.begin_refill();
             total_room = total_room.saturating_sub(room);
             refills.push((*lane, *class, room));
         }
@@ -179,9 +178,7 @@ impl Lanes {
             let is_dead = |queued: &QueuedTicket| cancelled.is_dead(queued, (no, queued.class()));
             lane.lines.retain(|queued| !is_dead(queued) && keep(&queued.ticket(no, account)));
         }
-        for parked in self.parked.values_mut() {
-            parked.is_stale = parked.is_refilling;
-        }
+        self.parked.values_mut().for_each(Parked::drop_tickets);
         self.waiting = self.lanes.iter().map(Lane::waiting).sum();
         self.cancelled.clear();
     }

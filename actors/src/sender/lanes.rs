@@ -18,13 +18,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::admission::Parked;
 use super::breaker::{Breaker, Pass};
 use super::cancelled::Cancelled;
 use super::fair::FairRing;
 use super::lane::{Spot, Weights};
 use super::lane_table::LaneTable;
 use super::limits::Gcra;
+use super::parked::Parked;
 use super::permits::{Held, Permits};
 use super::tokens::{Buckets, TooEarly};
 use crate::domain::clock::BootUs;
@@ -33,7 +33,7 @@ use crate::domain::message::Class;
 use crate::domain::ticket::Ticket;
 
 pub use super::report::LaneStatus;
-pub use super::terms::{GUARANTEED_ROOM, LaneConfig, LanesSettings, Next, Permit, Release, Renewal};
+pub use super::terms::{GUARANTEED_ROOM, LaneConfig, LanesSettings, Next, Permit, Release, Renewal, Rest};
 
 enum Tried {
     Granted(Permit),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::breaker::BreakerState;
-use super::lanes::{LaneConfig, Lanes, LanesSettings, Next, Permit, Release, Renewal};
+use super::lanes::{LaneConfig, Lanes, LanesSettings, Next, Permit, Release, Renewal, Rest};
 use crate::domain::clock::{BootUs, UnixMs};
 use crate::domain::directory::Limit;
 use crate::domain::ids::{AccountNo, ContactId, LaneNo, MessageId};
@@ -67,7 +67,7 @@ struct Model {
     /// Of these, what was moved to index `waiting`.
     in_store: BTreeSet<MessageId>,
     permits: Vec<Permit>,
-    refills: Vec<(LaneNo, Class, Vec<Ticket>, bool)>,
+    refills: Vec<(LaneNo, Class, Vec<Ticket>, Rest)>,
     paused: HashMap<LaneNo, bool>,
     is_draining: bool,
     sent: Vec<(BootUs, Ticket)>,
@@ -208,13 +208,13 @@ impl Model {
     }
 
     fn end_refill(&mut self, works: bool) {
-        let Some((lane, class, page, exhausted)) = self.refills.pop() else { return };
+        let Some((lane, class, page, rest)) = self.refills.pop() else { return };
         if !works {
-            let _ = self.lanes.admit_refill(lane, class, &[], false);
+            let _ = self.lanes.admit_refill(lane, class, &[], Rest::Unread);
             return;
         }
         // Either is right: what was not taken in stays in the model's store.
-        let _ = self.lanes.admit_refill(lane, class, &page, exhausted);
+        let _ = self.lanes.admit_refill(lane, class, &page, rest);
         for ticket in page {
             if self.live.get(&ticket.message) == Some(&ticket) && self.lanes.contains_ticket(&ticket) {
                 self.in_store.remove(&ticket.message);
@@ -228,9 +228,10 @@ impl Model {
             let mut page: Vec<_> = self.in_store.iter().map(|message| self.live[message]).collect();
             page.retain(|ticket| ticket.lane == lane && ticket.class() == class);
             page.sort_by_key(key);
-            let exhausted = page.len() <= room;
+            let is_all = page.len() <= room;
             page.truncate(room);
-            self.refills.push((lane, class, page, exhausted));
+            let rest = page.last().filter(|_| !is_all).map_or(Rest::Nothing, |last| Rest::From(key(last)));
+            self.refills.push((lane, class, page, rest));
         }
     }
 
@@ -287,6 +288,9 @@ impl Model {
             Step::Reload => {
                 // A partition is lost and comes back: everything is read again.
                 self.lanes.drop_partition(|_| false);
+                for message in &self.in_store {
+                    self.lanes.set_parked(self.live[message].lane, self.live[message].class());
+                }
                 let mut again: Vec<_> =
                     self.live.values().filter(|ticket| !self.in_store.contains(&ticket.message)).copied().collect();
                 again.sort_by_key(key);

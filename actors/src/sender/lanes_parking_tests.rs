@@ -1,7 +1,7 @@
 //! What the lanes do beyond their bounds: overflow, refills, cancels meanwhile.
 
 use super::admission::AfterRefill;
-use super::lanes::{LaneConfig, Lanes, LanesSettings, Next, Release};
+use super::lanes::{LaneConfig, Lanes, LanesSettings, Next, Release, Rest};
 use super::lanes_tests::{admit, config, drain, lanes, ms, permit};
 use crate::domain::ids::LaneNo;
 use crate::domain::message::Class;
@@ -28,9 +28,9 @@ fn beyond_its_bound_a_class_overflows_and_refills_in_order() {
     let refills = lanes.refills();
     assert_eq!(refills.len(), 1);
     let (lane, class, room) = refills[0];
-    assert_eq!((lane, class), (LaneNo(1), Class::Transactional));
+    assert_eq!((lane, class, room), (LaneNo(1), Class::Transactional, 6));
     assert_eq!(lanes.refills(), [], "one at a time");
-    assert_eq!(lanes.admit_refill(lane, class, &tickets[11..14], room > 3), AfterRefill::GoOn);
+    assert_eq!(lanes.admit_refill(lane, class, &tickets[11..14], Rest::Nothing), AfterRefill::GoOn);
     assert_eq!(lanes.status(ms(1))[0].parked, [false; 3]);
     let mut rest = drain(&mut lanes, ms(1));
     rest.retain(|n| *n != 15);
@@ -44,13 +44,65 @@ fn what_is_parked_while_a_refill_is_read_is_not_forgotten() {
     let (lane, class, room) = lanes.refills()[0];
     assert_eq!(room, 4);
     assert_eq!(admit(&mut lanes, &[ticket(1, 10)]).len(), 1);
-    assert_eq!(lanes.admit_refill(lane, class, &[], true), AfterRefill::GoOn);
+    assert_eq!(lanes.admit_refill(lane, class, &[], Rest::Nothing), AfterRefill::GoOn);
     assert_eq!(lanes.refills().len(), 1, "the read came too early to be the last one");
-    assert_eq!(lanes.admit_refill(lane, class, &[], false), AfterRefill::GoOn);
+    assert_eq!(lanes.admit_refill(lane, class, &[], Rest::Unread), AfterRefill::GoOn);
     assert_eq!(lanes.refills().len(), 1, "a failed read is repeated");
-    assert_eq!(lanes.admit_refill(lane, class, &[ticket(1, 10)], true), AfterRefill::GoOn);
+    assert_eq!(lanes.admit_refill(lane, class, &[ticket(1, 10)], Rest::Nothing), AfterRefill::GoOn);
     assert!(lanes.refills().is_empty());
     assert_eq!(drain(&mut lanes, ms(0)), [1]);
+}
+
+#[test]
+fn nothing_overtakes_what_a_partition_that_opens_again_has_in_the_store() {
+    let mut lanes = Lanes::new(LanesSettings { lane_bound: 4, ..LanesSettings::default() }, ms(0));
+    assert_eq!(admit(&mut lanes, &[ticket(8, 10), ticket(9, 20)]), [], "of a partition that stays open");
+    // The other one has a ticket of the same contact in either index.
+    let (earlier, later) = (ticket(1, 5).with_contact(7), ticket(2, 7).with_contact(7));
+    lanes.set_parked(LaneNo(1), Class::Transactional);
+    assert_eq!(admit(&mut lanes, &[later]), [later], "it goes where the earlier one is");
+    assert_eq!(drain(&mut lanes, ms(1)), [8, 9]);
+    let (lane, class, _) = lanes.refills()[0];
+    assert_eq!(lanes.admit_refill(lane, class, &[earlier, later], Rest::Nothing), AfterRefill::GoOn);
+    assert_eq!(drain(&mut lanes, ms(1)), [1, 2]);
+}
+
+#[test]
+fn what_comes_before_all_that_lies_in_the_store_is_taken_in() {
+    let mut lanes = lanes();
+    lanes.set_parked(LaneNo(1), Class::Transactional);
+    let (lane, class, _) = lanes.refills()[0];
+    let read = [ticket(1, 10), ticket(2, 20)];
+    assert_eq!(lanes.admit_refill(lane, class, &read, Rest::From(read[1].order())), AfterRefill::GoOn);
+    let (before, behind) = (ticket(3, 15), ticket(4, 25));
+    assert_eq!(admit(&mut lanes, &[behind, before]), [behind], "something due then or earlier may lie there");
+    assert_eq!(drain(&mut lanes, ms(0)), [1, 3, 2]);
+}
+
+#[test]
+fn of_a_refill_nothing_is_taken_behind_what_was_parked_while_it_was_read() {
+    let mut lanes = lanes();
+    lanes.set_parked(LaneNo(1), Class::Transactional);
+    let (lane, class, _) = lanes.refills()[0];
+    let late = ticket(1, 15);
+    assert_eq!(admit(&mut lanes, &[late]), [late]);
+    let read = [ticket(2, 10), ticket(3, 20)];
+    assert_eq!(lanes.admit_refill(lane, class, &read, Rest::Nothing), AfterRefill::ReadAgain);
+    assert_eq!(drain(&mut lanes, ms(0)), [2]);
+    assert_eq!(lanes.refills().len(), 1);
+    assert_eq!(lanes.admit_refill(lane, class, &[late, read[1]], Rest::Nothing), AfterRefill::GoOn);
+    assert_eq!(drain(&mut lanes, ms(0)), [1, 3]);
+}
+
+#[test]
+fn a_ticket_that_stood_in_the_store_is_known_to_have_stood_there() {
+    let mut lanes = lanes();
+    lanes.set_parked(LaneNo(1), Class::Transactional);
+    let (lane, class, _) = lanes.refills()[0];
+    let read = ticket(1, 10).parked();
+    assert_eq!(lanes.admit_refill(lane, class, &[read], Rest::Nothing), AfterRefill::GoOn);
+    assert_eq!(admit(&mut lanes, &[ticket(1, 10)]), [], "armed once more");
+    assert_eq!(permit(&mut lanes, ms(1)).ticket, read);
 }
 
 #[test]
@@ -59,7 +111,7 @@ fn what_makes_room_is_overtaken_by_nothing_of_its_contact_that_stepped_aside() {
     lanes.set_parked(LaneNo(1), Class::Transactional);
     let (lane, class, _) = lanes.refills()[0];
     let refill: Vec<_> = (2..5).map(|n| ticket(n, 10).with_contact(7)).collect();
-    assert_eq!(lanes.admit_refill(lane, class, &refill, true), AfterRefill::GoOn);
+    assert_eq!(lanes.admit_refill(lane, class, &refill, Rest::Nothing), AfterRefill::GoOn);
     let first = permit(&mut lanes, ms(1));
     // The others step aside; then one of them stands for all.
     assert!(matches!(lanes.next(ms(1)), Next::Idle));
@@ -75,7 +127,7 @@ fn a_refill_that_was_read_before_a_cancel_brings_nothing_back() {
     let (lane, class, _) = lanes.refills()[0];
     admit(&mut lanes, &[ticket(9, 5).in_lane(2, 1)]);
     lanes.cancel(ticket(1, 10).message, ticket(1, 10).due_at);
-    assert_eq!(lanes.admit_refill(lane, class, &[ticket(1, 10), ticket(2, 10)], true), AfterRefill::GoOn);
+    assert_eq!(lanes.admit_refill(lane, class, &[ticket(1, 10), ticket(2, 10)], Rest::Nothing), AfterRefill::GoOn);
     assert_eq!(drain(&mut lanes, ms(0)), [9, 2]);
 }
 
@@ -91,7 +143,10 @@ fn full_queues_of_standing_lanes_keep_no_other_lane_from_its_tickets() {
     let mut sent = drain(&mut lanes, ms(1));
     for (lane, class, room) in lanes.refills() {
         assert_eq!(lane, LaneNo(2));
-        assert_eq!(lanes.admit_refill(lane, class, &overflow[..room], false), AfterRefill::GoOn);
+        assert_eq!(
+            lanes.admit_refill(lane, class, &overflow[..room], Rest::From(overflow[room - 1].order())),
+            AfterRefill::GoOn
+        );
         sent.extend(drain(&mut lanes, ms(1)));
     }
     assert_eq!(sent, (5_000..5_256).collect::<Vec<_>>());

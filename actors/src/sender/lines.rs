@@ -45,6 +45,15 @@ const fn who(ticket: &QueuedTicket) -> (Class, ContactId) {
     (ticket.class(), ticket.contact)
 }
 
+/// What becomes of a ticket that comes again.
+const fn merged(old: &QueuedTicket, new: &QueuedTicket) -> QueuedTicket {
+    match (old.may_be_parked(), new.may_be_parked()) {
+        (_, true) => old.parked(),
+        (true, false) => new.parked(),
+        (false, false) => *new,
+    }
+}
+
 /// Where a ticket was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
@@ -80,7 +89,8 @@ impl Lines {
         self.waiting.insert(ticket)
     }
 
-    /// Where a ticket is, if it is here. One that waits is replaced by this one, which is newer.
+    /// Where a ticket is, if it is here. One that waits is replaced by this one, which is newer unless it was read
+    /// from index `waiting`. What is known to have stood there keeps its mark.
     pub(super) fn find_and_replace(&mut self, ticket: &QueuedTicket) -> Found {
         if let Some(turn) = self.turns.as_mut().and_then(|turns| turns.of.get_mut(&who(ticket))) {
             if let Some((permit, under_way)) = turn.permit
@@ -89,29 +99,23 @@ impl Lines {
                 return Found::UnderPermit(permit);
             }
             if let Some(at) = turn.find_aside(ticket) {
-                turn.aside[at] = *ticket;
+                turn.aside[at] = merged(&turn.aside[at], ticket);
                 return Found::Waiting;
             }
         }
-        if self.waiting.contains(ticket) {
-            self.waiting.insert(*ticket);
-            return Found::Waiting;
-        }
-        Found::Nowhere
+        let Some(waiting) = self.waiting.get(ticket) else { return Found::Nowhere };
+        let merged = merged(waiting, ticket);
+        self.waiting.insert(merged);
+        Found::Waiting
     }
 
     /// Whether a ticket waits here or has a permit.
     pub(super) fn contains(&self, ticket: &QueuedTicket) -> bool {
-        self.waiting.contains(ticket)
+        self.waiting.get(ticket).is_some()
             || self.turn(ticket).is_some_and(|turn| {
                 turn.permit.is_some_and(|(_, under_way)| under_way.order(ticket).is_eq())
                     || turn.find_aside(ticket).is_some()
             })
-    }
-
-    /// Whether a ticket belongs before the last one of its line.
-    pub(super) fn is_before_last(&self, ticket: &QueuedTicket) -> bool {
-        self.waiting.back(ticket.class()).is_some_and(|last| ticket.order(last).is_lt())
     }
 
     /// Takes out a ticket of a line behind which nothing of its contact waits, if this one belongs before the last one

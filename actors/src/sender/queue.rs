@@ -110,8 +110,11 @@ impl Queue {
         }
     }
 
-    pub(super) fn contains(&self, ticket: &QueuedTicket) -> bool {
-        self.back().is_some_and(|last| ticket.order(last).is_le()) && self.find(ticket).1.is_ok()
+    /// The ticket that stands in the place of this one.
+    pub(super) fn get(&self, ticket: &QueuedTicket) -> Option<&QueuedTicket> {
+        self.back().filter(|last| ticket.order(last).is_le())?;
+        let (chunk, place) = self.find(ticket);
+        place.ok().map(|at| &self.chunks[chunk][at])
     }
 
     /// The chunk where a ticket not after the last one belongs, and its place there (`Err`: to be inserted).
@@ -285,7 +288,7 @@ mod tests {
                         prop_assert_eq!(inserted != Inserted::Replaced, is_new);
                         let is_first = model.first_key_value().unwrap().0 == &key(&ticket);
                         prop_assert!(inserted == Inserted::Replaced || (inserted == Inserted::Front) == is_first);
-                        prop_assert!(queue.contains(&ticket));
+                        prop_assert!(queue.get(&ticket).is_some());
                     }
                     Step::InsertAtBack(count) => for _ in 0..count {
                         let ticket = queued(next, 5);
@@ -305,7 +308,7 @@ mod tests {
                 prop_assert_eq!(queue.front(), model.first_key_value().map(|(_, ticket)| ticket));
                 prop_assert_eq!(queue.back(), model.last_key_value().map(|(_, ticket)| ticket));
                 prop_assert!(queue.iter().eq(model.values()));
-                prop_assert!(!queue.contains(&queued(999, 1)));
+                prop_assert!(queue.get(&queued(999, 1)).is_none());
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::domain::clock::BootUs;
+use crate::domain::clock::{BootUs, UnixMs};
 use crate::domain::directory::Limit;
 use crate::domain::ids::{AccountNo, LaneNo};
 use crate::domain::ticket::Ticket;
@@ -88,6 +88,18 @@ pub enum Renewal {
     Slot(BootUs),
     /// Not now: its envelope goes back unsent.
     Refused,
+}
+
+/// What index `waiting` holds of a line besides what was read from it. In order of how little it allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[must_use]
+pub enum Rest {
+    /// Nobody could look: as before the question.
+    Unread,
+    /// All that is left there is due then or later (due time, creation).
+    From((UnixMs, u64)),
+    /// Nothing is left.
+    Nothing,
 }
 
 /// How a permit ended.

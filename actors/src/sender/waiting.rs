@@ -130,10 +130,11 @@ impl Waiting {
         }
     }
 
-    pub(super) fn contains(&self, ticket: &QueuedTicket) -> bool {
+    /// The ticket that stands in the place of this one.
+    pub(super) fn get(&self, ticket: &QueuedTicket) -> Option<&QueuedTicket> {
         match self {
-            Self::Few(few) => few.binary_search_by(|other| place(other, ticket)).is_ok(),
-            Self::Many(queues) => queues[ticket.class() as usize].contains(ticket),
+            Self::Few(few) => few.binary_search_by(|other| place(other, ticket)).ok().map(|at| &few[at]),
+            Self::Many(queues) => queues[ticket.class() as usize].get(ticket),
         }
     }
 
@@ -221,7 +222,7 @@ mod tests {
                         prop_assert_eq!(inserted != Inserted::Replaced, is_new);
                         let is_first = model[class].first_key_value().unwrap().0 == &key(&ticket);
                         prop_assert!(inserted == Inserted::Replaced || (inserted == Inserted::Front) == is_first);
-                        prop_assert!(waiting.contains(&ticket));
+                        prop_assert_eq!(waiting.get(&ticket), Some(&ticket));
                     }
                     Step::InsertAtBack(count, class) => for _ in 0..count {
                         let ticket = queued(next, 5, class);
@@ -247,7 +248,7 @@ mod tests {
                     prop_assert_eq!(waiting.front(class), model.first_key_value().map(|(_, ticket)| ticket));
                     prop_assert_eq!(waiting.back(class), model.last_key_value().map(|(_, ticket)| ticket));
                     prop_assert!(waiting.iter(class).eq(model.values()));
-                    prop_assert!(!waiting.contains(&queued(999, 1, class as usize)));
+                    prop_assert_eq!(waiting.get(&queued(999, 1, class as usize)), None);
                 }
             }
         }

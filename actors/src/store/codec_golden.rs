@@ -11,7 +11,7 @@ use crate::domain::clock::UnixMs;
 use crate::domain::contact::{Consent, ConsentByChannel, ContactEmail, ContactPhone, LastUsed, Life, Profile};
 use crate::domain::conversation::{Conversation, EmailThread, Inbound, ItemKind};
 use crate::domain::directory::webhooks::ReplacedSecret;
-use crate::domain::directory::{Limit, Role, SenderAddress, Subscribed, WebhookEvent};
+use crate::domain::directory::{Alerts, Limit, Role, SenderAddress, Subscribed, WebhookEvent};
 use crate::domain::ids::{
     AccountId, AccountNo, ApiKeyId, AuditId, BootId, CampaignNo, ContactId, LaneNo, MessageId, SenderId, SessionId,
     UserId, WebhookId,
@@ -114,7 +114,7 @@ fn message() -> Message {
         is_cancel_requested: true,
         author: Author::ApiKey(ApiKeyId::from_bytes([6; 16])),
         campaign: CampaignNo(0),
-        cost: 2,
+        estimated_cost: 2,
         attempts: vec![Attempt {
             number: 1,
             started_at: UnixMs(1),
@@ -127,6 +127,7 @@ fn message() -> Message {
                 scope: FailureScope::Provider,
                 retry_after: Some(Duration::from_secs(1)),
             }),
+            cost: 3,
         }],
         history: vec![HistoryEntry {
             at: UnixMs(3),
@@ -194,6 +195,7 @@ fn account() -> Account {
         created_at: UnixMs(1),
         updated_at: UnixMs(2),
         suspended_at: Some(UnixMs(3)),
+        alerts: Alerts { emails: vec![email()], told_until: UnixMs(4) },
         request_hash: Some([2; 16]),
     }
 }
@@ -362,7 +364,7 @@ fn an_audit_entry_keeps_its_format() {
 fn what_the_first_format_did_not_have_is_read_as_its_default() {
     let old = |name| hex::decode(golden(name)).unwrap();
     let read = decode(&old("account, version 1"));
-    assert_eq!(read, Ok(Account { suspended_at: None, request_hash: None, ..account() }));
+    assert_eq!(read, Ok(Account { suspended_at: None, alerts: Alerts::default(), request_hash: None, ..account() }));
     let read = decode(&old("user, version 1"));
     assert_eq!(read, Ok(User { name: None, version: 1, changed_at: None, request_hash: None, ..user() }));
     assert_eq!(decode(&old("api key, version 1")), Ok(ApiKey { last_used_at: None, ..api_key() }));

@@ -24,7 +24,7 @@ use crate::domain::address::Channel;
 use crate::domain::clock::{SharedClock, UnixMs};
 use crate::domain::ids::Partition;
 use crate::domain::ticket::{Ticket, TicketKind};
-use crate::sender::pool::Admit;
+use crate::sender::pool::{Admit, DropTickets};
 use crate::shard::Node;
 use crate::store::{Index, RangeQuery, StoreError};
 
@@ -53,7 +53,7 @@ pub struct OpenWindow {
     pub epoch: u32,
 }
 
-/// Forget this partition.
+/// Forget this partition, and let the pools do so.
 #[derive(Debug, Clone, Copy, ActixMessage)]
 #[rtype(result = "()")]
 pub struct CloseWindow(pub Partition);
@@ -354,6 +354,10 @@ impl Handler<CloseWindow> for WheelActor {
         let partitions = self.node.partitions;
         self.wheel.retain(|ticket| partitions.of_contact(ticket.contact) != partition);
         self.rewakes.retain(|Reverse((_, _, ticket))| partitions.of_contact(ticket.0.contact) != partition);
+        // From here, behind everything that was let go.
+        for pool in self.node.routes().pools.all() {
+            pool.do_send(DropTickets(partition));
+        }
     }
 }
 

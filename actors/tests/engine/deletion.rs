@@ -4,7 +4,7 @@ use sendwheel_actors::domain::contact::Profile;
 use std::time::Duration;
 
 use sendwheel_actors::domain::message::StateName;
-use sendwheel_actors::engine::api::{EngineError, MessageFilter, NewContact, NewIntent, PageRequest};
+use sendwheel_actors::engine::api::{EngineError, MessageFilter, NewContact, NewIntent, PageRequest, ProfilePatch};
 
 use super::support::{Node, settings, until};
 
@@ -44,6 +44,28 @@ async fn an_external_id_is_free_again_once_its_contact_is_cleaned_up() {
     assert_eq!(node.engine.upsert_contact(&node.caller, new()).await.unwrap().into_inner().id, first.id);
     node.engine.delete_contact(&node.caller, first.id).await.unwrap();
     until("it can be created again", async || node.engine.upsert_contact(&node.caller, new()).await.is_ok()).await;
+    node.stop().await;
+}
+
+#[actix::test]
+async fn an_external_id_that_a_contact_asked_for_and_did_not_get_is_anybodys() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start(folder.path(), settings()).await;
+    let contact = node.contact(1).await;
+    let wish = |external_id: &str| ProfilePatch { external_id: Some(Some(external_id.into())), ..Default::default() };
+    let patch = async |external_id, if_match| {
+        node.engine.patch_contact(&node.caller, contact.id, wish(external_id), if_match).await
+    };
+    assert!(matches!(patch("42", Some(9)).await, Err(EngineError::VersionMismatch { .. })), "its alias stays");
+    let named = |external_id: &str| NewContact {
+        profile: Profile { external_id: Some(external_id.into()), ..Profile::default() },
+        idempotency: None,
+    };
+    let create = async |external_id| node.engine.create_contact(&node.caller, named(external_id)).await;
+    assert!(matches!(create("42").await, Err(EngineError::Conflict { .. })), "it may still get it");
+    patch("43", None).await.unwrap();
+    assert_ne!(create("42").await.unwrap().into_inner().id, contact.id);
+    assert!(matches!(create("43").await, Err(EngineError::Conflict { .. })));
     node.stop().await;
 }
 

@@ -3,9 +3,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod alerts;
 mod deletion;
 mod delivery;
 mod editing;
+mod lists;
 mod notices;
 mod people;
 mod sessions;

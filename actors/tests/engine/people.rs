@@ -39,7 +39,7 @@ pub(super) fn new_user(email: &str, role: Role) -> NewUser {
         email: EmailAddress::parse(email).unwrap(),
         name: None,
         role,
-        password: Password::parse(PASSWORD).unwrap(),
+        password: Some(Password::parse(PASSWORD).unwrap()),
         idempotency: None,
     }
 }

@@ -114,7 +114,10 @@ impl Callers {
         let how = if rng.random_bool(0.7) { Resolve::Retry } else { Resolve::Failed };
         if how == Resolve::Retry {
             let now = self.world.elapsed();
-            self.world.model().messages.get_mut(&id).unwrap().retry_asked_at = Some(now);
+            let mut model = self.world.model();
+            let known = model.messages.get_mut(&id).unwrap();
+            // A person who wants it tried again takes an earlier cancel back.
+            (known.retry_asked_at, known.hands_allowed) = (Some(now), None);
         }
         self.move_to_now(id, "resolve", move |me| async move {
             me.engine.resolve(&CALLER, id, how).await.map(|view| view.message.due_at.0)
@@ -138,8 +141,6 @@ impl Callers {
             match me.answer(asked).await {
                 Ok(due) => {
                     me.settle(id, Some(vec![due]), None);
-                    // A person who wants it tried again takes an earlier cancel back.
-                    me.world.model().messages.get_mut(&id).unwrap().hands_allowed = None;
                     format!("due {due}")
                 }
                 Err(error) if is_lost(&error) => {

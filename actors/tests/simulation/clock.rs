@@ -100,6 +100,12 @@ impl SimClock {
         reached.unwrap_or(i64::MAX)
     }
 
+    /// Whether somebody set it back since then.
+    pub fn was_set_back_since(&self, elapsed: i64) -> bool {
+        let times = self.times();
+        times.settings.windows(2).any(|pair| pair[1].from >= elapsed && pair[1].ahead < pair[0].ahead)
+    }
+
     /// When the wall clock last showed this.
     pub fn last_shown(&self, wall: i64) -> i64 {
         let now = self.elapsed_ms();

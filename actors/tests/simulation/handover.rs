@@ -145,6 +145,10 @@ impl World {
         let order = |message: &Message| (message.due_at, message.created_us);
         let let_go_at = self.clock.first_reached(record.due_at.0);
         let mut out = Vec::new();
+        // It was let go, sent back to wait, and let go again, each by itself.
+        if self.clock.was_set_back_since(let_go_at) {
+            return out;
+        }
         for id in model.by_contact.get(&record.contact).into_iter().flatten() {
             let known = &model.messages[id];
             let was_placed = known.is_acknowledged && !known.is_busy && known.placed_at < let_go_at;

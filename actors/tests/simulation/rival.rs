@@ -36,6 +36,7 @@ fn attempt(number: u16, at: UnixMs) -> Attempt {
         outcome: AttemptOutcome::Pending,
         provider_id: None,
         failure: None,
+        cost: 1,
     }
 }
 

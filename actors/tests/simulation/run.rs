@@ -83,6 +83,7 @@ async fn found(store: &MemoryStore, ids: &IdSource, now: UnixMs, has_webhook: bo
         created_at: now,
         updated_at: now,
         suspended_at: None,
+        alerts: Default::default(),
         request_hash: None,
     };
     let key = DirectoryKey::Account(ACCOUNT);

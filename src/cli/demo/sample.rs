@@ -118,7 +118,7 @@ pub(super) async fn users(engine: &Engine, caller: &Caller, passwords: &[SecretS
             email: EmailAddress::parse(user.email).map_err(invalid)?,
             name: Some(user.name.into()),
             role: user.role,
-            password: Password::parse(password.expose_secret()).map_err(invalid)?,
+            password: Some(Password::parse(password.expose_secret()).map_err(invalid)?),
             idempotency: Some(under_key(user.email)),
         };
         let _ = engine.create_user(caller, new).await?;

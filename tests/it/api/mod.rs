@@ -7,6 +7,7 @@ mod inbound_mail;
 mod lists;
 mod messages;
 mod operations;
+mod passwords;
 mod people;
 mod refusals;
 mod rights;

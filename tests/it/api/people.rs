@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use super::super::stage::PATIENCE;
 use super::{Got, id_of};
 
-const EMAIL: &str = "olga@example.com";
-const PASSWORD: &str = "open sesame, said the operator";
+pub(super) const EMAIL: &str = "olga@example.com";
+pub(super) const PASSWORD: &str = "open sesame, said the operator";
 
 async fn node(settings: impl FnOnce(NodeOptions) -> NodeOptions) -> Node {
     let options = NodeOptions::new(env!("CARGO_BIN_EXE_sendwheel"))
@@ -21,19 +21,24 @@ async fn node(settings: impl FnOnce(NodeOptions) -> NodeOptions) -> Node {
     Node::start(settings(options)).await.unwrap_or_else(|error| panic!("{error:#}"))
 }
 
-fn request(node: &Node, method: Method, path: &str) -> RequestBuilder {
+pub(super) fn request(node: &Node, method: Method, path: &str) -> RequestBuilder {
     http_client(PATIENCE).request(method, format!("{}{path}", node.url()))
 }
 
+/// A sign-in with a password.
+pub(super) async fn sign_in(node: &Node, email: &str, password: &str) -> Got {
+    Got::of(request(node, Method::POST, "/v1/sessions").json(&json!({"email": email, "password": password}))).await
+}
+
 /// A browser's session.
-struct Session {
+pub(super) struct Session {
     cookie: String,
     csrf: String,
     answer: Value,
 }
 
 impl Session {
-    async fn begin(request: RequestBuilder) -> Self {
+    pub(super) async fn begin(request: RequestBuilder) -> Self {
         let got = Got::of(request.json(&json!({"email": EMAIL, "password": PASSWORD}))).await;
         let cookie = got.headers.get(SET_COOKIE).map_or("", |value| value.to_str().unwrap());
         let cookie = cookie.split(';').next().unwrap().to_owned();
@@ -41,7 +46,7 @@ impl Session {
         Self { cookie, csrf: answer["csrf_token"].as_str().unwrap().to_owned(), answer }
     }
 
-    async fn ask(&self, node: &Node, method: Method, path: &str, body: Option<&Value>) -> Got {
+    pub(super) async fn ask(&self, node: &Node, method: Method, path: &str, body: Option<&Value>) -> Got {
         let request = request(node, method, path)
             .header(COOKIE, &self.cookie)
             .header(ORIGIN, node.url())

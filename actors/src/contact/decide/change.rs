@@ -125,7 +125,7 @@ pub(super) fn edit(
         choose_sender(contact, caller, message.channel, Some(from.unwrap_or(message.sender)), around, &mut errors);
     check_consent(contact, message.channel, next.class, &mut errors);
     if let Some(sender) = sender {
-        next.cost = check_content(contact, sender, message.channel, &content, around, &mut errors);
+        next.estimated_cost = check_content(contact, sender, message.channel, &content, around, &mut errors);
     }
     if let Some(intent) = intent
         && let Some((intent, due_at)) = plan_intent(intent, contact, around, &mut errors)
@@ -217,6 +217,7 @@ pub(super) fn resolve(
     };
     if how == Resolve::Retry {
         next.due_at = around.now;
+        next.estimated_cost = next.cost();
         // Whoever wants it tried again no longer wants it cancelled.
         next.is_cancel_requested = false;
     }

@@ -12,7 +12,7 @@ use super::{Decision, Known, Surroundings, enter, next_version};
 use super::{notices, threads};
 use crate::contact::command::{CLAIM_MARGIN, PermitGranted};
 use crate::contact::decision::Effect;
-use crate::contact::entries::{DueEntry, drop_stale_entry, rename_due_entry};
+use crate::contact::entries::{DueEntry, drop_stale_entry};
 use crate::domain::address::Channel;
 use crate::domain::clock::UnixMs;
 use crate::domain::contact::{Consent, Contact};
@@ -54,7 +54,7 @@ pub(super) fn permit(known: &Known<'_>, granted: &PermitGranted, around: &Surrou
         // under way by now. It is armed once more, in case it met this one in the wheel and gave way.
         let mut decision = stale();
         if message.state == State::Scheduled && message.due_at == ticket.due_at {
-            decision.effects.push(Effect::Arm(Ticket::of_message(message).of_unknown_place()));
+            decision.effects.push(Effect::Arm(Ticket::of_message(message).parked()));
         }
         return decision;
     }
@@ -143,23 +143,27 @@ fn claim_or_stop(
         }
         Check::NotYet => {
             if stored.state != State::Scheduled {
-                put_claim(&mut decision, stored, next, due, around);
+                decision.put_message(Some(stored), next, due, around.now);
+                // Its ticket comes again when it is due.
+                decision.effects.retain(|effect| !matches!(effect, Effect::Arm(_)));
             }
             decision.effects.push(Effect::Rewake(granted.ticket, message.due_at));
             decision.effects.push(Effect::Release(message.channel, granted.permit, Release::Unused));
         }
         Check::Send(sender, mut content) => {
             let is_completed = threads::join(known, contact, &mut next, &sender.address, &mut content);
-            let number = begin_attempt(message, &mut next, granted, around);
-            if message.channel == Channel::Sms {
-                next.cost = segments::segments(content.text.as_deref().unwrap_or_default()).count;
-            }
+            let cost = match message.channel {
+                Channel::Email | Channel::Webhook => 1,
+                Channel::Sms => segments::segments(content.text.as_deref().unwrap_or_default()).count,
+            };
+            let number = begin_attempt(message, &mut next, cost, granted, around);
             // What was sent is what is kept: a retry says the same, whatever changes in the profile meanwhile.
             if is_completed || content_of(known, message).is_some_and(|source| source.render) {
                 replace_content(&mut decision, &mut next, content.clone());
             }
             let envelope = envelope(contact, &next, sender, content, number, around);
-            put_claim(&mut decision, stored, next, due, around);
+            // The record alone changes: the due entry stays until the attempt is settled.
+            decision.put_message(Some(stored), next, due, around.now);
             decision.effects.push(Effect::HandOver(granted.permit, Box::new(envelope)));
         }
     }
@@ -170,6 +174,7 @@ fn claim_or_stop(
 pub(super) fn begin_attempt(
     message: &Message,
     next: &mut Message,
+    cost: u16,
     granted: &PermitGranted,
     around: &Surroundings<'_>,
 ) -> u16 {
@@ -184,31 +189,13 @@ pub(super) fn begin_attempt(
         outcome: AttemptOutcome::Pending,
         provider_id: None,
         failure: None,
+        cost,
     });
     if next.attempts.len() > Message::MAX_ATTEMPTS_KEPT {
         // The first one gives the mail its date: it stays.
         next.attempts.remove(1);
     }
     number
-}
-
-/// A claim changes the record alone: the due entry stays until the attempt is settled. Its member names the cost,
-/// though: where that was trued up, the entry stands anew where it stood, so that settling finds it.
-pub(super) fn put_claim(
-    decision: &mut Decision,
-    old: &Message,
-    next: Message,
-    due: DueEntry,
-    around: &Surroundings<'_>,
-) {
-    if next.cost == old.cost {
-        decision.put_message(Some(old), next, due, around.now);
-    } else {
-        let renamed = Message { cost: next.cost, ..old.clone() };
-        rename_due_entry(&mut decision.mutations, &Ticket::of_message(old), &Ticket::of_message(&renamed), due);
-        decision.put_message(Some(&renamed), next, due, around.now);
-    }
-    decision.effects.retain(|effect| !matches!(effect, Effect::Arm(_) | Effect::Disarm(_)));
 }
 
 /// Everything that may have changed since it was scheduled.

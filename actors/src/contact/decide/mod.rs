@@ -28,6 +28,7 @@ mod schedule;
 mod settle;
 mod sweep;
 mod threads;
+mod trail;
 
 use crate::domain::address::Channel;
 use crate::domain::clock::UnixMs;
@@ -48,7 +49,11 @@ pub use sweep::Sweep;
 
 /// Decides a command, and what is told of it. Everything that [`needs()`] asks for is in `known.records`.
 pub fn decide(known: &Known<'_>, command: ContactCommand, around: &Surroundings<'_>) -> Decision {
+    let deed = trail::deed(known, &command, around);
     let mut decision = decided(known, command, around);
+    if let Some(deed) = deed {
+        trail::note(&mut decision, deed, known, around);
+    }
     notices::add(&mut decision, known, around);
     decision
 }
@@ -58,6 +63,7 @@ fn decided(known: &Known<'_>, command: ContactCommand, around: &Surroundings<'_>
     match command {
         C::Create(caller, new) => profile::create(known, &caller, *new, around),
         C::Upsert(caller, new) => profile::upsert(known, &caller, *new, around),
+        C::UpsertAliased(caller, new) => profile::upsert_aliased(known, &caller, *new, around),
         C::Patch(caller, patch, if_match) => profile::patch(known, &caller, *patch, if_match, around),
         C::ClaimAlias(caller, external_id, target) => profile::claim_alias(known, &caller, &external_id, target),
         C::DropAlias(caller, external_id, target) => profile::drop_alias(known, &caller, &external_id, target),
@@ -78,7 +84,7 @@ fn decided(known: &Known<'_>, command: ContactCommand, around: &Surroundings<'_>
         C::Happened(account, id, event) => receive::happened(known, account, id, event, around),
         C::Opt(change) => consent::opt(known, &change, around),
         C::Suppress(suppression) => consent::suppress(known, *suppression),
-        C::Unsuppress(account, address) => consent::unsuppress(known, account, &address),
+        C::Unsuppress(account, address, _) => consent::unsuppress(known, account, &address),
         C::AddressSuppressed(suppression) => consent::address_suppressed(known, &suppression),
         C::CancelPending(sweep, _) => sweep::cancel_pending(known, sweep, around),
         C::Attend(caller, attend) => converse::attend(known, &caller, attend, around),

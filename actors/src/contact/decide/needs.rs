@@ -112,7 +112,7 @@ pub fn needs(command: &ContactCommand, known: &Known<'_>) -> Needs {
         }
         C::Note(_, id, _) | C::Happened(_, id, _) => item(&mut out, known, *id),
         C::Suppress(suppression) => suppressed(&mut out, known, suppression.account, &suppression.address),
-        C::Unsuppress(account, address) => suppressed(&mut out, known, *account, address),
+        C::Unsuppress(account, address, _) => suppressed(&mut out, known, *account, address),
         C::CancelPending(_, after) => {
             entries_with_records(&mut out, known, known.records.pending.as_ref(), |out| {
                 out.pending = Some((after.clone(), CHUNK));
@@ -133,7 +133,13 @@ pub fn needs(command: &ContactCommand, known: &Known<'_>) -> Needs {
                 out.timeline = Some((*before, CHUNK));
             });
         }
-        C::Schedule(..) | C::Patch(..) | C::Opt(_) | C::AddressSuppressed(_) | C::Attend(..) | C::Ping(..) => {}
+        C::Schedule(..)
+        | C::UpsertAliased(..)
+        | C::Patch(..)
+        | C::Opt(_)
+        | C::AddressSuppressed(_)
+        | C::Attend(..)
+        | C::Ping(..) => {}
     }
     out
 }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::change::{content_of, not_failed};
-use super::deliver::{begin_attempt, put_claim};
+use super::deliver::begin_attempt;
 use super::schedule::stored;
 use super::{Decision, Known, Surroundings, enter, next_version};
 use crate::contact::command::{Answer, PermitGranted};
@@ -206,7 +206,7 @@ fn put(
         is_cancel_requested: false,
         author: Author::System,
         campaign: CampaignNo(0),
-        cost: 1,
+        estimated_cost: 1,
         attempts: Vec::new(),
         history: Vec::new(),
         request_hash: None,
@@ -250,7 +250,9 @@ pub(super) fn claim_or_drop(
     if notice.due_at > around.now {
         // The wall clock was set back since the wheel let it go.
         if stored.state != State::Scheduled {
-            put_claim(&mut decision, stored, next, due, around);
+            decision.put_message(Some(stored), next, due, around.now);
+            // Its ticket comes again when it is due.
+            decision.effects.retain(|effect| !matches!(effect, Effect::Arm(_)));
         }
         decision.effects.push(Effect::Rewake(granted.ticket, notice.due_at));
         decision.effects.push(Effect::Release(notice.channel, granted.permit, Release::Unused));
@@ -263,7 +265,7 @@ pub(super) fn claim_or_drop(
         decision.effects.push(Effect::Release(notice.channel, granted.permit, Release::Unused));
         return decision;
     };
-    let attempt = begin_attempt(notice, &mut next, granted, around);
+    let attempt = begin_attempt(notice, &mut next, 1, granted, around);
     let envelope = Envelope {
         message: notice.id,
         account: notice.account,
@@ -285,7 +287,8 @@ pub(super) fn claim_or_drop(
         withdrawal: Withdrawal::default(),
         hook: Some(Hook { secrets: webhook.secrets(around.now) }),
     };
-    put_claim(&mut decision, stored, next, due, around);
+    // The record alone changes: the due entry stays until the attempt is settled.
+    decision.put_message(Some(stored), next, due, around.now);
     decision.effects.push(Effect::HandOver(granted.permit, Box::new(envelope)));
     decision
 }

@@ -81,18 +81,39 @@ pub(super) fn upsert(known: &Known<'_>, caller: &Caller, new: NewContact, around
             decision
         }
         Met::StandsFor(other) => Decision::answer(Ok(Answer::StandsFor(other))),
-        Met::Existing(contact) => {
-            let mut profile = contact.profile.clone();
-            merge(&mut profile, new.profile);
-            if profile == contact.profile {
-                return Decision::answer(Ok(Answer::Upserted(Upserted::Updated(contact.clone()))));
-            }
-            let next = changed(contact, profile, around);
-            let mut decision = made(Some(contact), next.clone(), EventKind::ContactUpdated);
-            decision.reply(Ok(Answer::Upserted(Upserted::Updated(next))));
-            decision
-        }
+        Met::Existing(contact) => take(contact, new, around),
     }
+}
+
+/// An alias led here. A contact that is gone, or has another external id by now, does not come back for it: that
+/// alias may be dropped at any moment, and nobody would find the contact any more.
+pub(super) fn upsert_aliased(
+    known: &Known<'_>,
+    caller: &Caller,
+    new: NewContact,
+    around: &Surroundings<'_>,
+) -> Decision {
+    if known.contact.is_some_and(Contact::is_deleted) {
+        return Decision::answer(Err(being_deleted()));
+    }
+    let contact = or_refuse!(live(known, caller.account));
+    let own = &contact.profile.external_id;
+    if own.is_some() && *own != new.profile.external_id {
+        return Decision::answer(Err(EngineError::NotFound));
+    }
+    take(contact, new, around)
+}
+
+fn take(contact: &Contact, new: NewContact, around: &Surroundings<'_>) -> Decision {
+    let mut profile = contact.profile.clone();
+    merge(&mut profile, new.profile);
+    if profile == contact.profile {
+        return Decision::answer(Ok(Answer::Upserted(Upserted::Updated(contact.clone()))));
+    }
+    let next = changed(contact, profile, around);
+    let mut decision = made(Some(contact), next.clone(), EventKind::ContactUpdated);
+    decision.reply(Ok(Answer::Upserted(Upserted::Updated(next))));
+    decision
 }
 
 /// Given fields replace, tags and attributes are added, others stay.
@@ -205,13 +226,6 @@ pub(super) fn patch(
     }
     let next = changed(contact, profile, around);
     let mut decision = made(Some(contact), next.clone(), EventKind::ContactUpdated);
-    // Before the answer: what is claimed and has not begun does not begin.
-    let is_stopped = |channel: &Channel| {
-        let consent = |contact: &Contact| contact.profile.consent.on(*channel);
-        consent(&next) == Consent::Denied && consent(contact) != Consent::Denied
-    };
-    let stopped = Channel::TO_PEOPLE.into_iter().filter(is_stopped);
-    decision.effects.extend(stopped.map(|channel| Effect::RevokeClaims(Some(channel))));
     decision.reply(Ok(Answer::Contact(Box::new(next))));
     decision
 }
@@ -275,19 +289,12 @@ pub(super) fn hints(contact: Option<&Contact>) -> Vec<AddressHint> {
 /// This id is derived from an external id. Another contact takes that external id: whoever asks here is
 /// sent there.
 pub(super) fn claim_alias(known: &Known<'_>, caller: &Caller, external_id: &str, target: ContactId) -> Decision {
-    let taken = |by: ContactId| EngineError::Conflict {
-        code: "external_id_taken",
-        detail: format!("contact {by} has this external id: change that one first"),
-    };
     if let Some(contact) = known.contact {
-        return Decision::answer(if contact.profile.external_id.as_deref() == Some(external_id) {
-            Err(taken(contact.id))
-        } else {
-            Ok(Answer::Done)
-        });
+        let is_taken = contact.profile.external_id.as_deref() == Some(external_id);
+        return Decision::answer(Ok(if is_taken { Answer::StandsFor(contact.id) } else { Answer::Done }));
     }
     match known.records.aliases.get(external_id).copied().flatten() {
-        Some(other) if other != target => Decision::answer(Err(taken(other))),
+        Some(other) if other != target => Decision::answer(Ok(Answer::StandsFor(other))),
         Some(_) => Decision::answer(Ok(Answer::Done)),
         None => {
             let key = keys::alias(caller.account, external_id);

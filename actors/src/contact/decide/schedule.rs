@@ -58,7 +58,7 @@ pub(super) fn schedule(
         Author::ApiKey(_) | Author::System => Class::Transactional,
     });
     check_consent(contact, new.channel, class, &mut errors);
-    let cost =
+    let estimated_cost =
         sender.map_or(1, |sender| check_content(contact, sender, new.channel, &new.content, around, &mut errors));
     let planned = plan_intent(new.intent, contact, around, &mut errors);
 
@@ -105,7 +105,7 @@ pub(super) fn schedule(
         is_cancel_requested: false,
         author: caller.author,
         campaign: CampaignNo(0),
-        cost,
+        estimated_cost,
         attempts: Vec::new(),
         history: vec![HistoryEntry { at: around.now, state: StateName::Scheduled, reason, by: caller.author }],
         request_hash: new.idempotency.map(|idempotency| idempotency.request_hash),

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::deliver::{is_in_its_place, is_ready_for, put_claim};
+use super::deliver::{is_in_its_place, is_ready_for};
 use super::receipt::refine;
 use super::{Decision, Known, Surroundings, enter, next_version};
 use super::{notices, threads};
@@ -65,7 +65,9 @@ fn retry_or_fail(message: &mut Message, wish: Option<Duration>, reason: Reason, 
     let number = message.attempts.last().map_or(1, |attempt| attempt.number);
     match backoff.delay(number, around.ids.random_u64(), wish) {
         Some(delay) => {
-            // At least a millisecond ahead, so that the next due entry is another one than the last.
+            // At least a millisecond ahead, so that the next due entry is another one than the last. It says what
+            // this attempt has cost.
+            message.estimated_cost = message.cost();
             message.due_at = around.now.plus(delay).max(UnixMs(message.due_at.0 + 1));
             enter(message, State::Scheduled, Some(reason), Author::System, around.now);
         }
@@ -104,7 +106,7 @@ pub(super) fn finished(known: &Known<'_>, finished: AttemptFinished, around: &Su
         && let AttemptEnd::Judged(verdict) = &end
         && notices::is_done(&mut decision, message, verdict)
     {
-        decision.effects.push(Effect::Settled(ticket.channel(), permit, message.cost));
+        decision.effects.push(Effect::Settled(ticket.channel(), permit, message.cost()));
         return decision;
     }
     let mut next = next_version(message, around.now);
@@ -128,7 +130,9 @@ pub(super) fn finished(known: &Known<'_>, finished: AttemptFinished, around: &Su
             } else {
                 next.state = State::Scheduled;
                 next.since = around.now;
-                put_claim(&mut decision, message, next, due, around);
+                decision.put_message(Some(message), next, due, around.now);
+                // Its ticket goes back to its place from under this permit: the wheel need not bring it.
+                decision.effects.retain(|effect| !matches!(effect, Effect::Arm(_)));
                 Release::Requeue
             };
             decision.effects.push(Effect::Release(message.channel, permit, release));
@@ -164,7 +168,7 @@ pub(super) fn finished(known: &Known<'_>, finished: AttemptFinished, around: &Su
             resend_or_hold(&mut decision, &mut next, reason, around);
         }
     }
-    let cost = next.cost;
+    let cost = next.cost();
     if is_orphan {
         decision.remove_message(message);
     } else {

@@ -20,7 +20,7 @@ pub struct User {
     pub account: AccountNo,
     /// Sign-in name: no other user of the installation has it, however it is written ([`sign_in_name`]).
     pub email: EmailAddress,
-    /// argon2id, in PHC string form.
+    /// argon2id, in PHC string form; empty as long as they were invited and chose none.
     pub password_hash: String,
     /// What they may do.
     pub role: Role,
@@ -51,6 +51,12 @@ impl std::fmt::Debug for User {
 }
 
 impl User {
+    /// Whether they have a password; who has none was invited, and cannot sign in yet.
+    #[must_use]
+    pub fn has_password(&self) -> bool {
+        !self.password_hash.is_empty()
+    }
+
     /// When anything of it changed last.
     #[must_use]
     pub fn updated_at(&self) -> UnixMs {

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::people::{ApiKey, Session, User, sign_in_name};
-use super::{Account, Role, Sender, Webhook};
-use crate::domain::address::{Channel, EmailAddress};
+use super::{Account, Role, Sender, SenderAddress, Webhook};
+use crate::domain::address::{Channel, EmailAddress, Mailbox};
 use crate::domain::clock::UnixMs;
 use crate::domain::ids::{AccountId, AccountNo, ApiKeyId, LaneNo, SenderId, SessionId, UserId, WebhookId};
 
@@ -90,16 +90,54 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// An empty directory with the installation's own account, which nobody has, and its one sender: they are made
+    /// from the settings and stored nowhere.
+    #[must_use]
+    pub fn with_system(from: &Mailbox) -> Self {
+        let mut snapshot = Self::default();
+        let (no, at) = (AccountNo::SYSTEM, UnixMs(0));
+        snapshot.put_account(Account {
+            id: AccountId::from_bytes([0; 16]),
+            no,
+            version: 1,
+            name: "Sendwheel".into(),
+            time_zone: "UTC".into(),
+            twilio_sid: String::new(),
+            created_at: at,
+            updated_at: at,
+            suspended_at: None,
+            alerts: Default::default(),
+            request_hash: None,
+        });
+        snapshot.put_sender(Sender {
+            id: SenderId::from_bytes([0; 16]),
+            lane: LaneNo::SYSTEM,
+            account: no,
+            version: 1,
+            address: SenderAddress::Email(from.clone()),
+            label: None,
+            is_default: true,
+            assigned_user: None,
+            limit: None,
+            country: None,
+            paused: false,
+            created_at: at,
+            updated_at: at,
+            request_hash: None,
+        });
+        snapshot
+    }
+
     /// The account of a number.
     #[must_use]
     pub fn account(&self, no: AccountNo) -> Option<&Account> {
         self.accounts.get(&no)
     }
 
-    /// The account of an id.
+    /// The account of an id; the installation's own is nobody's to name.
     #[must_use]
     pub fn account_by_id(&self, id: AccountId) -> Option<&Account> {
-        self.accounts.values().find(|account| account.id == id)
+        self.accounts().find(|account| account.id == id)
     }
 
     /// Whether an account is there and not suspended.
@@ -108,9 +146,14 @@ impl Snapshot {
         self.account(no).is_some_and(Account::is_active)
     }
 
-    /// Every account, by number.
+    /// Every account that people have, by number.
     pub fn accounts(&self) -> impl Iterator<Item = &Account> {
-        self.accounts.values()
+        self.accounts.values().filter(|account| account.no != AccountNo::SYSTEM)
+    }
+
+    /// Every number under which anything is kept: those of [`Self::accounts`], and the installation's own.
+    pub fn account_numbers(&self) -> impl Iterator<Item = AccountNo> {
+        self.accounts.keys().copied()
     }
 
     /// The user of an id.
@@ -231,7 +274,7 @@ impl Snapshot {
         self.senders.by_lane.get(&lane).and_then(|id| self.sender(*id))
     }
 
-    /// Every sender, by lane number.
+    /// Every sender, the installation's own first, then by lane number.
     pub fn senders(&self) -> impl Iterator<Item = &Sender> {
         self.senders.by_lane.values().filter_map(|id| self.sender(*id))
     }

@@ -185,6 +185,7 @@ fn an_account_number_is_remembered_after_its_account_is_gone() {
         created_at: UnixMs(1),
         updated_at: UnixMs(1),
         suspended_at: None,
+        alerts: Default::default(),
         request_hash: None,
     });
     assert!(snapshot.is_active(AccountNo(7)));

@@ -19,6 +19,8 @@ pub enum Purpose {
     Unsubscribe,
     /// The address that a recipient's answer comes back to.
     Reply,
+    /// The link behind which somebody chooses a password.
+    PasswordLink,
 }
 
 impl Purpose {
@@ -27,6 +29,7 @@ impl Purpose {
         match self {
             Self::Unsubscribe => b"sendwheel unsubscribe\0",
             Self::Reply => b"sendwheel reply\0",
+            Self::PasswordLink => b"sendwheel password link\0",
         }
     }
 }

@@ -50,6 +50,7 @@ fn context_with(attributes: &[(&str, &str)]) -> TemplateContext {
         created_at: UnixMs(0),
         updated_at: UnixMs(0),
         suspended_at: None,
+        alerts: Default::default(),
         request_hash: None,
     };
     TemplateContext::new(&profile, &sender, &account)

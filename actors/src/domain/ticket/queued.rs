@@ -5,7 +5,7 @@
 
 use std::cmp::Ordering;
 
-use super::Ticket;
+use super::{MAY_BE_PARKED, Ticket};
 use crate::domain::clock::UnixMs;
 use crate::domain::ids::{AccountNo, CampaignNo, ContactId, LaneNo, MessageId};
 use crate::domain::message::Class;
@@ -81,6 +81,19 @@ impl QueuedTicket {
         }
     }
 
+    /// See [`Ticket::parked`].
+    #[must_use]
+    pub const fn parked(mut self) -> Self {
+        self.kind_channel_and_class |= MAY_BE_PARKED;
+        self
+    }
+
+    /// See [`Ticket::may_be_parked`].
+    #[must_use]
+    pub const fn may_be_parked(&self) -> bool {
+        self.kind_channel_and_class & MAY_BE_PARKED != 0
+    }
+
     /// Its score.
     #[must_use]
     pub fn due_at(&self) -> UnixMs {
@@ -135,7 +148,7 @@ mod tests {
         ) {
             let mut first = ticket(n, due).with_class(Class::ALL[class]).in_lane(7, 8).costing(cost).on(Channel::ALL[channel]);
             (first.created_us, first.campaign) = (created, CampaignNo(campaign));
-            first = if is_parked { first.parked() } else { first.of_unknown_place() };
+            first = if is_parked { first.parked() } else { first };
             let queued = QueuedTicket::of(&first);
             prop_assert_eq!(queued.ticket(LaneNo(7), AccountNo(8)), first);
             prop_assert_eq!(first.channel(), Channel::ALL[channel]);

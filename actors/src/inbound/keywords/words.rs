@@ -166,7 +166,7 @@ pub(super) const WORDS: [(&str, Words); 23] = [
         "Polish",
         Words {
             stop: &["rezygnuję", "rezygnacja", "wypisz", "wypisz mnie", "wypisuję się", "zatrzymaj", "wyrejestruj"],
-            stop_alone: &["koniec", "anuluj", "usuń", "zakończ"],
+            stop_alone: &["koniec", "anuluj", "usuń", "zakończ", "wyłącz"],
             start: &["zapisz mnie", "wznów", "rozpocznij"],
             yes: &[],
             help: &["pomoc"],
@@ -199,7 +199,7 @@ pub(super) const WORDS: [(&str, Words); 23] = [
             stop_alone: &["afslut", "annuller", "slet", "opsig"],
             start: &["tilmeld", "genoptag"],
             yes: &["ja"],
-            help: &["hjælp", "hjaelp"],
+            help: &["hjælp"],
         },
     ),
     (

@@ -6,7 +6,7 @@ use crate::domain::clock::BootUs;
 use crate::domain::ids::Partition;
 use crate::domain::reason::LaneReason;
 use crate::domain::ticket::Ticket;
-use crate::sender::lanes::{LaneStatus, Release};
+use crate::sender::lanes::{LaneStatus, Release, Rest};
 use crate::sender::transport::Envelope;
 use crate::store::keys::WaitingScope;
 
@@ -50,7 +50,7 @@ pub struct Settled {
     pub cost: u16,
 }
 
-/// The store has parked tickets of this scope.
+/// The store has parked tickets of this scope. Sent when a partition is opened, before any ticket of that opening.
 #[derive(Debug, Clone, Copy, ActixMessage)]
 #[rtype(result = "()")]
 pub struct ParkedFound(pub WaitingScope);
@@ -63,13 +63,13 @@ pub struct Refilled {
     pub scope: WaitingScope,
     /// What was read.
     pub tickets: Vec<Ticket>,
-    /// Whether this shard has nothing more of it.
-    pub is_exhausted: bool,
+    /// What this shard has of it besides.
+    pub rest: Rest,
     /// The asker's number for the question.
     pub question: u64,
 }
 
-/// A partition is not served any more.
+/// A partition is not served any more. Comes from its wheel, behind the last ticket that this let go.
 #[derive(Debug, Clone, Copy, ActixMessage)]
 #[rtype(result = "()")]
 pub struct DropTickets(pub Partition);

@@ -3,9 +3,9 @@
 use actix::{AsyncContext, Context, Handler};
 
 use super::{ParkedFound, Refilled, SenderPool};
-use crate::domain::clock::UnixMs;
 use crate::domain::ticket::Ticket;
 use crate::sender::admission::AfterRefill;
+use crate::sender::lanes::Rest;
 use crate::store::keys::WaitingScope;
 use crate::wheel::parking::{Park, Refill};
 
@@ -14,22 +14,15 @@ use crate::wheel::parking::{Park, Refill};
 pub(super) struct Question {
     number: u64,
     answers_due: usize,
-    is_exhausted: bool,
-    /// The first of those that were sent to be parked since: it may not have seen them.
-    parked_since: Option<(UnixMs, u64)>,
+    rest: Rest,
     tickets: Vec<Ticket>,
 }
 
 impl SenderPool {
-    /// Sends what does not fit to be parked. A refill that is being read may not see it.
+    /// Sends what does not fit to be parked.
     pub(super) fn park(&mut self, overflow: Vec<Ticket>) {
         let mut by_shard: Vec<Vec<Ticket>> = vec![Vec::new(); self.node.settings.shards];
         for ticket in overflow {
-            let scope = WaitingScope { lane: ticket.lane, class: ticket.class() };
-            if let Some(asked) = self.questions.get_mut(&scope) {
-                let first = asked.parked_since.map_or(ticket.order(), |first| first.min(ticket.order()));
-                asked.parked_since = Some(first);
-            }
             by_shard[self.node.shard_of(self.node.partitions.of_contact(ticket.contact))].push(ticket);
         }
         for (shard, tickets) in by_shard.into_iter().enumerate().filter(|(_, tickets)| !tickets.is_empty()) {
@@ -48,8 +41,7 @@ impl SenderPool {
                 Question {
                     number: self.questions_asked,
                     answers_due: shards.len(),
-                    is_exhausted: true,
-                    parked_since: None,
+                    rest: Rest::Nothing,
                     tickets: Vec::new(),
                 },
             );
@@ -80,28 +72,18 @@ impl Handler<Refilled> for SenderPool {
     type Result = ();
 
     fn handle(&mut self, refilled: Refilled, ctx: &mut Self::Context) {
-        let Refilled { scope, tickets, is_exhausted, question } = refilled;
+        let Refilled { scope, tickets, rest, question } = refilled;
         let Some(asked) = self.questions.get_mut(&scope).filter(|asked| asked.number == question) else { return };
         asked.answers_due -= 1;
-        asked.is_exhausted &= is_exhausted;
+        asked.rest = asked.rest.min(rest);
         let channel = self.channel;
         asked.tickets.extend(tickets.into_iter().filter(|ticket| ticket.channel() == channel));
         if asked.answers_due > 0 {
             return;
         }
-        let Some(Question { is_exhausted, parked_since, mut tickets, .. }) = self.questions.remove(&scope) else {
-            return;
-        };
-        // What was parked since the question may not have been seen: nothing behind it is taken.
-        let is_exhausted = is_exhausted && parked_since.is_none();
+        let Some(Question { rest, mut tickets, .. }) = self.questions.remove(&scope) else { return };
         tickets.sort_unstable_by_key(Ticket::order);
-        if let Some(first) = parked_since
-            && tickets.last().is_some_and(|last| last.order() >= first)
-        {
-            tickets.retain(|ticket| ticket.order() < first);
-            self.read_again.insert(scope);
-        }
-        if self.dispatch.lanes.admit_refill(scope.lane, scope.class, &tickets, is_exhausted) == AfterRefill::ReadAgain {
+        if self.dispatch.lanes.admit_refill(scope.lane, scope.class, &tickets, rest) == AfterRefill::ReadAgain {
             self.read_again.insert(scope);
         }
         self.pump(ctx);

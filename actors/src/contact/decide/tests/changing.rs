@@ -128,7 +128,7 @@ fn an_edit_changes_what_is_given_and_moves_the_ticket() {
     };
     let decision = edit(&mut world, id, change);
     let message = world.message(id);
-    assert_eq!((message.due_at, &message.intent, message.cost), (at, &Intent::At(at), 2));
+    assert_eq!((message.due_at, &message.intent, message.estimated_cost), (at, &Intent::At(at), 2));
     assert_eq!((message.sender, message.class, message.cancel_on_reply), (ANNS, Class::Conversation, true));
     assert_eq!((disarmed(&decision), armed(&decision)), (vec![before], vec![world.ticket(id)]));
     assert_eq!(message.history.last().unwrap().reason, Some(Reason::Edited));
@@ -142,7 +142,7 @@ fn an_edit_that_leaves_lane_time_and_cost_leaves_the_ticket_and_its_place() {
     world.park(id);
     let decision = edit(&mut world, id, MessageEdit { text: Some("other".into()), ..MessageEdit::default() });
     assert!(armed(&decision).is_empty() && disarmed(&decision).is_empty());
-    assert_eq!(budget(&decision), (1, 0));
+    assert_eq!(budget(&decision), (3, 0), "the message, and two for the trail");
 }
 
 #[test]

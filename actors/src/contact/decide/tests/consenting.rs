@@ -11,6 +11,8 @@ use crate::domain::ids::MessageId;
 use crate::domain::message::{Author, StateName};
 use crate::domain::reason::Reason;
 use crate::domain::suppression::{Suppression, SuppressionReason};
+use crate::protocol::api::ProfilePatch;
+use crate::protocol::suppressions::SuppressionSet;
 
 fn hers() -> Address {
     Address::Phone(PhoneNumber::parse("+12125550199").unwrap())
@@ -57,10 +59,14 @@ fn an_opt_out_takes_back_what_is_pending_on_its_channel_only() {
 
 #[test]
 fn the_reply_of_an_opt_out_comes_after_its_claims_were_revoked() {
-    let mut world = World::new();
-    let decision = world.tell(opt(true, hers()));
-    let at = |wanted: fn(&Effect) -> bool| decision.effects.iter().position(wanted).unwrap();
-    assert!(at(|effect| matches!(effect, Effect::RevokeClaims(_))) < at(|effect| matches!(effect, Effect::Reply(_))));
+    let denied = ProfilePatch { consent_sms: Some(Consent::Denied), ..ProfilePatch::default() };
+    for stop in [opt(true, hers()), ContactCommand::Patch(caller(), Box::new(denied), None)] {
+        let mut world = World::new();
+        let decision = world.tell(stop);
+        let at = |wanted: fn(&Effect) -> bool| decision.effects.iter().position(wanted).unwrap();
+        let revoked = at(|effect| matches!(effect, Effect::RevokeClaims(Some(Channel::Sms))));
+        assert!(revoked < at(|effect| matches!(effect, Effect::Reply(_))));
+    }
     let mut world = World::new();
     let decision = world.tell(ContactCommand::Delete(caller()));
     let at = |wanted: fn(&Effect) -> bool| decision.effects.iter().position(wanted).unwrap();
@@ -97,9 +103,22 @@ fn a_suppressed_address_gets_nothing_though_its_contact_wants_it() {
     let found = Box::new(suppression(SuppressionReason::Manual, NOW));
     world.tell_all(ContactCommand::AddressSuppressed(found));
     assert_eq!((world.state(far), world.message(far).reason), (StateName::Canceled, why));
-    world.tell(ContactCommand::Unsuppress(ACCOUNT, hers()));
+    world.tell(ContactCommand::Unsuppress(ACCOUNT, hers(), None));
     let id = world.sms();
     assert_eq!(world.claim(id).message, id, "the set of hashes holds it still, the record does not");
+}
+
+#[test]
+fn a_suppression_that_is_there_already_is_known_from_its_acknowledgement_on() {
+    let mut world = World::new();
+    let suppress = || ContactCommand::Suppress(Box::new(suppression(SuppressionReason::Manual, NOW)));
+    world.tell(suppress());
+    // It was committed by a process whose caller heard nothing, after this one had read what is suppressed.
+    world.suppressions = SuppressionSet::default();
+    world.tell(suppress());
+    let id = world.sms();
+    world.permit(id);
+    assert_eq!(world.state(id), StateName::Canceled);
 }
 
 #[test]

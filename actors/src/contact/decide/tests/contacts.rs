@@ -159,7 +159,7 @@ fn an_alias_is_claimed_by_one_contact_alone_and_sends_upserts_there() {
     let mut world = World::empty();
     assert_eq!(answer(&claim(&mut world, OTHER)), &Ok(Answer::Done));
     assert!(claim(&mut world, OTHER).mutations.is_empty(), "once is enough");
-    assert_eq!(conflict(&claim(&mut world, ContactId::from_bytes([45; 16]))), "external_id_taken");
+    assert_eq!(answer(&claim(&mut world, ContactId::from_bytes([45; 16]))), &Ok(Answer::StandsFor(OTHER)));
     assert_eq!(answer(&upsert(&mut world, named("crm-1"))), &Ok(Answer::StandsFor(OTHER)));
     assert_eq!(answer(&create(&mut world, named("crm-1"), None)), &Ok(Answer::StandsFor(OTHER)));
 }
@@ -177,7 +177,23 @@ fn a_decision_about_an_alias_tells_what_it_stands_for_before_it_can_be_read() {
 fn an_alias_is_not_claimed_over_a_contact_that_has_the_external_id() {
     let mut world = World::empty();
     create(&mut world, named("crm-1"), None);
-    assert_eq!(conflict(&claim(&mut world, OTHER)), "external_id_taken");
+    assert_eq!(answer(&claim(&mut world, OTHER)), &Ok(Answer::StandsFor(CONTACT)));
+}
+
+#[test]
+fn an_alias_leads_to_a_contact_that_lives_and_has_no_other_external_id() {
+    let aliased = |world: &mut World| world.tell(ContactCommand::UpsertAliased(caller(), given(named("crm-1"), None)));
+    let mut world = World::empty();
+    let nobody = aliased(&mut world);
+    assert_eq!((answer(&nobody), world.contact()), (&Err(EngineError::NotFound), None), "nobody comes back for it");
+    create(&mut world, profile(), None);
+    assert!(matches!(answer(&aliased(&mut world)), Ok(Answer::Upserted(Upserted::Updated(_)))));
+    assert_eq!(world.contact().unwrap().profile.external_id.as_deref(), Some("crm-1"));
+    let mut other = World::empty();
+    create(&mut other, named("crm-2"), None);
+    assert_eq!(answer(&aliased(&mut other)), &Err(EngineError::NotFound));
+    world.tell(ContactCommand::Delete(caller()));
+    assert_eq!(conflict(&aliased(&mut world)), "contact_being_deleted");
 }
 
 #[test]

@@ -68,7 +68,7 @@ prop_compose! {
             since: UnixMs(since),
             lane: LaneNo(lane),
             class: Class::from_byte(class).unwrap(),
-            cost,
+            estimated_cost: cost,
             ..base()
         }
     }
@@ -122,14 +122,13 @@ proptest! {
 }
 
 #[test]
-fn a_ticket_tells_where_its_entry_stands_unless_it_is_not_quite_the_messages_any_more() {
+fn a_ticket_tells_where_its_entry_stands_unless_it_may_have_been_parked_or_edited() {
     let message = base();
     let ticket = Ticket::of_message(&message);
     assert_eq!(DueEntry::behind(&ticket, &message), DueEntry::InDue);
     assert_eq!(DueEntry::behind(&ticket.parked(), &message), DueEntry::Somewhere);
-    let dearer = Message { cost: 2, ..message };
+    let dearer = Message { estimated_cost: 2, ..message };
     assert_eq!(DueEntry::behind(&ticket, &dearer), DueEntry::Somewhere);
-    assert_eq!(DueEntry::behind(&ticket.parked(), &dearer), DueEntry::Somewhere);
 }
 
 #[derive(Debug, Clone)]
@@ -267,7 +266,7 @@ proptest! {
                 },
                 Step::Park(at) => if let Some(id) = id(at).filter(|id| world.try_message(*id).is_some_and(|m| m.state == State::Scheduled)) {
                     let ticket = world.ticket(id);
-                    if !ticket.is_parked() {
+                    if !ticket.may_be_parked() {
                         world.park(id);
                         pool.tickets.retain(|other| *other != ticket);
                         pool.tickets.push(ticket.parked());

@@ -20,4 +20,5 @@ mod receiving;
 mod scheduling;
 mod suspended;
 mod threading;
+mod trailing;
 mod world;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use crate::domain::address::Channel;
+use crate::domain::audit::AuditEntry;
 use crate::domain::conversation::ThreadItem;
 use crate::domain::message::{Message, State, StateName};
 use crate::domain::suppression::Suppression;
@@ -44,6 +45,11 @@ impl Model {
 
     pub(super) fn suppressions(&self) -> Vec<Suppression> {
         let found = self.records.iter().filter(|((table, _), _)| *table == Table::Suppression);
+        found.map(|(_, bytes)| codec::decode(bytes).unwrap()).collect()
+    }
+
+    pub(super) fn trail(&self) -> Vec<AuditEntry> {
+        let found = self.records.iter().filter(|((table, _), _)| *table == Table::Audit);
         found.map(|(_, bytes)| codec::decode(bytes).unwrap()).collect()
     }
 

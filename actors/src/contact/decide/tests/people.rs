@@ -78,6 +78,7 @@ pub(super) fn directory(users: &[UserId]) -> Snapshot {
         created_at: NOW,
         updated_at: NOW,
         suspended_at: None,
+        alerts: Default::default(),
         request_hash: None,
     });
     for id in users.iter().copied() {

@@ -183,7 +183,7 @@ fn a_deleted_contact_takes_its_received_messages_and_notes_with_it() {
     world.tell_all(ContactCommand::Delete(caller()));
     assert!(world.model.items().is_empty());
     assert!(world.contact().is_none());
-    assert!(world.model.records.is_empty(), "{:?}", world.model.records.keys());
+    super::deleting::assert_all_is_gone(&world);
 }
 
 #[test]

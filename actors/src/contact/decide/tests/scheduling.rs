@@ -149,7 +149,7 @@ fn the_cost_of_an_sms_is_its_segments_as_it_would_be_sent_now() {
     let mut world = World::new();
     let text = content(&format!("{}{{{{ contact.first_name }}}}", "x".repeat(158)));
     let new = NewMessage { content: Content { render: true, ..text }, ..new_message(Channel::Sms) };
-    assert_eq!(world.schedule(new).cost, 2);
+    assert_eq!(world.schedule(new).estimated_cost, 2);
 }
 
 #[test]

@@ -266,6 +266,10 @@ impl World {
             let member = keys::suppression_member(keys::address_digest(ACCOUNT, &found.address));
             (Index::Suppressions(ACCOUNT), found.since, member)
         }));
+        wanted.extend(self.model.trail().iter().map(|entry| {
+            let member = keys::AuditMember { entry: entry.id, partition: PARTITION }.encode();
+            (Index::Audit(entry.account), entry.at, member)
+        }));
         assert_eq!(others.collect::<BTreeSet<_>>(), wanted, "entries");
 
         let blobs = self.model.records.keys().filter(|(table, _)| *table == Table::Blob).map(|(_, key)| key.clone());

@@ -1,0 +1,68 @@
+//! What people change leaves an entry in the audit trail, in the same batch; what is refused leaves none.
+
+use std::time::Duration;
+
+use super::world::*;
+use crate::contact::command::{Attend, ContactCommand};
+use crate::contact::decision::Decision;
+use crate::domain::address::Channel;
+use crate::domain::audit::AuditEntry;
+use crate::domain::ids::AccountNo;
+use crate::protocol::api::{Caller, MessageEdit, ProfilePatch};
+use crate::store::{Index, Mutation, Table, codec};
+
+/// The entry that a decision writes; it is listed where it is kept.
+fn entry(decision: &Decision) -> Option<AuditEntry> {
+    let found = decision.mutations.iter().find_map(|mutation| match mutation {
+        Mutation::Put(Table::Audit, _, bytes) => Some(codec::decode::<AuditEntry>(bytes).unwrap()),
+        _ => None,
+    });
+    let listed = decision.mutations.iter().filter(|one| matches!(one, Mutation::Index(Index::Audit(_), ..))).count();
+    assert_eq!(listed, usize::from(found.is_some()));
+    found
+}
+
+fn noted(decision: &Decision, action: &str, subject: impl std::fmt::Display, fields: &[&str]) {
+    let entry = entry(decision).unwrap_or_else(|| panic!("{action} is noted"));
+    assert_eq!((entry.action.as_str(), entry.subject), (action, subject.to_string()));
+    assert_eq!((entry.account, entry.who, entry.from), (ACCOUNT, caller().author, caller().origin));
+    assert_eq!(entry.fields, fields);
+}
+
+#[test]
+fn what_people_change_is_noted_with_the_names_of_fields() {
+    let mut world = World::new();
+    let contact = world.contact().unwrap().id;
+    let patch = ProfilePatch { name: Some(Some("Eve".into())), tags: Some(vec![]), ..ProfilePatch::default() };
+    let decision = world.tell(ContactCommand::Patch(caller(), Box::new(patch), None));
+    noted(&decision, "contact.updated", contact, &["name", "tags"]);
+    let id = world.sms();
+    let edit = MessageEdit { text: Some("Another text".into()), ..MessageEdit::default() };
+    let decision = world.tell(ContactCommand::Edit(caller(), id, Box::new(edit), None));
+    noted(&decision, "message.updated", id, &["text"]);
+    noted(&world.tell(ContactCommand::Cancel(caller(), id)), "message.canceled", id, &[]);
+    world.later(Duration::from_secs(1));
+    noted(&world.tell(ContactCommand::Restore(caller(), id)), "message.restored", id, &[]);
+    noted(&world.tell(ContactCommand::SendNow(caller(), id)), "message.sent_now", id, &[]);
+    let attend = Attend { assigned_to: Some(None), is_read: Some(false) };
+    assert_eq!(entry(&world.tell(ContactCommand::Attend(caller(), attend))), None, "nobody had it before");
+    noted(&world.tell(ContactCommand::Delete(caller())), "contact.deleted", contact, &[]);
+}
+
+#[test]
+fn what_changes_nothing_and_what_the_system_does_is_not_noted() {
+    let mut world = World::new();
+    assert_eq!(
+        entry(&world.schedule_as(&caller(), new_message(Channel::Sms))),
+        None,
+        "a message says itself who made it"
+    );
+    let id = world.sms();
+    let stranger = Caller { account: AccountNo(9), ..caller() };
+    assert_eq!(entry(&world.tell(ContactCommand::Cancel(stranger, id))), None);
+    world.tell(ContactCommand::Cancel(caller(), id));
+    assert_eq!(entry(&world.tell(ContactCommand::Cancel(caller(), id))), None, "once is enough");
+    let id = world.sms();
+    let granted = world.ticket(id);
+    assert_eq!(entry(&world.grant(granted)), None);
+}

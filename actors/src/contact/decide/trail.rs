@@ -1,0 +1,106 @@
+//! What people change is noted in the audit trail, in the batch that makes the change.
+//!
+//! What is made says itself who made it and when: a message, a note, a suppression. So a schedule costs nothing here,
+//! and neither does an import, of which there are millions; what changes, takes back or removes leaves an entry. It
+//! names fields and never what is in them.
+
+use super::{Decision, Known, Surroundings};
+use crate::contact::command::{Answered, ContactCommand};
+use crate::contact::decision::Effect;
+use crate::domain::audit::{AuditAction, AuditEntry, Stamp};
+use crate::domain::ids::{AccountNo, UserId};
+use crate::protocol::api::{Caller, MessageEdit, ProfilePatch};
+use crate::store::audit;
+
+/// A change that is noted if it is made.
+pub(super) struct Deed {
+    stamp: Stamp,
+    account: AccountNo,
+    action: AuditAction,
+    subject: String,
+    fields: Vec<&'static str>,
+}
+
+/// What a command would leave in the trail.
+pub(super) fn deed(known: &Known<'_>, command: &ContactCommand, around: &Surroundings<'_>) -> Option<Deed> {
+    use ContactCommand as C;
+    let by = |caller: &Caller, action, subject: String, fields| {
+        Some(Deed { stamp: caller.stamp(around.now), account: caller.account, action, subject, fields })
+    };
+    let contact = || known.id.to_string();
+    match command {
+        C::Create(caller, _) => by(caller, AuditAction::ContactCreated, contact(), Vec::new()),
+        C::Patch(caller, patch, _) => by(caller, AuditAction::ContactUpdated, contact(), patched(patch)),
+        C::Delete(caller) => by(caller, AuditAction::ContactDeleted, contact(), Vec::new()),
+        C::Cancel(caller, id) => by(caller, AuditAction::MessageCanceled, id.to_string(), Vec::new()),
+        C::Edit(caller, id, edit, _) => by(caller, AuditAction::MessageUpdated, id.to_string(), edited(edit)),
+        C::SendNow(caller, id) => by(caller, AuditAction::MessageSentNow, id.to_string(), Vec::new()),
+        C::Resolve(caller, id, _) => by(caller, AuditAction::MessageResolved, id.to_string(), Vec::new()),
+        C::Restore(caller, id) => by(caller, AuditAction::MessageRestored, id.to_string(), Vec::new()),
+        C::Attend(caller, attend) if is_news(known, attend.assigned_to) => {
+            by(caller, AuditAction::ConversationAssigned, contact(), Vec::new())
+        }
+        C::Unsuppress(account, _, Some(stamp)) => Some(Deed {
+            stamp: *stamp,
+            account: *account,
+            action: AuditAction::SuppressionDeleted,
+            subject: contact(),
+            fields: Vec::new(),
+        }),
+        _ => None,
+    }
+}
+
+/// Whether it gives the conversation to somebody else.
+fn is_news(known: &Known<'_>, to: Option<Option<UserId>>) -> bool {
+    to.is_some_and(|to| known.contact.is_some_and(|contact| contact.conversation.assigned_to != to))
+}
+
+/// Notes a deed in a decision that does it; one that refuses, or finds it done, changes nothing.
+pub(super) fn note(decision: &mut Decision, deed: Deed, known: &Known<'_>, around: &Surroundings<'_>) {
+    let is_granted = |effect: &Effect| matches!(effect, Effect::Reply(answered) if is_ok(answered));
+    if decision.mutations.is_empty() || !decision.effects.iter().any(is_granted) {
+        return;
+    }
+    let Deed { stamp, account, action, subject, fields } = deed;
+    let entry = AuditEntry::new(around.ids.audit(stamp.at), stamp, account, action, subject, &fields);
+    decision.mutations.extend(audit::put(known.partition, &entry));
+}
+
+const fn is_ok(answered: &Answered) -> bool {
+    answered.is_ok()
+}
+
+/// The names of what is given.
+fn given<const N: usize>(fields: [(&'static str, bool); N]) -> Vec<&'static str> {
+    fields.into_iter().filter(|(_, is_given)| *is_given).map(|(name, _)| name).collect()
+}
+
+fn patched(patch: &ProfilePatch) -> Vec<&'static str> {
+    given([
+        ("name", patch.name.is_some()),
+        ("emails", patch.emails.is_some()),
+        ("phones", patch.phones.is_some()),
+        ("time_zone", patch.time_zone.is_some()),
+        ("tags", patch.tags.is_some()),
+        ("attributes", patch.attributes.is_some()),
+        ("consent", patch.consent_email.is_some() || patch.consent_sms.is_some()),
+        ("external_id", patch.external_id.is_some()),
+    ])
+}
+
+fn edited(edit: &MessageEdit) -> Vec<&'static str> {
+    given([
+        ("to", edit.to.is_some()),
+        ("from", edit.from.is_some()),
+        ("subject", edit.subject.is_some()),
+        ("text", edit.text.is_some()),
+        ("html", edit.html.is_some()),
+        ("send", edit.intent.is_some()),
+        ("class", edit.class.is_some()),
+        ("if_late", edit.if_late.is_some()),
+        ("quiet_hours", edit.quiet_hours.is_some()),
+        ("cancel_on_reply", edit.cancel_on_reply.is_some()),
+        ("metadata", edit.metadata.is_some()),
+    ])
+}

@@ -1,0 +1,203 @@
+//! Reading parked tickets back: on from a cursor for each partition and pool, in due order.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Addr, AsyncContext, Context, Handler, Message as ActixMessage};
+
+use super::Parking;
+use crate::domain::address::Channel;
+use crate::domain::clock::UnixMs;
+use crate::domain::ids::{LaneNo, Partition};
+use crate::domain::message::Class;
+use crate::domain::ticket::Ticket;
+use crate::sender::lanes::Rest;
+use crate::sender::pool::{Refilled, SenderPool};
+use crate::store::keys::WaitingScope;
+use crate::store::{Entry, Index, RangeQuery};
+
+/// A lane has room again.
+#[derive(Debug, ActixMessage)]
+#[rtype(result = "()")]
+pub struct Refill {
+    /// Which lane.
+    pub lane: LaneNo,
+    /// Which class of it.
+    pub class: Class,
+    /// The asker's channel.
+    pub channel: Channel,
+    /// For how many tickets.
+    pub room: usize,
+    /// Not behind the last ticket read, but at the start.
+    pub from_start: bool,
+    /// Who asks.
+    pub pool: Addr<SenderPool>,
+    /// The asker's number for the question.
+    pub question: u64,
+}
+
+/// How far one pool has read a scope.
+#[derive(Debug, Default)]
+pub(super) struct Reader {
+    cursor: Option<Entry>,
+    pub(super) is_reading: bool,
+    is_moved_back: bool,
+    /// The first of those that were being parked during the read, which may not have seen them: what it found
+    /// from there on is left for the next one, so that none of them is overtaken.
+    floor: Option<Entry>,
+}
+
+impl Reader {
+    pub(super) fn lower_floor(&mut self, first: &Entry) {
+        if self.floor.as_ref().is_none_or(|floor| first < floor) {
+            self.floor = Some(first.clone());
+        }
+    }
+
+    /// Entries from this one on were parked, durably. Only now: a read before this moment did not see them, and may
+    /// have gone past them.
+    pub(super) fn parked(&mut self, first: &Entry) {
+        if self.cursor.as_ref().is_some_and(|cursor| first <= cursor) {
+            self.cursor = None;
+            self.is_moved_back = self.is_reading;
+        }
+    }
+
+    /// Cuts a page to what may be taken of it, and moves on behind that. What is left of the scope.
+    fn finish(&mut self, entries: &mut Vec<Entry>, was_full: bool) -> Rest {
+        self.is_reading = false;
+        let floor = self.floor.take();
+        if let Some(floor) = &floor {
+            entries.truncate(entries.partition_point(|entry| entry < floor));
+        }
+        // A cursor that was moved back meanwhile stays there: what it misses is read again.
+        if !std::mem::take(&mut self.is_moved_back)
+            && let Some(last) = entries.last()
+        {
+            self.cursor = Some(last.clone());
+        }
+        match floor.as_ref().or_else(|| entries.last().filter(|_| was_full)) {
+            Some(entry) => order(entry).map_or(Rest::Unread, Rest::From),
+            None => Rest::Nothing,
+        }
+    }
+}
+
+/// Due time and creation of an entry; `None`: it cannot be read.
+fn order(entry: &Entry) -> Option<(UnixMs, u64)> {
+    Ticket::from_entry(entry.score, &entry.member).ok().map(|ticket| ticket.order())
+}
+
+/// Between attempts to read from a store that does not answer.
+const RETRY: Duration = Duration::from_millis(250);
+
+#[derive(Debug, ActixMessage)]
+#[rtype(result = "()")]
+struct PageRead {
+    scope: WaitingScope,
+    channel: Channel,
+    /// `None`: it could not be read.
+    pages: Vec<(Partition, u32, usize, Option<Vec<Entry>>)>,
+    pool: Addr<SenderPool>,
+    question: u64,
+}
+
+impl Handler<Refill> for Parking {
+    type Result = ();
+
+    fn handle(&mut self, refill: Refill, ctx: &mut Self::Context) {
+        self.refill(refill, ctx);
+    }
+}
+
+impl Parking {
+    pub(super) fn refill_held(&mut self, ctx: &Context<Self>) {
+        for refill in std::mem::take(&mut self.held) {
+            self.refill(refill, ctx);
+        }
+    }
+
+    fn refill(&mut self, refill: Refill, ctx: &Context<Self>) {
+        let scope = WaitingScope { lane: refill.lane, class: refill.class };
+        if self.lots.values().any(|lot| !lot.is_backlog_out && lot.scopes.contains_key(&scope)) {
+            self.held.push(refill);
+            return;
+        }
+        let Refill { lane, class, channel, room, from_start, pool, question } = refill;
+        let mut asked = Vec::new();
+        for (partition, lot) in &mut self.lots {
+            if let Some(known) = lot.scopes.get_mut(&scope) {
+                let reader = &mut known.readers[channel as usize];
+                reader.is_reading = true;
+                reader.floor = None;
+                if from_start {
+                    reader.cursor = None;
+                }
+                let open = self.open.get(partition).into_iter().flatten();
+                open.filter_map(|batch| batch.get(&scope)).for_each(|first| reader.lower_floor(first));
+                asked.push((*partition, lot.epoch, reader.cursor.clone()));
+            }
+        }
+        let limit = (room / asked.len().max(1)).clamp(4, 4_096);
+        let (node, parking) = (Arc::clone(&self.node), ctx.address());
+        actix::spawn(async move {
+            let queries: Vec<_> = asked
+                .iter()
+                .map(|(partition, _, cursor)| RangeQuery {
+                    partition: *partition,
+                    index: Index::Waiting(lane, class),
+                    after: cursor.clone(),
+                    to: UnixMs::MAX,
+                    limit,
+                    descending: false,
+                })
+                .collect();
+            let found = if queries.is_empty() { Ok(Vec::new()) } else { node.store.ranges(&queries).await };
+            let found = match found {
+                Ok(found) => found.into_iter().map(Some).collect(),
+                Err(error) => {
+                    tracing::warn!(%lane, %error, "parked tickets could not be read, trying again");
+                    // The lane asks again as soon as it is answered.
+                    tokio::time::sleep(RETRY).await;
+                    vec![None; asked.len()]
+                }
+            };
+            let pages = asked.into_iter().zip(found);
+            let pages = pages.map(|((partition, epoch, _), entries)| (partition, epoch, limit, entries)).collect();
+            parking.do_send(PageRead { scope, channel, pages, pool, question });
+        });
+    }
+}
+
+impl Handler<PageRead> for Parking {
+    type Result = ();
+
+    fn handle(&mut self, read: PageRead, _: &mut Self::Context) {
+        let PageRead { scope, channel, pages, pool, question } = read;
+        let mut tickets = Vec::new();
+        let mut rest = Rest::Nothing;
+        for (partition, epoch, limit, entries) in pages {
+            let lot = self.lots.get_mut(&partition).filter(|lot| lot.epoch == epoch);
+            // Closed meanwhile: what it has is told when it opens again.
+            let Some(known) = lot.and_then(|lot| lot.scopes.get_mut(&scope)) else {
+                rest = Rest::Unread;
+                continue;
+            };
+            let reader = &mut known.readers[channel as usize];
+            let Some(mut entries) = entries else {
+                reader.is_reading = false;
+                rest = Rest::Unread;
+                continue;
+            };
+            let was_full = entries.len() >= limit;
+            rest = rest.min(reader.finish(&mut entries, was_full));
+            for entry in entries {
+                match Ticket::from_entry(entry.score, &entry.member) {
+                    Ok(ticket) => tickets.push(ticket.parked()),
+                    Err(error) => tracing::error!(%partition, %error, "a parked entry cannot be read"),
+                }
+            }
+        }
+        pool.do_send(Refilled { scope, tickets, rest, question });
+    }
+}
