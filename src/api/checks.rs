@@ -79,6 +79,7 @@ pub(crate) const fn address_code(error: AddressError) -> &'static str {
         AddressError::ControlCharacter | AddressError::BadDisplayName => "header_injection",
         AddressError::NotAnEmail | AddressError::BadDomain => "invalid_email",
         AddressError::NotE164 | AddressError::InvalidNumber => "invalid_phone_number",
+        AddressError::NotAUrl => "invalid_url",
     }
 }
 

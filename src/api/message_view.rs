@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 use sendwheel_actors::domain::address::Channel;
 use sendwheel_actors::domain::clock::UnixMs;
 use sendwheel_actors::domain::directory::Snapshot;
-use sendwheel_actors::domain::ids::{ContactId, MessageId, SenderId};
-use sendwheel_actors::domain::message::{Attachment, Attempt, AttemptOutcome, Author, HistoryEntry, ReplyChoice};
+use sendwheel_actors::domain::ids::{ContactId, MessageId, SenderId, WebhookId};
+use sendwheel_actors::domain::message::{
+    Attachment, Attempt, AttemptOutcome, Author, HistoryEntry, Message, ReplyChoice,
+};
 use sendwheel_actors::domain::reason::{LaneReason, Reason};
 use sendwheel_actors::domain::schedule::{FoldPolicy, GapPolicy, IfLate, Intent, QuietHoursPolicy, Resolution};
 use sendwheel_actors::engine::api::MessageView as Seen;
@@ -45,10 +47,10 @@ pub(crate) struct MessageView<'a> {
     /// The contact's address.
     #[schema(value_type = String)]
     to: &'a str,
-    /// The id of the sender.
+    /// The id of the sender; of a dead letter to a webhook, that webhook's.
     #[serde(serialize_with = "as_text")]
     #[schema(value_type = String)]
-    from: SenderId,
+    from: FromView,
     /// What the recipient sees it come from; `null` when the sender was removed.
     #[serde(serialize_with = "as_text_or_null")]
     #[schema(value_type = Option<String>)]
@@ -321,6 +323,30 @@ fn history(entry: &HistoryEntry) -> HistoryView {
     }
 }
 
+/// What a message goes through.
+pub(crate) enum FromView {
+    Sender(SenderId),
+    Webhook(WebhookId),
+}
+
+impl FromView {
+    fn of(message: &Message) -> Self {
+        match message.channel {
+            Channel::Email | Channel::Sms => Self::Sender(message.sender),
+            Channel::Webhook => Self::Webhook(WebhookId::from_bytes(*message.sender.as_bytes())),
+        }
+    }
+}
+
+impl std::fmt::Display for FromView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Sender(id) => id.fmt(f),
+            Self::Webhook(id) => id.fmt(f),
+        }
+    }
+}
+
 impl<'a> MessageView<'a> {
     pub(crate) fn of(seen: &'a Seen, directory: &'a Snapshot) -> Self {
         let message = &seen.message;
@@ -335,7 +361,7 @@ impl<'a> MessageView<'a> {
             contact_id: message.contact,
             channel: message.channel.name(),
             to: message.to.as_str(),
-            from: message.sender,
+            from: FromView::of(message),
             from_address: directory.sender(message.sender).map(|sender| &sender.address),
             subject: seen.content.subject.as_deref().or_else(|| message.content.subject()),
             body: text,

@@ -63,6 +63,8 @@ mod unsubscribe;
 mod user_request;
 mod user_view;
 mod users;
+mod webhook_request;
+mod webhooks;
 
 pub use error::{ApiError, Problem, ProblemField};
 pub use request_span::RequestSpan;
@@ -80,3 +82,5 @@ mod role_tests;
 mod test_stage;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod webhook_tests;

@@ -16,7 +16,7 @@ use super::cookie::SessionCookie;
 use super::routes::{Shared, needs_caller};
 use super::{
     account, accounts, api_keys, audit, batch, contacts, conversations, error, events, health, import, message_actions,
-    messages, passwords, sender_choices, senders, sessions, suppressions, thread, unsubscribe, users,
+    messages, passwords, sender_choices, senders, sessions, suppressions, thread, unsubscribe, users, webhooks,
 };
 use crate::admin::{dead_letters, drain, lanes, nodes, partitions};
 use crate::inbound::{email, twilio};
@@ -51,6 +51,8 @@ use crate::inbound::{email, twilio};
         message_actions::requeue_message,
         senders::create_sender, senders::list_senders, senders::get_sender, senders::patch_sender, senders::delete_sender,
         api_keys::create_api_key, api_keys::list_api_keys, api_keys::get_api_key, api_keys::revoke_api_key,
+        webhooks::create_webhook, webhooks::list_webhooks, webhooks::get_webhook, webhooks::patch_webhook, webhooks::delete_webhook,
+        webhooks::test_webhook, webhooks::rotate_webhook_secret,
         account::get_account, account::patch_account, events::listen_to_events,
         accounts::create_account, accounts::list_accounts, accounts::get_account_by_id, accounts::patch_account_by_id, accounts::delete_account,
         users::create_user, users::list_users, users::get_me, users::get_user, users::patch_user, users::delete_user,
@@ -70,6 +72,7 @@ use crate::inbound::{email, twilio};
         (name = "callbacks", description = "What providers call; signed"),
         (name = "senders", description = "Phone numbers and email identities that messages are sent from"),
         (name = "api-keys", description = "Keys to this API"),
+        (name = "webhooks", description = "URLs that are told what happens, signed as Standard Webhooks has it"),
         (name = "account", description = "The caller's account"),
         (name = "accounts", description = "Accounts of the installation, for operators"),
         (name = "users", description = "People who sign in"),

@@ -90,6 +90,7 @@ enum Of {
     /// A user whom nobody is.
     User,
     Account,
+    Webhook,
     /// A session of the user who asks as [`Who::UserSession`].
     Session,
 }
@@ -139,6 +140,13 @@ fn rows() -> Vec<Row> {
         ),
         ("GET", "/v1/api-keys/{id}", "", Of::Key, None, admins(200, 404)),
         ("DELETE", "/v1/api-keys/{id}", "", Of::Key, None, admins(204, 404)),
+        ("GET", "/v1/webhooks", "", Of::Nothing, None, admins(200, 200)),
+        ("POST", "/v1/webhooks", "", Of::Nothing, Some(json!({})), admins(422, 422)),
+        ("GET", "/v1/webhooks/{id}", "", Of::Webhook, None, admins(200, 404)),
+        ("PATCH", "/v1/webhooks/{id}", "", Of::Webhook, patch(), admins(200, 404)),
+        ("DELETE", "/v1/webhooks/{id}", "", Of::Webhook, None, admins(204, 404)),
+        ("POST", "/v1/webhooks/{id}/test", "", Of::Webhook, None, admins(202, 404)),
+        ("POST", "/v1/webhooks/{id}/rotate-secret", "", Of::Webhook, None, admins(200, 404)),
         ("GET", "/v1/suppressions", "", Of::Nothing, None, admins(200, 200)),
         ("POST", "/v1/suppressions", "", Of::Nothing, Some(json!({})), admins(422, 422)),
         ("POST", "/v1/suppressions:import", "", Of::Nothing, None, admins(415, 415)),
@@ -336,6 +344,14 @@ impl Cast {
             Of::User => {
                 let user = json!({"email": format!("user{n}@example.com"), "password": USER.1});
                 make(app, "/v1/users", user).await.0
+            }
+            Of::Webhook => {
+                // There are at most twenty of them: the last one goes.
+                let webhooks = asked(app, by_key(KEY, "GET", "/v1/webhooks")).await.expect(200);
+                for before in webhooks["data"].as_array().unwrap() {
+                    asked(app, by_key(KEY, "DELETE", &format!("/v1/webhooks/{}", id_of(before)))).await.expect(204);
+                }
+                make(app, "/v1/webhooks", json!({"url": "https://crm.example.com/hook"})).await.0
             }
             Of::Account => make(app, "/v1/accounts", json!({"name": "Target"})).await.0,
             Of::Session => sign_in(app, USER).await.id,

@@ -16,6 +16,7 @@ use super::state::ApiState;
 use super::{
     account, accounts, api_keys, audit, batch, contacts, conversations, events, health, import, message_actions,
     messages, openapi, passwords, sender_choices, senders, sessions, suppressions, thread, unsubscribe, users,
+    webhooks,
 };
 use crate::admin::{dead_letters, drain, lanes, nodes, partitions};
 use crate::inbound::{email, twilio};
@@ -190,6 +191,13 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         at("/v1/senders/{id}").get(senders::get_sender).patch(senders::patch_sender).delete(senders::delete_sender),
         at("/v1/api-keys").get(api_keys::list_api_keys).post(api_keys::create_api_key),
         at("/v1/api-keys/{id}").get(api_keys::get_api_key).delete(api_keys::revoke_api_key),
+        at("/v1/webhooks").get(webhooks::list_webhooks).post(webhooks::create_webhook),
+        at("/v1/webhooks/{id}")
+            .get(webhooks::get_webhook)
+            .patch(webhooks::patch_webhook)
+            .delete(webhooks::delete_webhook),
+        at("/v1/webhooks/{id}/test").post(webhooks::test_webhook),
+        at("/v1/webhooks/{id}/rotate-secret").post(webhooks::rotate_webhook_secret),
         at("/v1/suppressions").get(suppressions::list_suppressions).post(suppressions::create_suppression),
         at("/v1/suppressions:import").post(suppressions::import_suppressions),
         at("/v1/suppressions:export").get(suppressions::export_suppressions),

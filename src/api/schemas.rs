@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::send_request::{IfLateRequest, SendRequest};
 
-/// The way a message travels.
+/// The way a message to a person travels.
 #[derive(ToSchema, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(dead_code, reason = "a schema")]
@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn the_document_s_choices_are_the_domain_s() {
         assert_eq!(names::<State>(), StateName::ALL.map(StateName::as_str));
-        let mut channels = address::Channel::ALL.map(address::Channel::name);
+        let mut channels = address::Channel::TO_PEOPLE.map(address::Channel::name);
         channels.sort_unstable();
         assert_eq!(names::<Channel>(), channels);
         assert_eq!(names::<Class>(), message::Class::ALL.map(message::Class::name));

@@ -73,6 +73,8 @@ fn choices<'a>(contact: &'a Contact, channel: Channel, caller: &Caller, director
         Channel::Sms => {
             profile.phones.iter().map(|one| (one.number.as_str(), one.label.as_deref(), one.primary)).collect()
         }
+        // Not among the choices.
+        Channel::Webhook => Vec::new(),
     };
     let last_is_there = addresses.iter().any(|(address, ..)| Some(*address) == last);
     let to = |(address, label, is_primary): (&'a str, Option<&'a str>, bool)| {

@@ -75,6 +75,8 @@ fn sender_address(channel: Channel, text: &str, at: &At<'_>, faults: &mut Faults
         Channel::Sms if text.starts_with('+') => {
             PhoneNumber::parse_valid(text).map_err(|error| refused(error, faults)).ok().map(SenderAddress::Phone)
         }
+        // Not among the choices.
+        Channel::Webhook => None,
         Channel::Sms => {
             let is_short_code = (3..=8).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
             let is_name = (1..=11).contains(&text.len())

@@ -72,7 +72,8 @@ pub(super) async fn stage_with(edge: ApiSettings) -> Stage {
     let partitions = PartitionCount::new(4).unwrap();
     let settings = StoreSettings::new(partitions, Arc::clone(&clock), ids.clone());
     let store = Arc::new(EmbeddedStore::open(folder.path(), &settings).await.unwrap());
-    let transports = Transports { email: Arc::new(DiscardTransport::new(1)), sms: Arc::new(DiscardTransport::new(1)) };
+    let discard = || Arc::new(DiscardTransport::new(1));
+    let transports = Transports { email: discard(), sms: discard(), webhook: discard() };
     let settings = EngineSettings::for_node(NodeId(1));
     let engine =
         Engine::start(EngineStart { settings, store, clock, ids, transports, threads: Threads::Own }).await.unwrap();

@@ -74,6 +74,7 @@ pub(crate) async fn unsubscribe(
             let what = match channel {
                 Channel::Email => "emails",
                 Channel::Sms => "text messages",
+                Channel::Webhook => "notices",
             };
             let text = format!("<p>You will not receive further {what} from this sender.</p>");
             Ok(page_with(StatusCode::OK, "You are unsubscribed", &text))

@@ -30,7 +30,7 @@ pub use network::Network;
 pub use parse::SecretUrl;
 pub use sections::{
     BootstrapSettings, ClusterSettings, EngineSection, Headers, InboundSettings, LogFormat, LogSettings,
-    ServerSettings, SessionSettings, StoreSection,
+    ServerSettings, SessionSettings, StoreSection, WebhookSettings,
 };
 
 /// Every setting with its default and what it means.
@@ -56,6 +56,8 @@ pub struct Settings {
     pub email: EmailSettings,
     /// `[sms]`.
     pub sms: SmsSettings,
+    /// `[webhooks]`.
+    pub webhooks: WebhookSettings,
     /// `[inbound]`.
     pub inbound: InboundSettings,
     /// `[cluster]`.
@@ -151,6 +153,7 @@ impl Settings {
             sessions: SessionSettings::read(layers, defaults.sessions),
             email: EmailSettings::read(layers, defaults.email),
             sms: SmsSettings::read(layers, defaults.sms),
+            webhooks: WebhookSettings::read(layers, defaults.webhook),
             inbound: InboundSettings::read(layers),
             cluster: ClusterSettings::read(layers),
             outbox_dir: outbox_dir.unwrap_or_else(|| store.data_dir.join("outbox")),
@@ -183,6 +186,8 @@ impl Settings {
         settings.event_ring = section.event_ring;
         settings.email = self.email.delivery;
         settings.sms = self.sms.delivery;
+        settings.webhook = self.webhooks.delivery;
+        settings.webhook_reach = self.webhooks.reach;
         settings.system_from = self.email.system_from.clone().unwrap_or_else(|| system_from(&public_url));
         settings.public_url = public_url;
         settings.reply_domain.clone_from(&self.inbound.reply_domain);

@@ -9,6 +9,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use sendwheel_actors::domain::address::EmailAddress;
 use sendwheel_actors::domain::directory::{Limit, SessionTerms};
+use sendwheel_actors::domain::egress::Reach;
 use sendwheel_actors::domain::ids::{MAX_PARTITIONS, PartitionCount};
 use sendwheel_actors::engine::settings::{DeliverySettings, UncertainPolicy};
 
@@ -316,6 +317,31 @@ pub(super) fn delivery(layers: &mut Layers, section: &str, default: DeliverySett
         layers.refuse(&key("retry_cap"), format!("expected at least as much as {}", key("retry_base")));
     }
     delivery
+}
+
+/// `[webhooks]`.
+#[derive(Debug, Clone, Copy)]
+pub struct WebhookSettings {
+    /// Where they may go.
+    pub reach: Reach,
+    /// Retries.
+    pub delivery: DeliverySettings,
+}
+
+impl WebhookSettings {
+    pub(super) fn read(layers: &mut Layers, default: DeliverySettings) -> Self {
+        let is_anywhere = layers.or("webhooks.allow_private", false, parse::boolean);
+        let delivery = DeliverySettings {
+            retry_base: layers.or("webhooks.retry_base", default.retry_base, parse::positive_duration),
+            retry_cap: layers.or("webhooks.retry_cap", default.retry_cap, parse::positive_duration),
+            max_attempts: layers.or("webhooks.max_attempts", default.max_attempts, parse::number(1, 1_000)),
+            ..default
+        };
+        if delivery.retry_cap < delivery.retry_base {
+            layers.refuse("webhooks.retry_cap", "expected at least as much as webhooks.retry_base");
+        }
+        Self { reach: if is_anywhere { Reach::Anywhere } else { Reach::Public }, delivery }
+    }
 }
 
 /// `[sessions]`.

@@ -15,6 +15,7 @@ use sendwheel_actors::sender::routed::Routed;
 use sendwheel_actors::sender::sms::{HttpSmsSettings, HttpSmsTransport, TwilioSettings, TwilioTransport};
 use sendwheel_actors::sender::smtp::{SmtpSettings, SmtpTransport};
 use sendwheel_actors::sender::transport::Transport;
+use sendwheel_actors::sender::webhook::WebhookTransport;
 use sendwheel_actors::store::redis::WaitReplicas;
 use sendwheel_actors::store::{self, SharedStore, StoreError, StoreSettings, StoreUrl};
 use url::Url;
@@ -91,7 +92,9 @@ pub fn transports(settings: &Settings, clock: &SharedClock) -> anyhow::Result<Tr
             beside(Arc::new(http.context("cannot use [sms.http]")?))
         }
     };
-    Ok(Transports { email, sms })
+    let webhook =
+        WebhookTransport::new(settings.webhooks.reach, Arc::clone(clock)).context("cannot send to webhooks")?;
+    Ok(Transports { email, sms, webhook: Arc::new(webhook) })
 }
 
 /// The mail server's settings, with the signing keys read from their files.

@@ -15,3 +15,4 @@ mod sources;
 mod space;
 mod stage;
 mod stopping;
+mod webhooks;

@@ -40,7 +40,7 @@ impl Request {
     }
 }
 
-fn library(cases: &[Value]) -> Vec<Value> {
+pub(crate) fn library(cases: &[Value]) -> Vec<Value> {
     let mut command = Command::new(peer_file("venv/bin/python"));
     let command = command.arg(source_file("signatures.py")).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = command.spawn().unwrap();

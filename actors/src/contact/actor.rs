@@ -294,9 +294,13 @@ impl ContactActor {
                         node.events.publish(account, happened);
                     }
                 }
+                Effect::Count(Channel::Webhook, state) => {
+                    metrics::counter!("sendwheel_notices_total", "outcome" => state.as_str()).increment(1);
+                }
                 Effect::Count(channel, state) => {
                     metrics::counter!("sendwheel_messages_total", "channel" => channel.name(), "outcome" => state.as_str()).increment(1);
                 }
+                Effect::SwitchOff(account, webhook) => node.gone_webhooks.add(account, webhook),
                 // Into the inbox at once: a contact with more to do is not idle.
                 Effect::Continue(command) => self.inbox.push_back((*command, None)),
                 Effect::Tell(contact, command) => consulting::tell(&node, contact, *command),

@@ -10,7 +10,7 @@ use crate::domain::audit::Stamp;
 use crate::domain::clock::UnixMs;
 use crate::domain::contact::{Contact, Removal};
 use crate::domain::conversation::{Inbound, OptVia, ThreadEvent, ThreadItem};
-use crate::domain::ids::{AccountNo, ContactId, MessageId, UserId};
+use crate::domain::ids::{AccountNo, ContactId, MessageId, UserId, WebhookId};
 use crate::domain::message::{Attachment, Message, StateName, StoredContent};
 use crate::domain::receipt::Receipt;
 use crate::domain::suppression::Suppression;
@@ -186,6 +186,10 @@ pub enum ContactCommand {
     Attend(Caller, Attend),
     /// Keep a note under this id.
     Note(Caller, MessageId, String),
+    /// Try a webhook out; told to the id that is derived from it.
+    Ping(AccountNo, WebhookId),
+    /// Send a notice that was given up once more.
+    Revive(Caller, MessageId),
 }
 
 /// What a contact answers.
@@ -205,7 +209,7 @@ pub enum Answer {
     Scheduled(Created<Box<Message>>),
     /// To `Cancel`.
     Canceled(CancelOutcome),
-    /// To `Edit`, `SendNow` and `Resolve`.
+    /// To `Edit`, `SendNow`, `Resolve` and `Revive`.
     Message(Box<Message>),
     /// To `Receive`.
     Received {
@@ -225,6 +229,8 @@ pub enum Answer {
     Suppressed(Box<Suppression>, bool),
     /// To `Note`; whether it is new.
     Item(Box<ThreadItem>, bool),
+    /// To `Ping`: the notice.
+    Notified(MessageId),
     /// To everything that has nothing to tell.
     Done,
 }

@@ -8,7 +8,7 @@ use crate::domain::clock::UnixMs;
 use crate::domain::contact::Contact;
 use crate::domain::conversation::ThreadItem;
 use crate::domain::directory::Snapshot;
-use crate::domain::ids::{BootId, ContactId, MessageId, Partition};
+use crate::domain::ids::{AccountNo, BootId, ContactId, MessageId, Partition, WebhookId};
 use crate::domain::message::{BlobKey, Content, Message, State, StateName};
 use crate::domain::reply_address::ReplyKey;
 use crate::domain::source::IdSource;
@@ -25,7 +25,7 @@ use crate::store::{AddressHint, Entry, Mutation, Table, keys};
 
 use super::command::{Answer, Answered, ContactCommand};
 use super::decide::{blobs_of, blobs_of_item};
-use super::entries::{DueEntry, change_contact, change_item, change_message};
+use super::entries::{DueEntry, change_contact, change_item, change_message, due_ticket};
 
 /// What surrounds a decision: time, randomness and settings are arguments.
 #[derive(Debug)]
@@ -107,6 +107,8 @@ pub enum Effect {
     Publish(Happened),
     /// A message came to this state: metrics.
     Count(Channel, StateName),
+    /// Nobody listens at a webhook any more.
+    SwitchOff(AccountNo, WebhookId),
     /// There is more of it: another chunk, after what else waits.
     Continue(Box<ContactCommand>),
     /// Another contact hears this; nobody waits for an answer.
@@ -179,15 +181,16 @@ impl Decision {
     pub fn put_message(&mut self, old: Option<&Message>, new: Message, due: DueEntry, now: UnixMs) {
         change_message(&mut self.mutations, old, Some(&new), due);
         let after = new.state.name();
-        // Only a scheduled message has a ticket in the wheel or a lane; a claimed one's is under its permit.
-        let armed = old.filter(|old| old.state == State::Scheduled).map(Ticket::of_message);
-        let wanted = (new.state == State::Scheduled).then(|| Ticket::of_message(&new));
+        // Only what waits has a ticket in the wheel or a lane; a claimed one's is under its permit.
+        let waiting = |message: &Message| due_ticket(message).filter(|_| !matches!(message.state, State::Sending(_)));
+        let (armed, wanted) = (old.and_then(waiting), waiting(&new));
         if armed != wanted {
             self.effects.extend(armed.filter(|_| !matches!(new.state, State::Sending(_))).map(Effect::Disarm));
             self.effects.extend(wanted.map(Effect::Arm));
         }
+        let is_told = new.channel != Channel::Webhook;
         let kind = if old.is_none() { EventKind::MessageCreated } else { EventKind::MessageUpdated };
-        if old.is_none_or(|old| old.state.name() != after || after == StateName::Scheduled) {
+        if is_told && old.is_none_or(|old| old.state.name() != after || after == StateName::Scheduled) {
             self.effects.push(Effect::Publish(Happened {
                 at: now,
                 kind,
@@ -208,9 +211,8 @@ impl Decision {
         for number in blobs_of(old) {
             self.mutations.push(Mutation::Delete(Table::Blob, keys::blob(BlobKey { message: old.id, number })));
         }
-        if old.state == State::Scheduled {
-            self.effects.push(Effect::Disarm(Ticket::of_message(old)));
-        }
+        let waits = !matches!(old.state, State::Sending(_));
+        self.effects.extend(due_ticket(old).filter(|_| waits).map(Effect::Disarm));
         self.contents.push((old.id, None));
         self.messages.push((old.id, None));
     }

@@ -6,6 +6,7 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 
+use crate::domain::address::Channel;
 use crate::domain::clock::UnixMs;
 use crate::domain::contact::Contact;
 use crate::domain::conversation::ThreadItem;
@@ -36,11 +37,18 @@ impl DueEntry {
     }
 }
 
+/// Whether it is a notice: it stands in no list of messages, and is not counted with them.
+fn is_notice(message: &Message) -> bool {
+    message.channel == Channel::Webhook
+}
+
 /// The entries of a message, apart from its due entry.
 fn entries(message: &Message) -> SmallVec<[EntryOf; 4]> {
     let state = message.state.name();
     let mut out = SmallVec::new();
-    if state.is_pending() {
+    if is_notice(message) {
+        // A dead letter alone is shown.
+    } else if state.is_pending() {
         out.push((Index::Pending(message.contact), message.due_at, keys::message_member(message.id)));
     } else {
         out.push((Index::Timeline(message.contact), message.since, keys::message_member(message.id)));
@@ -57,8 +65,12 @@ fn entries(message: &Message) -> SmallVec<[EntryOf; 4]> {
     out
 }
 
-fn due_ticket(message: &Message) -> Option<Ticket> {
-    message.state.name().is_due_indexed().then(|| Ticket::of_message(message))
+/// The ticket whose entry a message has in `due` (or in `waiting`). A notice that was given up has one, too: it says
+/// when to forget it.
+pub(super) fn due_ticket(message: &Message) -> Option<Ticket> {
+    let state = message.state.name();
+    let is_dead_notice = state == StateName::Failed && is_notice(message);
+    (state.is_due_indexed() || is_dead_notice).then(|| Ticket::of_message(message))
 }
 
 fn unindex_due(out: &mut Vec<Mutation>, ticket: &Ticket, at: DueEntry) {
@@ -93,8 +105,8 @@ pub fn change_message(out: &mut Vec<Mutation>, old: Option<&Message>, new: Optio
     for (index, score, member) in new_entries.iter().filter(|entry| !old_entries.contains(entry)) {
         out.push(Mutation::Index(*index, *score, member.clone()));
     }
-    let pending =
-        |message: Option<&Message>| i64::from(message.is_some_and(|message| message.state.name().is_pending()));
+    let counts = |message: &Message| message.state.name().is_pending() && !is_notice(message);
+    let pending = |message: Option<&Message>| i64::from(message.is_some_and(counts));
     let difference = pending(new) - pending(old);
     if difference != 0 {
         out.push(Mutation::Add(Counter::Pending, difference));

@@ -204,7 +204,7 @@ impl Directory {
         Ok(())
     }
 
-    /// Removes an account with its users, keys, sessions and senders, a part at a time: whatever is left when
+    /// Removes an account with its users, keys, sessions, senders and webhooks, a part at a time: whatever is left when
     /// the process dies is part of a suspended account, and goes when it is removed again. The caller has seen
     /// that it has no contacts.
     ///
@@ -258,5 +258,8 @@ fn remove_part(draft: &mut Draft<'_>, snapshot: &Snapshot, no: AccountNo) {
         if draft.len() >= REMOVED_AT_ONCE {
             return;
         }
+    }
+    for webhook in snapshot.webhooks_of(no) {
+        draft.remove_webhook(no, webhook.id);
     }
 }

@@ -3,8 +3,8 @@
 use super::Change;
 use crate::domain::audit::{AuditAction, AuditEntry, Stamp};
 use crate::domain::clock::UnixMs;
-use crate::domain::directory::{Account, ApiKey, Sender, Session, Snapshot, User};
-use crate::domain::ids::{AccountNo, ApiKeyId, SenderId, UserId};
+use crate::domain::directory::{Account, ApiKey, Sender, Session, Snapshot, User, Webhook};
+use crate::domain::ids::{AccountNo, ApiKeyId, SenderId, UserId, WebhookId};
 use crate::domain::source::IdSource;
 use crate::store::keys::DirectoryKey;
 use crate::store::{Index, Mutation, Table, codec};
@@ -101,6 +101,16 @@ impl<'a> Draft<'a> {
     pub(super) fn remove_sender(&mut self, id: SenderId) {
         self.remove(DirectoryKey::Sender(id));
         self.next.remove_sender(id);
+    }
+
+    pub(super) fn put_webhook(&mut self, webhook: Webhook) {
+        self.put(DirectoryKey::Webhook(webhook.id), codec::encode(&webhook));
+        self.next.put_webhook(webhook);
+    }
+
+    pub(super) fn remove_webhook(&mut self, account: AccountNo, id: WebhookId) {
+        self.remove(DirectoryKey::Webhook(id));
+        self.next.remove_webhook(account, id);
     }
 
     /// Adds a mutation of another kind.

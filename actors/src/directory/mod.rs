@@ -1,4 +1,4 @@
-//! The directory: accounts, users, sessions, API keys and senders. It lives in a partition of its own, leased
+//! The directory: accounts, users, sessions, API keys, senders and webhooks. It lives in a partition of its own, leased
 //! like the others, and publishes an immutable snapshot that every shard reads without a lock.
 //!
 //! Changes are rare and go one after another: a change is decided on the snapshot, committed together with the
@@ -18,6 +18,7 @@ mod senders;
 mod sessions;
 pub mod upkeep;
 mod users;
+mod webhooks;
 
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ use tokio::sync::Mutex;
 use crate::domain::address::Mailbox;
 use crate::domain::audit::AuditEntry;
 use crate::domain::clock::UnixMs;
-use crate::domain::directory::{Account, ApiKey, Role, Sender, Session, Snapshot, User};
+use crate::domain::directory::{Account, ApiKey, Role, Sender, Session, Snapshot, User, Webhook};
 use crate::domain::ids::{AccountNo, LaneNo, Partition, derive_uuid};
 use crate::domain::password_link::PasswordLinks;
 use crate::domain::reply_address::ReplyKey;
@@ -241,11 +242,11 @@ impl Directory {
     }
 }
 
-/// Everybody sees this directory from now on; the pools are told if its senders are others.
+/// Everybody sees this directory from now on; the pools are told if its lanes are others.
 fn publish(node: &Node, snapshot: Snapshot) {
-    let has_same_senders = snapshot.shares_senders(&node.directory.load());
+    let has_same_lanes = snapshot.shares_lanes(&node.directory.load());
     node.directory.store(snapshot.into());
-    if !has_same_senders {
+    if !has_same_lanes {
         for pool in node.routes().pools.all() {
             pool.do_send(SendersChanged);
         }
@@ -286,6 +287,7 @@ async fn load(store: &SharedStore, node: NodeId, ttl: Duration, system_from: &Ma
                 DirectoryKey::ApiKey(_) => snapshot.put_api_key(decode::<ApiKey>(&bytes)?),
                 DirectoryKey::Sender(_) => snapshot.put_sender(decode::<Sender>(&bytes)?),
                 DirectoryKey::Session(_) => snapshot.put_session(decode::<Session>(&bytes)?),
+                DirectoryKey::Webhook(_) => snapshot.put_webhook(decode::<Webhook>(&bytes)?),
             }
         }
     }

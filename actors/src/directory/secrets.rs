@@ -1,4 +1,5 @@
-//! Secrets: passwords are kept as argon2id, API keys as SHA-256 of their 256 random bits.
+//! Secrets: passwords are kept as argon2id, API keys as SHA-256 of their 256 random bits. Those of webhooks are kept
+//! as they are: they sign what we send.
 
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
@@ -8,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
+use crate::domain::signatures::webhook::WebhookSecret;
 use crate::domain::source::IdSource;
 
 /// What an API key's secret is kept and found as.
@@ -21,6 +23,13 @@ pub(super) fn new_api_key(ids: &IdSource) -> String {
     let mut bytes = [0; 32];
     ids.fill(&mut bytes);
     format!("sw_{}", URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// A new webhook's secret: 256 random bits.
+pub(super) fn new_webhook_secret(ids: &IdSource) -> WebhookSecret {
+    let mut bytes = [0; 32];
+    ids.fill(&mut bytes);
+    WebhookSecret::from_bytes(&bytes).expect("32 bytes are a secret")
 }
 
 /// A password as it is kept (PHC string). Takes tens of milliseconds, on purpose.

@@ -1,4 +1,4 @@
-//! Where messages go and come from: E.164 phone numbers and email addresses, parsed once.
+//! Where messages go and come from: E.164 phone numbers, email addresses and URLs, parsed once.
 //!
 //! Past these types no `String` means an address. `Debug` shows only the kind: an address is personal
 //! data and does not belong into logs. No value contains a control character or an invisible one, so that
@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use area::Area;
 pub use mailbox::Mailbox;
+pub use web_url::WebUrl;
 
 /// Longest text that is looked at, in bytes: an international domain may be longer than its ASCII form.
 const MAX_INPUT_LEN: usize = 1_024;
@@ -50,6 +51,9 @@ pub enum AddressError {
     /// Not `+` and digits.
     #[error("not a phone number in E.164 form: expected `+`, country code and number, digits only")]
     NotE164,
+    /// No URL, or none for HTTP.
+    #[error("not a URL: expected one that begins with https://")]
+    NotAUrl,
     /// The numbering plan of the country has no such number.
     #[error("no such phone number in its country's numbering plan")]
     InvalidNumber,
@@ -227,6 +231,9 @@ macro_rules! text_address {
 text_address!(EmailAddress);
 text_address!(PhoneNumber);
 
+// Below the macro that it uses.
+mod web_url;
+
 /// The way a message travels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -236,11 +243,15 @@ pub enum Channel {
     Email = 0,
     /// Text messages through an SMS provider.
     Sms = 1,
+    /// Notices over HTTP to an account's own programs; nobody writes a message to them.
+    Webhook = 2,
 }
 
 impl Channel {
     /// Every channel.
-    pub const ALL: [Self; 2] = [Self::Email, Self::Sms];
+    pub const ALL: [Self; 3] = [Self::Email, Self::Sms, Self::Webhook];
+    /// Those on which messages go to people.
+    pub const TO_PEOPLE: [Self; 2] = [Self::Email, Self::Sms];
 
     /// The name used in the API, in metrics and in settings.
     #[must_use]
@@ -248,6 +259,7 @@ impl Channel {
         match self {
             Self::Email => "email",
             Self::Sms => "sms",
+            Self::Webhook => "webhook",
         }
     }
 
@@ -257,6 +269,7 @@ impl Channel {
         match byte {
             0 => Some(Self::Email),
             1 => Some(Self::Sms),
+            2 => Some(Self::Webhook),
             _ => None,
         }
     }
@@ -275,6 +288,8 @@ pub enum Address {
     Email(EmailAddress),
     /// A phone number.
     Phone(PhoneNumber),
+    /// A URL.
+    Url(WebUrl),
 }
 
 impl Address {
@@ -286,6 +301,7 @@ impl Address {
         match channel {
             Channel::Email => EmailAddress::parse(text).map(Self::Email),
             Channel::Sms => PhoneNumber::parse(text).map(Self::Phone),
+            Channel::Webhook => WebUrl::parse(text).map(Self::Url),
         }
     }
 
@@ -295,6 +311,7 @@ impl Address {
         match self {
             Self::Email(_) => Channel::Email,
             Self::Phone(_) => Channel::Sms,
+            Self::Url(_) => Channel::Webhook,
         }
     }
 
@@ -304,6 +321,7 @@ impl Address {
         match self {
             Self::Email(address) => address.as_str(),
             Self::Phone(number) => number.as_str(),
+            Self::Url(url) => url.as_str(),
         }
     }
 }

@@ -48,6 +48,16 @@ pub enum AuditAction {
     SenderUpdated,
     /// A sender was removed.
     SenderDeleted,
+    /// A webhook was made.
+    WebhookCreated,
+    /// A webhook changed.
+    WebhookUpdated,
+    /// A webhook got another secret.
+    WebhookSecretRotated,
+    /// A webhook said that nobody listens there any more, and was switched off.
+    WebhookSwitchedOff,
+    /// A webhook was removed.
+    WebhookDeleted,
     /// A contact was made by itself, not by an import.
     ContactCreated,
     /// A contact changed.
@@ -95,6 +105,11 @@ impl AuditAction {
             Self::SenderCreated => "sender.created",
             Self::SenderUpdated => "sender.updated",
             Self::SenderDeleted => "sender.deleted",
+            Self::WebhookCreated => "webhook.created",
+            Self::WebhookUpdated => "webhook.updated",
+            Self::WebhookSecretRotated => "webhook.secret_rotated",
+            Self::WebhookSwitchedOff => "webhook.switched_off",
+            Self::WebhookDeleted => "webhook.deleted",
             Self::ContactCreated => "contact.created",
             Self::ContactUpdated => "contact.updated",
             Self::MessageCanceled => "message.canceled",

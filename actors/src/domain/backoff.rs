@@ -47,12 +47,23 @@ impl Backoff {
         jitter: 20,
     };
 
+    /// Webhooks: 5 and 25 seconds, 2, 10 and 52 minutes, 4 and 22 hours, then every day: ten attempts in about three
+    /// days, as Standard Webhooks suggests.
+    pub const WEBHOOK: Self = Self {
+        base: Duration::from_secs(5),
+        factor: 5,
+        cap: Duration::from_secs(24 * 60 * 60),
+        max_attempts: 10,
+        jitter: 20,
+    };
+
     /// The default rule of a channel.
     #[must_use]
     pub const fn of(channel: Channel) -> Self {
         match channel {
             Channel::Email => Self::EMAIL,
             Channel::Sms => Self::SMS,
+            Channel::Webhook => Self::WEBHOOK,
         }
     }
 
@@ -117,6 +128,14 @@ mod tests {
         assert_eq!(seconds(Backoff::SMS), [15, 30, 60, 120, 240]);
         assert_eq!(Backoff::of(Channel::Sms), Backoff::SMS);
         assert_eq!(Backoff::of(Channel::Email), Backoff::EMAIL);
+    }
+
+    #[test]
+    fn a_webhook_is_tried_for_about_three_days() {
+        let delays = seconds(Backoff::WEBHOOK);
+        assert_eq!(delays, [5, 25, 125, 625, 3_125, 15_625, 78_125, 86_400, 86_400]);
+        assert_eq!(delays.iter().sum::<u64>() / 86_400, 3);
+        assert_eq!(Backoff::of(Channel::Webhook), Backoff::WEBHOOK);
     }
 
     #[test]

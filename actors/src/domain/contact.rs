@@ -77,20 +77,22 @@ pub struct ConsentByChannel {
 }
 
 impl ConsentByChannel {
-    /// The consent on one channel, to change it.
-    pub const fn on_mut(&mut self, channel: Channel) -> &mut Consent {
+    /// The consent on one channel, to change it; none where nobody is asked.
+    pub const fn on_mut(&mut self, channel: Channel) -> Option<&mut Consent> {
         match channel {
-            Channel::Email => &mut self.email,
-            Channel::Sms => &mut self.sms,
+            Channel::Email => Some(&mut self.email),
+            Channel::Sms => Some(&mut self.sms),
+            Channel::Webhook => None,
         }
     }
 
-    /// The consent on one channel.
+    /// The consent on one channel; an account's own programs need nobody's.
     #[must_use]
     pub const fn on(&self, channel: Channel) -> Consent {
         match channel {
             Channel::Email => self.email,
             Channel::Sms => self.sms,
+            Channel::Webhook => Consent::Granted,
         }
     }
 }
@@ -187,17 +189,20 @@ impl Contact {
     /// What was used last on a channel.
     #[must_use]
     pub const fn last_used(&self, channel: Channel) -> &LastUsed {
+        const NOTHING: &LastUsed = &LastUsed { address: None, sender: None };
         match channel {
             Channel::Email => &self.last_email,
             Channel::Sms => &self.last_sms,
+            Channel::Webhook => NOTHING,
         }
     }
 
-    /// What was used last on a channel, to change it.
-    pub const fn last_used_mut(&mut self, channel: Channel) -> &mut LastUsed {
+    /// What was used last on a channel, to change it; none where no contact is reached.
+    pub const fn last_used_mut(&mut self, channel: Channel) -> Option<&mut LastUsed> {
         match channel {
-            Channel::Email => &mut self.last_email,
-            Channel::Sms => &mut self.last_sms,
+            Channel::Email => Some(&mut self.last_email),
+            Channel::Sms => Some(&mut self.last_sms),
+            Channel::Webhook => None,
         }
     }
 }
@@ -225,6 +230,7 @@ impl Profile {
             Channel::Sms => {
                 self.phones.iter().find(|phone| phone.primary).map(|phone| Address::Phone(phone.number.clone()))
             }
+            Channel::Webhook => None,
         }
     }
 
@@ -234,6 +240,7 @@ impl Profile {
         match address {
             Address::Email(address) => self.emails.iter().any(|email| email.address == *address),
             Address::Phone(number) => self.phones.iter().any(|phone| phone.number == *number),
+            Address::Url(_) => false,
         }
     }
 

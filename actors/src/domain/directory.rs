@@ -1,10 +1,11 @@
-//! The directory's records: accounts and senders here, users, keys and sessions in [`people`], and the
-//! snapshot of all of them that everyone reads.
+//! The directory's records: accounts and senders here, users, keys and sessions in [`people`], webhooks in
+//! [`webhooks`], and the snapshot of all of them that everyone reads.
 //!
 //! Fields are only ever added at the end, with a default: so a record of an earlier format is still read.
 
 pub mod people;
 pub mod snapshot;
+pub mod webhooks;
 
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use super::ids::{AccountId, AccountNo, LaneNo, SenderId, UserId};
 
 pub use people::{ApiKey, Session, SessionTerms, User};
 pub use snapshot::Snapshot;
+pub use webhooks::{Subscribed, Webhook, WebhookEvent};
 
 /// What a caller may do. Each role has the rights of those after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -187,7 +189,7 @@ impl Sender {
     pub fn effective_limit(&self) -> Option<Limit> {
         self.limit.or(match self.channel() {
             Channel::Sms => Some(Limit::LONG_CODE),
-            Channel::Email => None,
+            Channel::Email | Channel::Webhook => None,
         })
     }
 }

@@ -129,6 +129,9 @@ typed_id!(
 typed_id!(
     /// An entry of the audit trail.
     AuditId, "audit");
+typed_id!(
+    /// A URL to which an account wants to be told what happens.
+    WebhookId, "webhook");
 
 /// The unit of ownership, of commit and of Redis hash slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -247,6 +250,12 @@ impl ContactId {
         Self(derive_uuid(b"address", &[digest]))
     }
 
+    /// The id whose actor sends what tries a webhook out. No contact has it.
+    #[must_use]
+    pub fn of_webhook(id: WebhookId) -> Self {
+        Self(derive_uuid(b"webhook", &[id.as_bytes()]))
+    }
+
     /// The id that a creating request's idempotency key stands for.
     #[must_use]
     pub fn from_idempotency_key(account: AccountNo, key: &str) -> Self {
@@ -292,7 +301,7 @@ impl AccountNo {
 }
 
 directory_number!(
-    /// A lane's number: the directory number of the sender behind it.
+    /// A lane's number: the directory number of the sender or webhook behind it.
     LaneNo);
 impl LaneNo {
     /// The lane of the installation's own mails; the directory gives out numbers from 1.

@@ -8,7 +8,9 @@ use rand::{RngCore, SeedableRng};
 use uuid::Uuid;
 
 use super::clock::UnixMs;
-use super::ids::{AccountId, ApiKeyId, AuditId, ContactId, MessageId, Partition, SenderId, SessionId, UserId};
+use super::ids::{
+    AccountId, ApiKeyId, AuditId, ContactId, MessageId, Partition, SenderId, SessionId, UserId, WebhookId,
+};
 
 /// A source of ids, random numbers and strictly increasing creation times.
 ///
@@ -116,6 +118,12 @@ impl IdSource {
     #[must_use]
     pub fn api_key(&self, now: UnixMs) -> ApiKeyId {
         ApiKeyId::from_uuid(self.uuid_v7(now))
+    }
+
+    /// A new webhook's id.
+    #[must_use]
+    pub fn webhook(&self, now: UnixMs) -> WebhookId {
+        WebhookId::from_uuid(self.uuid_v7(now))
     }
 
     /// A new session's id.

@@ -57,7 +57,7 @@ impl std::fmt::Debug for Ticket {
 
 /// Set in memory only: where the entry stands is no part of it.
 const MAY_BE_PARKED: u8 = 0x08;
-const CHANNEL_BITS: u8 = 0x07;
+const CHANNEL_BITS: u8 = 0x03;
 
 /// Bytes of a due member.
 pub const MEMBER_LEN: usize = 8 + 1 + 16 + 16 + 4 + 1 + 2 + 4 + 4;
@@ -135,6 +135,7 @@ impl Ticket {
     pub const fn channel(&self) -> Channel {
         match self.kind_and_channel & CHANNEL_BITS {
             1 => Channel::Sms,
+            2 => Channel::Webhook,
             _ => Channel::Email,
         }
     }
@@ -237,6 +238,11 @@ pub(crate) mod fixtures {
         pub(crate) fn in_lane(mut self, lane: u32, account: u32) -> Self {
             self.lane = LaneNo(lane);
             self.account = AccountNo(account);
+            self
+        }
+
+        pub(crate) fn on(mut self, channel: Channel) -> Self {
+            self.kind_and_channel = self.kind_and_channel & !CHANNEL_BITS | channel as u8;
             self
         }
 

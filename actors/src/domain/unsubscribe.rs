@@ -80,7 +80,7 @@ impl UnsubscribeKey {
             (VERSION, [channel]) => Ok(Unsubscribe {
                 account: AccountNo(u32::from_be_bytes(*account)),
                 contact: ContactId::from_bytes(*contact),
-                channel: Channel::from_byte(*channel).ok_or(TokenError)?,
+                channel: Channel::TO_PEOPLE.into_iter().find(|known| *known as u8 == *channel).ok_or(TokenError)?,
             }),
             _ => Err(TokenError),
         }

@@ -84,6 +84,9 @@ impl Engine {
         match address.clone() {
             Address::Email(address) => profile.emails.push(ContactEmail { address, label: None, primary: true }),
             Address::Phone(number) => profile.phones.push(ContactPhone { number, label: None, primary: true }),
+            Address::Url(_) => {
+                return Err(EngineError::field("/to", "invalid_address", "a URL is no contact's address"));
+            }
         }
         let id = ContactId::from_address_digest(&keys::address_digest(caller.account, address));
         let new = NewContact { profile, idempotency: None };
@@ -260,6 +263,8 @@ impl Engine {
         let patch = match who.channel {
             Channel::Email => ProfilePatch { consent_email: denied, ..ProfilePatch::default() },
             Channel::Sms => ProfilePatch { consent_sms: denied, ..ProfilePatch::default() },
+            // No link is made out for it.
+            Channel::Webhook => ProfilePatch::default(),
         };
         self.patch_contact(&caller, who.contact, patch, None).await?;
         Ok(who.channel)

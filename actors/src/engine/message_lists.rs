@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::handle::Engine;
 use super::lists::{Source, unreadable};
+use crate::domain::address::Channel;
 use crate::domain::clock::UnixMs;
 use crate::domain::ids::{AccountNo, MessageId};
 use crate::domain::message::{Message, State, StateName};
@@ -29,7 +30,7 @@ impl Engine {
         let mut messages = Vec::with_capacity(wanted.len());
         for bytes in self.read_records(&wanted).await?.into_iter().flatten() {
             let message: Message = codec::decode(&bytes).map_err(|error| unreadable(&error))?;
-            if message.account == account {
+            if message.account == account && message.channel != Channel::Webhook {
                 messages.push(message);
             }
         }
@@ -110,6 +111,7 @@ impl Engine {
                     .iter()
                     .filter_map(|entry| Ticket::from_entry(entry.score, &entry.member).ok())
                     .filter(|ticket| ticket.account == account && ticket.kind() == TicketKind::Message)
+                    .filter(|ticket| ticket.channel() != Channel::Webhook)
                     .map(|ticket| ticket.message)
                     .filter(|id| seen.insert(*id)),
             );

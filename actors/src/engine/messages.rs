@@ -3,7 +3,7 @@
 use super::handle::{Engine, unexpected};
 use super::lists::unreadable;
 use crate::contact::command::{Answer, ContactCommand, ScheduleMessage};
-use crate::contact::decide::{message_id_for, stored};
+use crate::contact::decide::{message_id_for, not_failed, stored};
 use crate::domain::address::Channel;
 use crate::domain::ids::{AccountNo, ContactId, MessageId};
 use crate::domain::message::{Attachment, BlobKey, Content, Message, State, StateName, StoredContent};
@@ -76,17 +76,18 @@ impl Engine {
     }
 
     /// A message's record, whoever's it is.
-    async fn record(&self, id: MessageId) -> EngineResult<Message> {
+    pub(super) async fn record(&self, id: MessageId) -> EngineResult<Message> {
         let partition = self.node.partitions.of_message(id).ok_or(EngineError::NotFound)?;
         let wanted = RecordKey { partition, table: Table::Message, key: keys::message(id) };
         let bytes = self.read_records(&[wanted]).await?.into_iter().next().flatten().ok_or(EngineError::NotFound)?;
         codec::decode(&bytes).map_err(|error| unreadable(&error))
     }
 
-    /// A message's record within an account.
+    /// A message's record within an account; notices are none of its messages.
     pub(super) async fn record_of(&self, account: Option<AccountNo>, id: MessageId) -> EngineResult<Message> {
         let message = self.record(id).await?;
-        if account.is_none_or(|account| message.account == account) { Ok(message) } else { Err(EngineError::NotFound) }
+        let is_theirs = account.is_none_or(|account| message.account == account);
+        if is_theirs && message.channel != Channel::Webhook { Ok(message) } else { Err(EngineError::NotFound) }
     }
 
     /// A message with its whole content and why it waits.
@@ -294,10 +295,7 @@ impl Engine {
     pub(super) async fn requeued(&self, caller: &Caller, message: Message) -> EngineResult<Created<MessageView>> {
         self.check_growth()?;
         if message.state != State::Failed {
-            return Err(EngineError::Conflict {
-                code: "not_failed",
-                detail: format!("the message is {}: only a failed one can be requeued", message.state.name()),
-            });
+            return Err(not_failed(message.state.name()));
         }
         let view = self.view(message).await?;
         let message = &view.message;

@@ -12,6 +12,7 @@ mod conversations;
 mod cursor;
 mod directory;
 mod handle;
+mod hooks;
 mod lists;
 mod message_lists;
 mod messages;
@@ -26,7 +27,7 @@ mod walk;
 
 pub use crate::directory::Bootstrap;
 pub use crate::protocol::settings::EngineSettings;
-pub use crate::protocol::{api, events, operations, people, settings};
+pub use crate::protocol::{api, events, operations, people, settings, webhooks};
 pub use handle::Engine;
 pub use receiving::own_message_id;
 pub use start::{EngineStart, StartError, Threads, Transports};

@@ -141,7 +141,7 @@ impl Engine {
             let listed = self.merged(Source::Up(Index::Attention(no)), None, UnixMs::MAX, &request).await?;
             for found in listed.items.iter().filter_map(|entry| AttentionMember::decode(&entry.member).ok()) {
                 if found.state == StateName::Failed
-                    && let Ok(message) = self.record_of(Some(no), found.message).await
+                    && let Ok(message) = self.record(found.message).await
                 {
                     let view = self.view(message).await?;
                     items.push(DeadLetter { account: no, message: found.message, view });
@@ -169,8 +169,11 @@ impl Engine {
     /// # Errors
     /// As [`Engine::requeue`].
     pub async fn requeue_dead_letter(&self, caller: &Caller, id: MessageId) -> EngineResult<Created<MessageView>> {
-        let message = self.record_of(None, id).await?;
+        let message = self.record(id).await?;
         let caller = Caller { account: message.account, ..*caller };
+        if message.channel == Channel::Webhook {
+            return self.revived(&caller, message).await;
+        }
         self.requeued(&caller, message).await
     }
 

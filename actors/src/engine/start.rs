@@ -30,6 +30,8 @@ pub struct Transports {
     pub email: Arc<dyn Transport>,
     /// SMS.
     pub sms: Arc<dyn Transport>,
+    /// Notices to webhooks.
+    pub webhook: Arc<dyn Transport>,
 }
 
 /// What an engine is made of.
@@ -121,8 +123,11 @@ impl Engine {
             let (node, transport) = (Arc::clone(&node), Arc::clone(transport));
             SenderPool::start_in_arbiter(&pools, move |_| SenderPool::new(node, channel, transport))
         };
-        let routes =
-            PoolRoutes { email: pool(Channel::Email, &transports.email), sms: pool(Channel::Sms, &transports.sms) };
+        let routes = PoolRoutes {
+            email: pool(Channel::Email, &transports.email),
+            sms: pool(Channel::Sms, &transports.sms),
+            webhook: pool(Channel::Webhook, &transports.webhook),
+        };
         let mut shards = Vec::new();
         for number in 0..node.settings.shards {
             shards.push(start_shard(&node, number, &arbiters.take(threads)));
@@ -137,6 +142,8 @@ impl Engine {
         pools.spawn(async move { kept.keep_lease(&keeper).await });
         let (tender, tended) = (Arc::clone(&node), Arc::clone(&directory));
         pools.spawn(async move { tended.tend(&tender).await });
+        let (switcher, switched) = (Arc::clone(&node), Arc::clone(&directory));
+        pools.spawn(async move { switched.switch_off_gone(&switcher).await });
         let engine = Self { node, directory, arbiters: Arc::new(arbiters) };
         pools.spawn(engine.clone().keep_alerting());
         Ok(engine)

@@ -11,3 +11,4 @@ pub mod operations;
 pub mod people;
 pub mod settings;
 pub mod suppressions;
+pub mod webhooks;

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::domain::address::{Channel, EmailAddress, Mailbox};
+use crate::domain::backoff::Backoff;
 use crate::domain::directory::{Limit, SessionTerms};
+use crate::domain::egress::Reach;
 use crate::store::NodeId;
 
 /// What to do with a message of which nobody knows whether its provider took it.
@@ -69,6 +71,10 @@ pub struct EngineSettings {
     pub email: DeliverySettings,
     /// SMS.
     pub sms: DeliverySettings,
+    /// Notices to webhooks; of which nobody knows the outcome are always sent again.
+    pub webhook: DeliverySettings,
+    /// Where webhooks of users may go. Only `Anywhere` takes URLs that are not https.
+    pub webhook_reach: Reach,
     /// Base of links in mails (unsubscribe): `https://host`, without a trailing slash.
     pub public_url: String,
     /// Whom mails of the installation itself come from: invitations, forgotten passwords, alerts.
@@ -120,6 +126,14 @@ impl EngineSettings {
                 max_attempts: 6,
                 channel_limit: None,
             },
+            webhook: DeliverySettings {
+                uncertain: UncertainPolicy::Resend,
+                retry_base: Backoff::WEBHOOK.base,
+                retry_cap: Backoff::WEBHOOK.cap,
+                max_attempts: Backoff::WEBHOOK.max_attempts,
+                channel_limit: None,
+            },
+            webhook_reach: Reach::Public,
             public_url: "http://127.0.0.1:8080".into(),
             system_from: Mailbox::new("Sendwheel", EmailAddress::parse("no-reply@localhost").expect("an address"))
                 .expect("a plain name"),
@@ -135,6 +149,7 @@ impl EngineSettings {
         match channel {
             Channel::Email => &self.email,
             Channel::Sms => &self.sms,
+            Channel::Webhook => &self.webhook,
         }
     }
 }

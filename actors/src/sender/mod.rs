@@ -8,7 +8,7 @@
 //!   old permits, what people are told.
 //! - `lane_table`, `lane`, `lines`, `waiting`, `queue`, `fair`, `cancelled`, `parked`, `permits`, `tokens`: the
 //!   parts that the lanes are made of.
-//! - [`transport`]: what every way out promises; [`smtp`], [`sms`], [`outbox`] and [`discard`]: the ways;
+//! - [`transport`]: what every way out promises; [`smtp`], [`sms`], [`webhook`], [`outbox`] and [`discard`]: the ways;
 //!   [`routed`]: keeps test messages at home.
 //! - [`egress`]: HTTP clients for URLs that users set, which reach public addresses only.
 //! - [`mime`] builds emails, [`dkim`] signs them, [`scrub`] keeps addresses out of what servers say.
@@ -49,6 +49,7 @@ mod terms;
 mod tokens;
 pub mod transport;
 mod waiting;
+pub mod webhook;
 pub mod worker;
 
 pub use terms::Release;

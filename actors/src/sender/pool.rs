@@ -157,19 +157,24 @@ impl SenderPool {
     fn configure(&mut self) {
         let now = self.node.clock.boot();
         let directory = self.node.directory.load();
-        for sender in directory.senders().filter(|sender| sender.channel() == self.channel) {
-            self.dispatch.lanes.configure(
-                LaneConfig {
-                    lane: sender.lane,
-                    account: sender.account,
-                    limit: sender.effective_limit(),
-                    paused: sender.paused,
-                },
-                now,
-            );
+        let senders = directory.senders().filter(|sender| sender.channel() == self.channel).map(|sender| LaneConfig {
+            lane: sender.lane,
+            account: sender.account,
+            limit: sender.effective_limit(),
+            paused: sender.paused,
+        });
+        // What waits for one that is switched off is let through, to be dropped by its contact.
+        let webhooks = directory.webhooks().filter(|_| self.channel == Channel::Webhook).map(|webhook| LaneConfig {
+            lane: webhook.lane,
+            account: webhook.account,
+            limit: None,
+            paused: false,
+        });
+        for config in senders.chain(webhooks) {
+            self.dispatch.lanes.configure(config, now);
         }
         for status in self.dispatch.lanes.status(now) {
-            if directory.sender_of_lane(status.lane).is_none() {
+            if directory.channel_of_lane(status.lane).is_none() {
                 self.dispatch.lanes.sender_is_gone(status.lane);
             }
         }

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use smallvec::SmallVec;
 use url::Url;
 
 use crate::domain::address::{Address, Channel, EmailAddress};
@@ -22,6 +23,7 @@ use crate::domain::clock::UnixMs;
 use crate::domain::directory::SenderAddress;
 use crate::domain::ids::{AccountNo, ContactId, MessageId};
 use crate::domain::message::{Attachment, Class, Content};
+use crate::domain::signatures::webhook::WebhookSecret;
 use crate::domain::verdict::{Failure, Verdict};
 
 /// Everything a worker needs to make one attempt.
@@ -61,6 +63,15 @@ pub struct Envelope {
     pub first_attempt: bool,
     /// Whether its contact has stopped it since it was claimed.
     pub withdrawal: Withdrawal,
+    /// What a notice to a webhook needs.
+    pub hook: Option<Hook>,
+}
+
+/// What a notice to a webhook needs.
+#[derive(Debug, Clone)]
+pub struct Hook {
+    /// What signs it, the newest first.
+    pub secrets: SmallVec<[WebhookSecret; 2]>,
 }
 
 /// Shared by a contact and the worker that has its envelope: an attempt that was withdrawn before it began does not

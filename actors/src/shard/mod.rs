@@ -4,6 +4,7 @@
 //! [`Node`] is the shared context: clock, ids, store, directory snapshot, events, health, and where the
 //! actors are. It owns no message state, and nothing in it is awaited or locked on the hot path.
 
+mod gone;
 mod health;
 mod node;
 mod undo;

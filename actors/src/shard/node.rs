@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use actix::Addr;
 use arc_swap::ArcSwap;
 
+use super::gone::GoneWebhooks;
 use super::health::Health;
 use super::undo::UndoLog;
 use crate::contact::registry::ContactRegistry;
@@ -72,6 +73,8 @@ pub struct PoolRoutes {
     pub email: Addr<SenderPool>,
     /// SMS.
     pub sms: Addr<SenderPool>,
+    /// Notices to webhooks.
+    pub webhook: Addr<SenderPool>,
 }
 
 impl PoolRoutes {
@@ -81,13 +84,14 @@ impl PoolRoutes {
         match channel {
             Channel::Email => &self.email,
             Channel::Sms => &self.sms,
+            Channel::Webhook => &self.webhook,
         }
     }
 
-    /// Both.
+    /// All of them.
     #[must_use]
-    pub fn all(&self) -> [&Addr<SenderPool>; 2] {
-        [&self.email, &self.sms]
+    pub fn all(&self) -> [&Addr<SenderPool>; 3] {
+        [&self.email, &self.sms, &self.webhook]
     }
 }
 
@@ -127,6 +131,8 @@ pub struct Node {
     pub reply: ReplyKey,
     /// Which addresses may be suppressed.
     pub suppressions: SuppressionSet,
+    /// Webhooks that are to be switched off.
+    pub gone_webhooks: GoneWebhooks,
     /// Everybody's last step.
     pub undo: UndoLog,
     /// Whether the node can work.
@@ -159,6 +165,7 @@ impl Node {
             unsubscribe,
             reply,
             suppressions: SuppressionSet::default(),
+            gone_webhooks: GoneWebhooks::default(),
             undo: UndoLog::default(),
             health: Health::default(),
             trust: partitions.iter().map(|_| Arc::default()).collect(),

@@ -13,7 +13,7 @@ use super::contract::{Head, StoreError};
 use crate::domain::audit::AuditEntry;
 use crate::domain::contact::Contact;
 use crate::domain::conversation::ThreadItem;
-use crate::domain::directory::{Account, ApiKey, Sender, Session, User};
+use crate::domain::directory::{Account, ApiKey, Sender, Session, User, Webhook};
 use crate::domain::ids::Partition;
 use crate::domain::message::{Content, Message};
 use crate::domain::suppression::Suppression;
@@ -52,6 +52,7 @@ records! {
     Suppression: "suppression", 128;
     Session: "session", 256;
     AuditEntry: "audit entry", 192;
+    Webhook: "webhook", 384;
 }
 
 /// Why bytes are not a record.

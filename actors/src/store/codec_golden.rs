@@ -1,7 +1,7 @@
 //! Pins the bytes of every record format. A line of `codec_golden.txt` changes only together with
 //! [`Record::VERSION`], and with a way to read what the earlier version wrote.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::*;
@@ -10,10 +10,11 @@ use crate::domain::audit::{AuditAction, Stamp};
 use crate::domain::clock::UnixMs;
 use crate::domain::contact::{Consent, ConsentByChannel, ContactEmail, ContactPhone, LastUsed, Life, Profile, Removal};
 use crate::domain::conversation::{Conversation, EmailThread, Inbound, ItemKind};
-use crate::domain::directory::{Alerts, Limit, Role, SenderAddress};
+use crate::domain::directory::webhooks::ReplacedSecret;
+use crate::domain::directory::{Alerts, Limit, Role, SenderAddress, Subscribed, WebhookEvent};
 use crate::domain::ids::{
     AccountId, AccountNo, ApiKeyId, AuditId, BootId, CampaignNo, ContactId, LaneNo, MessageId, SenderId, SessionId,
-    UserId,
+    UserId, WebhookId,
 };
 use crate::domain::message::{
     Attachment, Attempt, AttemptOutcome, Author, Claim, Class, HistoryEntry, MessageThread, ReplyChoice, State,
@@ -22,6 +23,7 @@ use crate::domain::message::{
 use crate::domain::reason::Reason;
 use crate::domain::receipt::{Receipt, ReceiptStatus};
 use crate::domain::schedule::{FoldPolicy, GapPolicy, IfLate, Intent, QuietHoursPolicy, Resolution, WallClock};
+use crate::domain::signatures::webhook::WebhookSecret;
 use crate::domain::suppression::SuppressionReason;
 use crate::domain::threading::{MailId, References, ThreadHead, ThreadedMail};
 use crate::domain::verdict::{Failure, FailureScope};
@@ -248,6 +250,25 @@ fn audit_entry() -> AuditEntry {
     AuditEntry::new(id, stamp, AccountNo(1), AuditAction::SenderUpdated, subject, &["label"])
 }
 
+fn webhook() -> Webhook {
+    let secret = |byte: u8| WebhookSecret::from_bytes(&[byte; 24]).unwrap();
+    Webhook {
+        id: WebhookId::from_bytes([4; 16]),
+        lane: LaneNo(9),
+        account: AccountNo(1),
+        version: 2,
+        url: "https://example.com/hook".into(),
+        description: Some("CRM".into()),
+        events: Subscribed::To(BTreeSet::from([WebhookEvent::MessageFailed])),
+        secret: secret(2),
+        replaced: Some(ReplacedSecret { secret: secret(1), until: UnixMs(7) }),
+        is_enabled: true,
+        created_at: UnixMs(1),
+        updated_at: UnixMs(2),
+        request_hash: Some([9; 16]),
+    }
+}
+
 fn sender() -> Sender {
     Sender {
         id: SenderId::from_bytes([5; 16]),
@@ -323,6 +344,11 @@ fn an_api_key_keeps_its_format() {
 #[test]
 fn a_sender_keeps_its_format() {
     check(&sender());
+}
+
+#[test]
+fn a_webhook_keeps_its_format() {
+    check(&webhook());
 }
 
 #[test]

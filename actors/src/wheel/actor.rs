@@ -268,19 +268,17 @@ impl WheelActor {
 
     /// Sends due tickets where they belong.
     fn let_go(&mut self) {
-        let (mut email, mut sms, mut cleanups) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut due, mut cleanups) = (Channel::ALL.map(|channel| (channel, Vec::new())), Vec::new());
         for ticket in self.due.drain(..) {
             match (ticket.kind(), ticket.channel()) {
                 (TicketKind::Cleanup, _) => cleanups.push((ticket.contact, ContactCommand::Cleanup(ticket))),
-                (TicketKind::Message | TicketKind::Replan, Channel::Email) => email.push(ticket),
-                (TicketKind::Message | TicketKind::Replan, Channel::Sms) => sms.push(ticket),
+                (TicketKind::Message | TicketKind::Replan, channel) => due[channel as usize].1.push(ticket),
             }
         }
-        if !email.is_empty() {
-            self.node.routes().pools.email.do_send(Admit(email));
-        }
-        if !sms.is_empty() {
-            self.node.routes().pools.sms.do_send(Admit(sms));
+        for (channel, tickets) in due {
+            if !tickets.is_empty() {
+                self.node.routes().pools.of(channel).do_send(Admit(tickets));
+            }
         }
         if let Some((contact, _)) = cleanups.first() {
             self.node.shard_of_contact(*contact).registry.do_send(DeliverMany(cleanups));

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use actix::{Actor, AsyncContext, Context, Handler, Message as ActixMessage};
 
 use super::actor::{CloseWindow, OpenWindow};
+use crate::domain::address::Channel;
 use crate::domain::clock::UnixMs;
 use crate::domain::ids::Partition;
 use crate::domain::ticket::Ticket;
@@ -63,9 +64,9 @@ pub struct CloseParking(pub Partition);
 
 #[derive(Debug, Default)]
 struct Scope {
-    /// By channel. Nobody knows whose the lane of a removed sender was: both pools read it, and what one has
-    /// passed over the other has not read.
-    readers: [Reader; 2],
+    /// By channel. Nobody knows whose the lane of a removed sender was: every pool reads it, and what one has
+    /// passed over the others have not read.
+    readers: [Reader; Channel::ALL.len()],
 }
 
 #[derive(Debug)]

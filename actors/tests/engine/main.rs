@@ -9,6 +9,7 @@ mod delivery;
 mod editing;
 mod erasure;
 mod lists;
+mod notices;
 mod people;
 mod sessions;
 mod slow_commits;

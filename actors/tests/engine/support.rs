@@ -95,6 +95,7 @@ pub(crate) struct Node {
     pub(crate) engine: Engine,
     pub(crate) email: Recorder,
     pub(crate) sms: Recorder,
+    pub(crate) webhook: Recorder,
     pub(crate) caller: Caller,
 }
 
@@ -104,7 +105,7 @@ const FAST: Limit = Limit { rate: 100_000, per: Duration::from_secs(1), burst: 1
 pub(crate) fn settings() -> EngineSettings {
     let mut settings = EngineSettings::for_node(NodeId(1));
     settings.shards = 2;
-    for delivery in [&mut settings.email, &mut settings.sms] {
+    for delivery in [&mut settings.email, &mut settings.sms, &mut settings.webhook] {
         delivery.retry_base = Duration::from_millis(50);
         delivery.retry_cap = Duration::from_millis(200);
         delivery.max_attempts = 3;
@@ -143,7 +144,12 @@ impl Node {
         let url = StoreUrl::Embedded(folder.to_owned());
         let store = between(store::open(&url, &store_settings).await.unwrap());
         let (email, sms) = (Recorder::default(), Recorder::default());
-        let transports = Transports { email: Arc::new(email.clone()), sms: Arc::new(sms.clone()) };
+        let webhook = Recorder::default();
+        let transports = Transports {
+            email: Arc::new(email.clone()),
+            sms: Arc::new(sms.clone()),
+            webhook: Arc::new(webhook.clone()),
+        };
         let engine = Engine::start(EngineStart { settings, store, clock, ids, transports, threads: Threads::Own })
             .await
             .unwrap();
@@ -166,7 +172,7 @@ impl Node {
             test: false,
             origin: None,
         };
-        Self { engine, email, sms, caller }
+        Self { engine, email, sms, webhook, caller }
     }
 
     pub(crate) async fn sms_sender(&self, number: &str) -> Sender {

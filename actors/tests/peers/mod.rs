@@ -173,6 +173,7 @@ fn envelope(number: u128, from: SenderAddress, to: Address, content: Content) ->
         test: false,
         first_attempt: true,
         withdrawal: Default::default(),
+        hook: None,
     }
 }
 

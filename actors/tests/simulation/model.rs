@@ -114,6 +114,8 @@ pub struct Model {
     pub people: BTreeMap<ContactId, Person>,
     pub lanes: BTreeMap<SenderId, Lane>,
     pub stops: BTreeMap<Address, Stop>,
+    /// What the webhook took: what it was about, and the event.
+    pub told: BTreeSet<(String, String)>,
     pub violations: Vec<String>,
     pub operations_open: usize,
     /// How often things happened, by name: what never does is not tested.

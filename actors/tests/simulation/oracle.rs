@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sendwheel_actors::domain::contact::Contact;
+use sendwheel_actors::domain::directory::WebhookEvent;
 use sendwheel_actors::domain::ids::{ContactId, MessageId};
 use sendwheel_actors::domain::message::{Message, State, StateName};
 use sendwheel_actors::domain::ticket::Ticket;
@@ -56,6 +57,7 @@ fn moving(world: &World, process: &Process) -> Vec<String> {
             out.push(format!("{} {:?} due in {wait} ms of {}", message.id, message.state, message.contact));
         }
     }
+    out.extend(model.mirror.notices.values().map(|notice| format!("notice {} {:?}", notice.id, notice.state)));
     let deleted = model.mirror.contacts.values().filter(|contact| contact.is_deleted());
     out.extend(deleted.map(|contact| format!("the deletion of {}", contact.id)));
     if !out.is_empty() {
@@ -137,6 +139,11 @@ fn promises(world: &World, found: &Found, wrongs: &mut Vec<String>) {
                     wrongs.push(format!("I2: {id} is submitted and was never taken"));
                 }
                 state => {
+                    let told = WebhookEvent::of_state(state).map(|event| (id.to_string(), event.as_str().to_owned()));
+                    let is_told = told.is_none_or(|told| model.told.contains(&told));
+                    if world.plan.has_webhook && state.is_final() && !is_told {
+                        wrongs.push(format!("notices: nobody was told that {id} is {state}"));
+                    }
                     if known.canceled_at.is_some() && state != StateName::Canceled {
                         wrongs.push(format!("I3: the cancelling of {id} was acknowledged, and it is {state}"));
                     }

@@ -47,6 +47,8 @@ pub struct Plan {
     pub floods: u32,
     /// When each provider is down, ms since the beginning.
     pub down: [(i64, i64); 2],
+    /// The account has a webhook that is told how messages end.
+    pub has_webhook: bool,
 }
 
 impl Plan {
@@ -86,6 +88,7 @@ impl Plan {
             sweep_every: Duration::from_secs(rng.random_range(5..15)),
             floods: u32::from(rng.random_bool(0.3)),
             down,
+            has_webhook: rng.random_bool(0.3),
         }
     }
 }

@@ -100,7 +100,11 @@ impl World {
         let mut model = self.model();
         let known = model.messages.get_mut(&next.id).unwrap();
         match next.state {
-            State::Canceled => known.canceled_at = Some(now),
+            State::Canceled => {
+                known.canceled_at = Some(now);
+                // This one tells nobody.
+                model.told.insert((next.id.to_string(), "message.canceled".into()));
+            }
             State::Sending(claim) => known.hands.push(HandedOver {
                 at: now,
                 process: u32::MAX,

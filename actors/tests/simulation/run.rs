@@ -9,18 +9,21 @@ use rand::Rng;
 use sendwheel_actors::domain::address::Channel;
 use sendwheel_actors::domain::clock::UnixMs;
 use sendwheel_actors::domain::clock::{Clock, SharedClock};
-use sendwheel_actors::domain::directory::Account;
-use sendwheel_actors::domain::ids::Partition;
+use sendwheel_actors::domain::directory::{Account, Subscribed, Webhook, WebhookEvent};
+use sendwheel_actors::domain::ids::{LaneNo, Partition, WebhookId};
+use sendwheel_actors::domain::message::StateName;
+use sendwheel_actors::domain::signatures::webhook::WebhookSecret;
 use sendwheel_actors::domain::source::IdSource;
 use sendwheel_actors::engine::{Engine, EngineSettings, EngineStart, Threads, Transports};
 use sendwheel_actors::store::keys::DirectoryKey;
 use sendwheel_actors::store::memory::MemoryStore;
-use sendwheel_actors::store::{Acquired, Batch, Index, Mutation, NodeId, Store, Table, codec};
+use sendwheel_actors::store::{Acquired, Batch, Counter, Index, Mutation, NodeId, Store, Table, codec};
 
 use crate::model::Tally;
 use crate::oracle;
 use crate::probe::probe;
 use crate::provider::Provider;
+use crate::receiver::Receiver;
 use crate::slow_store::{SlowStore, faults};
 use crate::workload::{ACCOUNT, Callers};
 use crate::world::{Process, World, stream};
@@ -37,11 +40,13 @@ fn settings(world: &World, node: NodeId) -> EngineSettings {
     settings.lane_bound = world.plan.lane_bound;
     settings.retention = world.plan.retention.unwrap_or(settings.retention);
     settings.sweep_every = world.plan.sweep_every;
-    for delivery in [&mut settings.email, &mut settings.sms] {
+    for delivery in [&mut settings.email, &mut settings.sms, &mut settings.webhook] {
         delivery.retry_base = Duration::from_millis(300);
         delivery.retry_cap = Duration::from_secs(2);
         delivery.max_attempts = 4;
     }
+    // Nothing of what is told is to be given up.
+    settings.webhook.max_attempts = 1_000;
     settings
 }
 
@@ -63,7 +68,7 @@ enum End {
 }
 
 /// The account, as if it had been set up before.
-async fn found(store: &MemoryStore, ids: &IdSource, now: UnixMs) {
+async fn found(store: &MemoryStore, ids: &IdSource, now: UnixMs, has_webhook: bool) {
     let Ok(Acquired::Granted(lease)) = store.acquire(Partition::DIRECTORY, NODES[0], Duration::from_secs(1)).await
     else {
         panic!("an empty store is free");
@@ -82,12 +87,39 @@ async fn found(store: &MemoryStore, ids: &IdSource, now: UnixMs) {
         request_hash: None,
     };
     let key = DirectoryKey::Account(ACCOUNT);
-    let mutations = vec![
+    let mut mutations = vec![
         Mutation::Put(Table::Directory, key.key(), codec::encode(&account)),
         Mutation::Index(Index::Directory, UnixMs(0), key.member()),
     ];
+    if has_webhook {
+        let webhook = webhook(now);
+        let key = DirectoryKey::Webhook(webhook.id);
+        mutations.push(Mutation::Put(Table::Directory, key.key(), codec::encode(&webhook)));
+        mutations.push(Mutation::Index(Index::Directory, UnixMs(0), key.member()));
+        mutations.push(Mutation::Add(Counter::Lanes, 1));
+    }
     let mut head = lease.head;
     store.commit(&mut head, Batch { mutations, is_growth: true }).await.unwrap();
+}
+
+fn webhook(now: UnixMs) -> Webhook {
+    Webhook {
+        id: WebhookId::from_bytes([7; 16]),
+        lane: LaneNo(1),
+        account: ACCOUNT,
+        version: 1,
+        url: "https://crm.example.com/hook".into(),
+        description: None,
+        events: Subscribed::To(
+            StateName::ALL.into_iter().filter(|state| state.is_final()).filter_map(WebhookEvent::of_state).collect(),
+        ),
+        secret: WebhookSecret::from_bytes(&[7; 32]).unwrap(),
+        replaced: None,
+        is_enabled: true,
+        created_at: now,
+        updated_at: now,
+        request_hash: None,
+    }
 }
 
 struct Run {
@@ -118,7 +150,11 @@ impl Run {
                 store: Arc::clone(&store) as _,
                 clock: Arc::clone(&self.world.clock) as SharedClock,
                 ids: ids.clone(),
-                transports: Transports { email: provider(Channel::Email), sms: provider(Channel::Sms) },
+                transports: Transports {
+                    email: provider(Channel::Email),
+                    sms: provider(Channel::Sms),
+                    webhook: Arc::new(Receiver::new(Arc::clone(&self.world), Arc::clone(process), self.seed)),
+                },
                 threads: Threads::Current,
             };
             match Engine::start(start).await {
@@ -145,7 +181,7 @@ impl Run {
         let number = process.number;
         let ids = IdSource::seeded(self.seed ^ u64::from(number) << 40);
         if number == 0 {
-            found(&self.world.data, &ids, self.world.clock.now()).await;
+            found(&self.world.data, &ids, self.world.clock.now(), self.world.plan.has_webhook).await;
         }
         self.world.model().process_begins(self.world.elapsed());
         self.let_rival_look();
@@ -183,6 +219,8 @@ impl Run {
         callers.resume_all().await;
         oracle::until_quiet(&self.world, process).await;
         probe(&callers).await;
+        // What the probe did is told, too.
+        oracle::until_quiet(&self.world, process).await;
         let left = callers.engine.shutdown(Duration::from_secs(5)).await;
         if left > 0 {
             self.world.violation(format!("{left} permits or requests are left when everything is quiet"));

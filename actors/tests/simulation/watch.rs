@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use sendwheel_actors::domain::address::Channel;
 use sendwheel_actors::domain::contact::Contact;
 use sendwheel_actors::domain::ids::{ContactId, MessageId};
 use sendwheel_actors::domain::message::{Message, StateName};
@@ -17,6 +18,7 @@ use crate::world::World;
 #[derive(Debug, Default)]
 pub struct Mirror {
     pub messages: BTreeMap<MessageId, Message>,
+    pub notices: BTreeMap<MessageId, Message>,
     pub contacts: BTreeMap<ContactId, Contact>,
 }
 
@@ -67,6 +69,13 @@ impl World {
 impl Model {
     fn saw_message(&mut self, new: Message, wrongs: &mut Vec<String>) {
         let id = new.id;
+        if new.channel == Channel::Webhook {
+            let before = self.mirror.notices.insert(id, new.clone()).map_or(0, |old| old.version);
+            if new.version != before + 1 {
+                wrongs.push(format!("order: version {before} of notice {id} became {}", new.version));
+            }
+            return;
+        }
         if let Some(old) = self.mirror.messages.get(&id) {
             let (from, to) = (old.state.name(), new.state.name());
             if new.version != old.version + 1 {
@@ -107,6 +116,9 @@ impl Model {
     }
 
     fn saw_message_go(&mut self, id: MessageId, forgets_before: Option<i64>, wrongs: &mut Vec<String>) {
+        if self.mirror.notices.remove(&id).is_some() {
+            return;
+        }
         let Some(old) = self.mirror.messages.remove(&id) else {
             return wrongs.push(format!("order: {id} was removed, and is not there"));
         };

@@ -12,6 +12,14 @@ use crate::domain::schedule::Intent;
 use crate::protocol::api::{Caller, CancelOutcome, EngineError, MessageEdit, Resolve};
 use crate::store::{Mutation, Table, codec, keys};
 
+/// Only a dead letter can be revived.
+pub(crate) fn not_failed(state: StateName) -> EngineError {
+    EngineError::Conflict {
+        code: "not_failed",
+        detail: format!("the message is {state}: only a failed one can be requeued"),
+    }
+}
+
 fn not_pending(state: StateName) -> EngineError {
     EngineError::Conflict {
         code: "not_pending",

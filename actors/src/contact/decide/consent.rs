@@ -36,7 +36,9 @@ pub(super) fn opt(known: &Known<'_>, change: &OptChange, around: &Surroundings<'
         return Decision::answer(Ok(Answer::Opted { was_changed: false }));
     }
     let mut next = contact.clone();
-    *next.profile.consent.on_mut(*channel) = wanted;
+    if let Some(consent) = next.profile.consent.on_mut(*channel) {
+        *consent = wanted;
+    }
     (next.version, next.updated_at) = (contact.version + 1, around.now);
     let mut decision = made(Some(contact), next, EventKind::ContactUpdated);
     let (channel, via) = (*channel, *via);

@@ -8,8 +8,8 @@
 use super::change::{content_of, replace_content};
 use super::schedule::rendered;
 use super::settle::{finish_attempt, resend_or_hold};
-use super::threads;
 use super::{Decision, Known, Surroundings, enter, next_version};
+use super::{notices, threads};
 use crate::contact::command::{CLAIM_MARGIN, PermitGranted};
 use crate::contact::decision::Effect;
 use crate::contact::entries::{DueEntry, drop_stale_entry};
@@ -58,22 +58,28 @@ pub(super) fn permit(known: &Known<'_>, granted: &PermitGranted, around: &Surrou
         }
         return decision;
     }
-    let Some(contact) = known.contact.filter(|contact| !contact.is_deleted()) else {
+    let contact = known.contact.filter(|contact| !contact.is_deleted());
+    let is_notice = message.channel == Channel::Webhook;
+    if contact.is_none() && !is_notice {
         let mut decision = Decision::default();
         // The clean-up waits for a claim of this boot, and this permit says that it was never handed over.
         if message.state == State::Scheduled || is_claimed_by(message, around.boot) {
             decision.remove_message(message);
         }
         return unused(decision);
+    }
+    let check = |message: &Message, stored: &Message| match contact {
+        Some(contact) if !is_notice => claim_or_stop(known, contact, message, granted, stored, around),
+        _ => notices::claim_or_drop(known, message, granted, stored, around),
     };
     match message.state {
-        State::Scheduled => claim_or_stop(known, contact, message, granted, message, around),
+        State::Scheduled => check(message, message),
         // Of this boot and unknown to the pool, or it would not have permitted it: never handed over.
         State::Sending(claim) if claim.boot == around.boot => {
             let mut attempts = message.attempts.clone();
             attempts.retain(|attempt| attempt.number != claim.attempt);
             let undone = Message { attempts, state: State::Scheduled, ..message.clone() };
-            claim_or_stop(known, contact, &undone, granted, message, around)
+            check(&undone, message)
         }
         State::Sending(claim) if around.now < claim.deadline => {
             let mut decision = Decision::default();
@@ -89,6 +95,12 @@ pub(super) fn permit(known: &Known<'_>, granted: &PermitGranted, around: &Surrou
             let mut decision = Decision::default();
             resend_or_hold(&mut decision, &mut next, Reason::ClaimOrphaned, around);
             decision.put_message(Some(message), next, DueEntry::behind(ticket, message), around.now);
+            unused(decision)
+        }
+        // A dead letter's time is over.
+        State::Failed if is_notice => {
+            let mut decision = Decision::default();
+            decision.remove_message(message);
             unused(decision)
         }
         _ => stale(),
@@ -140,26 +152,11 @@ fn claim_or_stop(
         }
         Check::Send(sender, mut content) => {
             let is_completed = threads::join(known, contact, &mut next, &sender.address, &mut content);
-            let number = message.attempts.last().map_or(1, |attempt| attempt.number.saturating_add(1));
-            let deadline = around.now.plus(granted.attempt_timeout).plus(CLAIM_MARGIN);
-            next.state = State::Sending(Claim { attempt: number, boot: around.boot, deadline });
-            next.since = around.now;
-            next.attempts.push(Attempt {
-                number,
-                started_at: around.now,
-                finished_at: None,
-                outcome: AttemptOutcome::Pending,
-                provider_id: None,
-                failure: None,
-                cost: match message.channel {
-                    Channel::Email => 1,
-                    Channel::Sms => segments::segments(content.text.as_deref().unwrap_or_default()).count,
-                },
-            });
-            if next.attempts.len() > Message::MAX_ATTEMPTS_KEPT {
-                // The first one gives the mail its date: it stays.
-                next.attempts.remove(1);
-            }
+            let cost = match message.channel {
+                Channel::Email | Channel::Webhook => 1,
+                Channel::Sms => segments::segments(content.text.as_deref().unwrap_or_default()).count,
+            };
+            let number = begin_attempt(message, &mut next, cost, granted, around);
             // What was sent is what is kept: a retry says the same, whatever changes in the profile meanwhile.
             if is_completed || content_of(known, message).is_some_and(|source| source.render) {
                 replace_content(&mut decision, &mut next, content.clone());
@@ -171,6 +168,34 @@ fn claim_or_stop(
         }
     }
     decision
+}
+
+/// The message as its claim leaves it; the number of the attempt.
+pub(super) fn begin_attempt(
+    message: &Message,
+    next: &mut Message,
+    cost: u16,
+    granted: &PermitGranted,
+    around: &Surroundings<'_>,
+) -> u16 {
+    let number = message.attempts.last().map_or(1, |attempt| attempt.number.saturating_add(1));
+    let deadline = around.now.plus(granted.attempt_timeout).plus(CLAIM_MARGIN);
+    next.state = State::Sending(Claim { attempt: number, boot: around.boot, deadline });
+    next.since = around.now;
+    next.attempts.push(Attempt {
+        number,
+        started_at: around.now,
+        finished_at: None,
+        outcome: AttemptOutcome::Pending,
+        provider_id: None,
+        failure: None,
+        cost,
+    });
+    if next.attempts.len() > Message::MAX_ATTEMPTS_KEPT {
+        // The first one gives the mail its date: it stays.
+        next.attempts.remove(1);
+    }
+    number
 }
 
 /// Everything that may have changed since it was scheduled.
@@ -276,5 +301,6 @@ fn envelope(
         test: message.test,
         first_attempt: attempt == 1,
         withdrawal: Withdrawal::default(),
+        hook: None,
     }
 }

@@ -8,6 +8,7 @@
 //! | a receipt ([`receipt`]) | `submitted → delivered`, `undelivered`, `bounced`; proves an uncertain hand-over |
 //! | what the contact does ([`receive`], [`consent`]) | pending `→ canceled`, by a [`sweep`] |
 //! | a deletion ([`cleanup`]), a caller when it is final ([`change`]) | out of being |
+//! | what it tells webhooks ([`notices`]) | a notice into being and out of it |
 //! | its account's resumption ([`resumed`]) | `held → scheduled`, `expired` |
 //!
 //! Nothing here does I/O: what a command needs to know is asked for with [`needs()`] and read first.
@@ -18,6 +19,7 @@ mod consent;
 mod converse;
 mod deliver;
 mod needs;
+mod notices;
 mod profile;
 mod receipt;
 mod receive;
@@ -28,6 +30,7 @@ mod sweep;
 mod threads;
 mod trail;
 
+use crate::domain::address::Channel;
 use crate::domain::clock::UnixMs;
 use crate::domain::contact::Contact;
 use crate::domain::conversation::{ItemKind, ThreadItem};
@@ -39,17 +42,19 @@ use crate::protocol::api::EngineError;
 use super::command::ContactCommand;
 use super::decision::{Decision, Known, Surroundings};
 
+pub(crate) use change::not_failed;
 pub use needs::{Needs, needs};
 pub use schedule::{message_id_for, stored};
 pub use sweep::Sweep;
 
-/// Decides a command. Everything that [`needs()`] asks for is in `known.records`.
+/// Decides a command, and what is told of it. Everything that [`needs()`] asks for is in `known.records`.
 pub fn decide(known: &Known<'_>, command: ContactCommand, around: &Surroundings<'_>) -> Decision {
     let deed = trail::deed(known, &command, around);
     let mut decision = decided(known, command, around);
     if let Some(deed) = deed {
         trail::note(&mut decision, deed, known, around);
     }
+    notices::add(&mut decision, known, around);
     decision
 }
 
@@ -87,6 +92,8 @@ fn decided(known: &Known<'_>, command: ContactCommand, around: &Surroundings<'_>
         C::CancelPending(sweep, _) => sweep::cancel_pending(known, sweep, around),
         C::Attend(caller, attend) => converse::attend(known, &caller, attend, around),
         C::Note(caller, id, text) => converse::note(known, &caller, id, text, around),
+        C::Ping(account, id) => notices::ping(known, account, id, around),
+        C::Revive(caller, id) => notices::revive(known, &caller, id, around),
     }
 }
 
@@ -120,6 +127,7 @@ fn message_of<'a>(known: &Known<'a>, account: AccountNo, id: MessageId) -> Resul
         .get(&id)
         .and_then(Option::as_deref)
         .filter(|message| message.account == account && message.contact == known.id)
+        .filter(|message| message.channel != Channel::Webhook)
         .ok_or(EngineError::NotFound)
 }
 

@@ -72,7 +72,8 @@ pub fn needs(command: &ContactCommand, known: &Known<'_>) -> Needs {
         | C::Resolve(_, id, _)
         | C::Restore(_, id)
         | C::Receipt(id, _)
-        | C::ResumeHeld(id) => message(*id),
+        | C::ResumeHeld(id)
+        | C::Revive(_, id) => message(*id),
         C::Edit(_, id, ..) => {
             message(*id);
             content_of(&mut out, known, *id);
@@ -80,7 +81,11 @@ pub fn needs(command: &ContactCommand, known: &Known<'_>) -> Needs {
         C::Remove(_, id) => entry(&mut out, known, *id),
         C::Permit(permit) => {
             message(permit.ticket.message);
-            if known.contact.is_some_and(|contact| !contact.is_deleted()) {
+            // A notice goes out whatever became of its contact.
+            let is_notice = permit.ticket.channel() == Channel::Webhook;
+            if is_notice {
+                content_of(&mut out, known, permit.ticket.message);
+            } else if known.contact.is_some_and(|contact| !contact.is_deleted()) {
                 content_of(&mut out, known, permit.ticket.message);
                 suppression_of(&mut out, known, permit.ticket.message);
                 answered_of(&mut out, known, permit.ticket.message);
@@ -103,9 +108,11 @@ pub fn needs(command: &ContactCommand, known: &Known<'_>) -> Needs {
                 Channel::Email => {
                     received.candidates.iter().for_each(|id| entry(&mut out, known, *id));
                 }
-                Channel::Sms => entries_with_records(&mut out, known, known.records.recent.as_ref(), |out| {
-                    out.recent = Some(RECENT);
-                }),
+                Channel::Sms | Channel::Webhook => {
+                    entries_with_records(&mut out, known, known.records.recent.as_ref(), |out| {
+                        out.recent = Some(RECENT);
+                    });
+                }
             }
         }
         C::Note(_, id, _) | C::Happened(_, id, _) => item(&mut out, known, *id),
@@ -141,7 +148,8 @@ pub fn needs(command: &ContactCommand, known: &Known<'_>) -> Needs {
         | C::Opt(_)
         | C::AddressSuppressed(_)
         | C::Attend(..)
-        | C::Heard(..) => {}
+        | C::Heard(..)
+        | C::Ping(..) => {}
     }
     out
 }

@@ -262,7 +262,7 @@ pub(super) fn made(old: Option<&Contact>, new: Contact, kind: EventKind) -> Deci
     let is_denied = |contact: &Contact, channel| contact.profile.consent.on(channel) == Consent::Denied;
     let newly_denied =
         |channel: &Channel| is_denied(&new, *channel) && old.is_some_and(|old| !is_denied(old, *channel));
-    for channel in Channel::ALL.into_iter().filter(newly_denied) {
+    for channel in Channel::TO_PEOPLE.into_iter().filter(newly_denied) {
         // Before any answer: what has not begun yet does not begin. What is pending is taken back afterwards.
         decision.effects.push(Effect::RevokeClaims(Some(channel)));
         let sweep = ContactCommand::CancelPending(Sweep::OptedOut(channel), None);

@@ -10,6 +10,7 @@
 use super::{Decision, Known, Surroundings, enter, next_version};
 use crate::contact::command::Answer;
 use crate::contact::entries::DueEntry;
+use crate::domain::address::Channel;
 use crate::domain::ids::MessageId;
 use crate::domain::message::{AttemptOutcome, Author, Message, State, StateName};
 use crate::domain::reason::Reason;
@@ -19,7 +20,8 @@ use crate::protocol::api::EngineError;
 pub(super) fn receipt(known: &Known<'_>, id: MessageId, receipt: Receipt, around: &Surroundings<'_>) -> Decision {
     let message = known.records.messages.get(&id).and_then(Option::as_deref);
     let is_live = known.contact.is_some_and(|contact| !contact.is_deleted());
-    let Some(message) = message.filter(|message| message.contact == known.id && is_live) else {
+    let is_awaiting = |message: &&Message| message.contact == known.id && message.channel != Channel::Webhook;
+    let Some(message) = message.filter(is_awaiting).filter(|_| is_live) else {
         return Decision::answer(Err(EngineError::NotFound));
     };
     if !is_awaited(message) || !receipt.supersedes(message.receipt.as_ref()) {

@@ -34,6 +34,7 @@ pub(super) fn receive(known: &Known<'_>, received: Received, around: &Surroundin
     inbound.in_reply_to = match inbound.channel {
         Channel::Email => candidates.into_iter().find(|candidate| exists(known, *candidate)),
         Channel::Sms => last_between(known, &inbound),
+        Channel::Webhook => None,
     };
     let now = around.now;
     let conversation = &mut contact.conversation;
@@ -42,8 +43,9 @@ pub(super) fn receive(known: &Known<'_>, received: Received, around: &Surroundin
         conversation.unread = conversation.unread.saturating_add(1);
         conversation.last_inbound_at.insert(inbound.channel, now);
     }
-    let last = contact.last_used_mut(inbound.channel);
-    *last = LastUsed { address: Some(inbound.from.clone()), sender: inbound.sender.or(last.sender) };
+    if let Some(last) = contact.last_used_mut(inbound.channel) {
+        *last = LastUsed { address: Some(inbound.from.clone()), sender: inbound.sender.or(last.sender) };
+    }
 
     if inbound.channel == Channel::Email && !inbound.is_automatic {
         let mail = ThreadedMail {
@@ -121,6 +123,7 @@ fn unknown(
         Address::Phone(number) => {
             profile.phones.push(ContactPhone { number: number.clone(), label: None, primary: true });
         }
+        Address::Url(_) => {}
     }
     Contact {
         id,

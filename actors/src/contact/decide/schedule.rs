@@ -49,6 +49,7 @@ pub(super) fn schedule(
     }
     let ScheduleMessage { id, new, attachments, content, blobs, requeue_of } = command;
     let mut errors = Vec::new();
+    debug_assert_ne!(new.channel, Channel::Webhook, "nobody writes to a webhook");
 
     let sender = choose_sender(contact, caller, new.channel, new.from, around, &mut errors);
     let to = choose_recipient(contact, new.channel, new.to, &mut errors);
@@ -203,6 +204,7 @@ pub(super) fn choose_recipient(
             let what = match channel {
                 Channel::Email => "email addresses",
                 Channel::Sms => "phone numbers",
+                Channel::Webhook => "URLs",
             };
             errors.push(FieldError::new(
                 "/to",
@@ -259,7 +261,7 @@ pub(super) fn check_content(
         }
     };
     match channel {
-        Channel::Email => 1,
+        Channel::Email | Channel::Webhook => 1,
         Channel::Sms => match segments::check(rendered.text.as_deref().unwrap_or_default()) {
             Ok(segments) => segments.count,
             Err(error) => {

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use super::deliver::{is_in_its_place, is_ready_for};
 use super::receipt::refine;
-use super::threads;
 use super::{Decision, Known, Surroundings, enter, next_version};
+use super::{notices, threads};
 use crate::contact::command::{AttemptEnd, AttemptFinished, ContactCommand, OptChange};
 use crate::contact::decision::Effect;
 use crate::contact::entries::DueEntry;
+use crate::domain::address::Channel;
 use crate::domain::backoff::Backoff;
 use crate::domain::clock::UnixMs;
 use crate::domain::contact::{Contact, LastUsed};
@@ -74,7 +75,10 @@ fn retry_or_fail(message: &mut Message, wish: Option<Duration>, reason: Reason, 
             message.due_at = around.now.plus(delay).max(UnixMs(message.due_at.0 + 1));
             enter(message, State::Scheduled, Some(reason), Author::System, around.now);
         }
-        None => enter(message, State::Failed, Some(Reason::AttemptsExhausted(code.into())), Author::System, around.now),
+        None => {
+            enter(message, State::Failed, Some(Reason::AttemptsExhausted(code.into())), Author::System, around.now);
+            notices::keep_dead(message, around);
+        }
     }
 }
 
@@ -99,7 +103,16 @@ pub(super) fn finished(known: &Known<'_>, finished: AttemptFinished, around: &Su
         return decision;
     };
     let due = DueEntry::behind(&ticket, message);
-    let is_orphan = known.contact.is_none_or(Contact::is_deleted);
+    // A notice is the account's, whatever became of the contact.
+    let is_notice = message.channel == Channel::Webhook;
+    let is_orphan = !is_notice && known.contact.is_none_or(Contact::is_deleted);
+    if is_notice
+        && let AttemptEnd::Judged(verdict) = &end
+        && notices::is_done(&mut decision, message, verdict)
+    {
+        decision.effects.push(Effect::Settled(ticket.channel(), permit, message.cost()));
+        return decision;
+    }
     let mut next = next_version(message, around.now);
     // A receipt that came first proves that it was taken, whatever became of the answer.
     let end = match end {
@@ -144,6 +157,7 @@ pub(super) fn finished(known: &Known<'_>, finished: AttemptFinished, around: &Su
             }
             finish_attempt(&mut next, AttemptOutcome::Permanent, None, Some(failure), finished_at);
             enter(&mut next, State::Failed, Some(reason), Author::System, around.now);
+            notices::keep_dead(&mut next, around);
         }
         AttemptEnd::Judged(Verdict::Transient(failure)) => {
             let (code, wish) = (failure.code.clone(), failure.retry_after);
@@ -203,7 +217,9 @@ const fn activity_pause(class: Class) -> Option<Duration> {
 /// changes anything.
 fn note_sent(decision: &mut Decision, contact: &Contact, message: &Message, around: &Surroundings<'_>) {
     let mut next = contact.clone();
-    *next.last_used_mut(message.channel) = LastUsed { address: Some(message.to.clone()), sender: Some(message.sender) };
+    if let Some(last) = next.last_used_mut(message.channel) {
+        *last = LastUsed { address: Some(message.to.clone()), sender: Some(message.sender) };
+    }
     threads::note_sent(&mut next, message);
     let is_old = |pause| next.conversation.last_activity_at.is_none_or(|at| around.now.since(at) > pause);
     if activity_pause(message.class).is_some_and(is_old) {

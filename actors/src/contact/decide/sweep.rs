@@ -1,7 +1,7 @@
 //! Taking back what is pending, a chunk at a time, after something that the last check already knows of.
 
 use super::needs::CHUNK;
-use super::{Decision, Known, Surroundings, enter, next_version};
+use super::{Decision, Known, Surroundings, enter, next_version, notices};
 use crate::contact::command::ContactCommand;
 use crate::contact::decision::Effect;
 use crate::contact::entries::DueEntry;
@@ -44,9 +44,12 @@ pub(super) fn cancel_pending(known: &Known<'_>, sweep: Sweep, around: &Surroundi
     let is_live = known.contact.is_some_and(|contact| !contact.is_deleted());
     let pending = known.records.pending.as_deref().filter(|_| is_live).unwrap_or_default();
     let mut last: Option<&Entry> = None;
-    let mut is_cut = false;
+    let (mut is_cut, mut taken) = (false, 0);
+    let told = known.contact.map_or(0, |contact| notices::mutations_of_a_change(contact.account, around));
+    let per_cancel = PER_CANCEL + told;
     for entry in pending {
-        if decision.mutations.len() + PER_CANCEL > Batch::MAX_MUTATIONS {
+        // The first one always goes, however many are told of it.
+        if taken > 0 && (taken + 1) * per_cancel > Batch::MAX_MUTATIONS {
             is_cut = true;
             break;
         }
@@ -55,6 +58,7 @@ pub(super) fn cancel_pending(known: &Known<'_>, sweep: Sweep, around: &Surroundi
         let message = id.and_then(|id| known.records.messages.get(&id)).and_then(Option::as_deref);
         if let Some((message, reason)) = message.and_then(|message| Some((message, sweep.covers(message)?))) {
             take_back(&mut decision, message, reason, around);
+            taken += 1;
         }
     }
     if let Some(last) = last.filter(|_| is_cut || pending.len() >= CHUNK) {

@@ -298,11 +298,12 @@ fn an_address_knows_its_channel() {
         let text = match channel {
             Channel::Email => "jane@example.com",
             Channel::Sms => "+12125550123",
+            Channel::Webhook => "https://example.com/hook",
         };
         let address = Address::parse(channel, text).unwrap();
         assert_eq!((address.channel(), address.as_str(), address.to_string().as_str()), (channel, text, text));
     }
-    assert_eq!(Channel::from_byte(2), None);
+    assert_eq!(Channel::from_byte(3), None);
     assert_eq!(Address::parse(Channel::Sms, "jane@example.com"), Err(AddressError::NotE164));
 }
 

@@ -119,7 +119,7 @@ fn consent_and_last_use_are_kept_by_channel() {
         request_hash: None,
     };
     let sender = Some(SenderId::from_bytes([2; 16]));
-    contact.last_used_mut(Channel::Sms).sender = sender;
+    contact.last_sms.sender = sender;
     assert_eq!((contact.last_used(Channel::Sms).sender, contact.last_used(Channel::Email).sender), (sender, None));
     assert!(!contact.is_deleted());
     contact.life = Life::Tombstone { at: UnixMs(5), removal: Removal::Delete };

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::people::{ApiKey, Session, User, sign_in_name};
-use super::{Account, Role, Sender, SenderAddress};
+use super::{Account, Role, Sender, SenderAddress, Webhook};
 use crate::domain::address::{Channel, EmailAddress, Mailbox};
 use crate::domain::clock::UnixMs;
-use crate::domain::ids::{AccountId, AccountNo, ApiKeyId, LaneNo, SenderId, SessionId, UserId};
+use crate::domain::ids::{AccountId, AccountNo, ApiKeyId, LaneNo, SenderId, SessionId, UserId, WebhookId};
 
 /// A record with its last use by now.
 #[derive(Debug, Clone)]
@@ -67,6 +67,13 @@ struct Senders {
     by_lane: BTreeMap<LaneNo, SenderId>,
 }
 
+#[derive(Debug, Clone, Default)]
+struct Webhooks {
+    // By account: whatever happens in one asks for its webhooks.
+    by_account: BTreeMap<(AccountNo, WebhookId), Webhook>,
+    by_lane: BTreeMap<LaneNo, (AccountNo, WebhookId)>,
+}
+
 /// An immutable picture of the directory.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
@@ -79,6 +86,7 @@ pub struct Snapshot {
     keys: Arc<Keys>,
     sessions: Arc<Sessions>,
     senders: Arc<Senders>,
+    webhooks: Arc<Webhooks>,
 }
 
 impl Snapshot {
@@ -282,10 +290,40 @@ impl Snapshot {
         self.senders_of(account).find(|sender| sender.channel() == channel && sender.is_default)
     }
 
-    /// Whether this picture shows the same senders as another, by looking at what they share.
+    /// A webhook of an account.
     #[must_use]
-    pub fn shares_senders(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.senders, &other.senders)
+    pub fn webhook(&self, account: AccountNo, id: WebhookId) -> Option<&Webhook> {
+        self.webhooks.by_account.get(&(account, id))
+    }
+
+    /// The webhook behind a lane.
+    #[must_use]
+    pub fn webhook_of_lane(&self, lane: LaneNo) -> Option<&Webhook> {
+        self.webhooks.by_lane.get(&lane).and_then(|key| self.webhooks.by_account.get(key))
+    }
+
+    /// Every webhook, by lane number.
+    pub fn webhooks(&self) -> impl Iterator<Item = &Webhook> {
+        self.webhooks.by_lane.values().filter_map(|key| self.webhooks.by_account.get(key))
+    }
+
+    /// Every webhook of an account, by id: oldest first, but for those whose ids a caller's key made.
+    pub fn webhooks_of(&self, account: AccountNo) -> impl Iterator<Item = &Webhook> {
+        let (first, last) = (WebhookId::from_bytes([0; 16]), WebhookId::from_bytes([u8::MAX; 16]));
+        self.webhooks.by_account.range((account, first)..=(account, last)).map(|(_, webhook)| webhook)
+    }
+
+    /// The channel of a lane.
+    #[must_use]
+    pub fn channel_of_lane(&self, lane: LaneNo) -> Option<Channel> {
+        let webhook = || self.webhook_of_lane(lane).map(|_| Channel::Webhook);
+        self.sender_of_lane(lane).map(Sender::channel).or_else(webhook)
+    }
+
+    /// Whether this picture shows the same lanes as another (senders and webhooks), by looking at what they share.
+    #[must_use]
+    pub fn shares_lanes(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.senders, &other.senders) && Arc::ptr_eq(&self.webhooks, &other.webhooks)
     }
 
     /// Puts or replaces an account.
@@ -364,6 +402,22 @@ impl Snapshot {
         let senders = Arc::make_mut(&mut self.senders);
         if let Some(sender) = senders.by_id.remove(&id) {
             senders.by_lane.remove(&sender.lane);
+        }
+    }
+
+    /// Puts or replaces a webhook.
+    pub fn put_webhook(&mut self, webhook: Webhook) {
+        let webhooks = Arc::make_mut(&mut self.webhooks);
+        let key = (webhook.account, webhook.id);
+        webhooks.by_lane.insert(webhook.lane, key);
+        webhooks.by_account.insert(key, webhook);
+    }
+
+    /// Removes a webhook.
+    pub fn remove_webhook(&mut self, account: AccountNo, id: WebhookId) {
+        let webhooks = Arc::make_mut(&mut self.webhooks);
+        if let Some(webhook) = webhooks.by_account.remove(&(account, id)) {
+            webhooks.by_lane.remove(&webhook.lane);
         }
     }
 

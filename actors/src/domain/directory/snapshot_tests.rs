@@ -1,6 +1,8 @@
 //! A picture finds what was put into it, forgets what was removed, and shares what did not change.
 
 use super::*;
+use crate::domain::directory::Subscribed;
+use crate::domain::signatures::webhook::WebhookSecret;
 
 const ADA: UserId = UserId::from_bytes([1; 16]);
 const BOB: UserId = UserId::from_bytes([2; 16]);
@@ -132,9 +134,42 @@ fn a_change_of_one_table_leaves_the_others_shared() {
     let snapshot = Snapshot::default();
     let mut next = snapshot.clone();
     next.put_session(session(ADA, 1));
-    assert!(next.shares_senders(&snapshot));
+    assert!(next.shares_lanes(&snapshot));
     next.remove_sender(SenderId::from_bytes([1; 16]));
-    assert!(!next.shares_senders(&snapshot));
+    assert!(!next.shares_lanes(&snapshot));
+    let mut next = snapshot.clone();
+    next.remove_webhook(AccountNo(1), WebhookId::from_bytes([1; 16]));
+    assert!(!next.shares_lanes(&snapshot));
+}
+
+#[test]
+fn webhooks_are_listed_by_account_and_found_by_lane() {
+    let webhook = |byte: u8, account: u32| Webhook {
+        id: WebhookId::from_bytes([byte; 16]),
+        lane: LaneNo(u32::from(byte)),
+        account: AccountNo(account),
+        version: 1,
+        url: "https://example.com".into(),
+        description: None,
+        events: Subscribed::All,
+        secret: WebhookSecret::from_bytes(&[byte; 32]).unwrap(),
+        replaced: None,
+        is_enabled: true,
+        created_at: UnixMs(0),
+        updated_at: UnixMs(0),
+        request_hash: None,
+    };
+    let mut snapshot = Snapshot::default();
+    for one in [webhook(3, 1), webhook(2, 2), webhook(1, 1)] {
+        snapshot.put_webhook(one);
+    }
+    let lanes = |account| snapshot.webhooks_of(AccountNo(account)).map(|one| one.lane.0).collect::<Vec<_>>();
+    assert_eq!((lanes(1), lanes(2), lanes(3)), (vec![1, 3], vec![2], vec![]));
+    assert_eq!(snapshot.webhook_of_lane(LaneNo(2)).map(|one| one.account), Some(AccountNo(2)));
+    assert_eq!(snapshot.webhook(AccountNo(1), WebhookId::from_bytes([2; 16])), None, "another account's");
+    snapshot.remove_webhook(AccountNo(1), WebhookId::from_bytes([3; 16]));
+    assert_eq!(snapshot.webhook_of_lane(LaneNo(3)), None);
+    assert_eq!(snapshot.webhooks().count(), 2);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use ring::hmac;
+use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
 use crate::domain::clock::UnixMs;
@@ -42,13 +43,28 @@ pub enum WebhookError {
     NotSigned,
 }
 
-/// A secret shared with the receiver of webhooks.
-#[derive(Clone, PartialEq, Eq)]
+/// A secret shared with the receiver of webhooks. Stored as the receiver needs it: it must be able to sign.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct WebhookSecret(Vec<u8>);
 
 impl std::fmt::Debug for WebhookSecret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("WebhookSecret(redacted)")
+    }
+}
+
+impl TryFrom<String> for WebhookSecret {
+    type Error = SecretError;
+
+    fn try_from(text: String) -> Result<Self, SecretError> {
+        Self::parse(&text)
+    }
+}
+
+impl From<WebhookSecret> for String {
+    fn from(secret: WebhookSecret) -> Self {
+        secret.expose()
     }
 }
 

@@ -14,8 +14,10 @@ use crate::domain::message::Class;
 /// 4253) in seven; big-endian, so that bytes sort as times do.
 const TIMES: usize = 6 + 7;
 
-/// Where the class stands among kind and channel, which leave these two bits free.
-const CLASS_BITS: u8 = 0x06;
+/// Where the class stands among kind and channel, which leave these two bits free: none, the one or the other.
+const CLASS_BITS: u8 = 0x44;
+const TRANSACTIONAL: u8 = 0x04;
+const CAMPAIGN: u8 = 0x40;
 
 /// A ticket without what its lane knows anyway.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -45,13 +47,18 @@ impl QueuedTicket {
         let mut times = [0; TIMES];
         times[..6].copy_from_slice(&due.to_be_bytes()[2..]);
         times[6..].copy_from_slice(&ticket.created_us.to_be_bytes()[1..]);
+        let class = match ticket.class {
+            Class::Conversation => 0,
+            Class::Transactional => TRANSACTIONAL,
+            Class::Campaign => CAMPAIGN,
+        };
         Self {
             times,
             message: ticket.message,
             contact: ticket.contact,
             campaign: ticket.campaign.0.to_ne_bytes(),
             cost: ticket.cost.to_ne_bytes(),
-            kind_channel_and_class: ticket.kind_and_channel | (ticket.class as u8) << 1,
+            kind_channel_and_class: ticket.kind_and_channel | class,
         }
     }
 
@@ -104,10 +111,10 @@ impl QueuedTicket {
     /// How urgent its message is.
     #[must_use]
     pub const fn class(&self) -> Class {
-        match (self.kind_channel_and_class & CLASS_BITS) >> 1 {
-            0 => Class::ALL[0],
-            1 => Class::ALL[1],
-            _ => Class::ALL[2],
+        match self.kind_channel_and_class & CLASS_BITS {
+            0 => Class::Conversation,
+            TRANSACTIONAL => Class::Transactional,
+            _ => Class::Campaign,
         }
     }
 
@@ -124,6 +131,7 @@ mod tests {
 
     use super::super::fixtures::ticket;
     use super::*;
+    use crate::domain::address::Channel;
 
     #[test]
     fn it_takes_fifty_two_bytes() {
@@ -135,14 +143,15 @@ mod tests {
         fn it_is_the_ticket_again_and_sorts_as_it_does(
             (n, due, created) in (0u32..100, 0..=UnixMs::MAX.0, 0u64..1 << 56),
             (m, other_due, other_created) in (0u32..100, 0..=UnixMs::MAX.0, 0u64..1 << 56),
-            class in 0usize..3,
+            (class, channel) in (0usize..3, 0usize..Channel::ALL.len()),
             (cost, campaign, is_parked) in (any::<u16>(), any::<u32>(), any::<bool>()),
         ) {
-            let mut first = ticket(n, due).with_class(Class::ALL[class]).in_lane(7, 8).costing(cost);
+            let mut first = ticket(n, due).with_class(Class::ALL[class]).in_lane(7, 8).costing(cost).on(Channel::ALL[channel]);
             (first.created_us, first.campaign) = (created, CampaignNo(campaign));
             first = if is_parked { first.parked() } else { first };
             let queued = QueuedTicket::of(&first);
             prop_assert_eq!(queued.ticket(LaneNo(7), AccountNo(8)), first);
+            prop_assert_eq!(first.channel(), Channel::ALL[channel]);
             prop_assert_eq!((queued.due_at(), queued.cost(), queued.class()), (first.due_at, cost, first.class()));
             for (other_due, other_created) in [(other_due, other_created), (due, other_created), (due, created)] {
                 let mut other = ticket(m, other_due);

@@ -32,6 +32,7 @@ fn envelope() -> Envelope {
         test: false,
         first_attempt: true,
         withdrawal: Default::default(),
+        hook: None,
     }
 }
 

@@ -59,9 +59,8 @@ impl Handler<ParkedFound> for SenderPool {
     type Result = ();
 
     fn handle(&mut self, ParkedFound(scope): ParkedFound, ctx: &mut Self::Context) {
-        let channel =
-            self.node.directory.load().sender_of_lane(scope.lane).map(crate::domain::directory::Sender::channel);
-        // The lane of a removed sender may be of either channel; the other pool finds nothing of its own.
+        let channel = self.node.directory.load().channel_of_lane(scope.lane);
+        // The lane of a removed sender may be of any channel; the other pools find nothing of their own.
         if channel.is_none_or(|channel| channel == self.channel) {
             self.dispatch.lanes.set_parked(scope.lane, scope.class);
             self.pump(ctx);

@@ -10,13 +10,14 @@ use bytes::{Bytes, BytesMut};
 use chrono::DateTime;
 use futures_util::stream;
 use reqwest::header::{CONTENT_LENGTH, HeaderMap, RETRY_AFTER};
-use reqwest::{Body, Client, RequestBuilder, StatusCode};
+use reqwest::{Body, Client, ClientBuilder, RequestBuilder, StatusCode};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::domain::address::Address;
 use crate::domain::clock::UnixMs;
 use crate::domain::verdict::{Failure, Verdict};
+use crate::sender::egress;
 use crate::sender::transport::{Envelope, Guard, TransportError};
 
 /// Answer bytes that are read; providers answer a few hundred.
@@ -35,6 +36,20 @@ pub fn client(
     connect_timeout: Duration,
     attempt_timeout: Duration,
 ) -> Result<Client, TransportError> {
+    client_builder(connections, connect_timeout, attempt_timeout).build().map_err(|error| no_client(&error))
+}
+
+/// Why there is no client.
+pub(crate) fn no_client(error: &reqwest::Error) -> TransportError {
+    TransportError::setting("tls", format!("{error}; check the system's certificates"))
+}
+
+/// A client in the making.
+pub(crate) fn client_builder(
+    connections: usize,
+    connect_timeout: Duration,
+    attempt_timeout: Duration,
+) -> ClientBuilder {
     // reqwest takes the process's provider; whoever installed one first keeps it.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder()
@@ -45,8 +60,6 @@ pub fn client(
         .redirect(reqwest::redirect::Policy::none())
         .tcp_nodelay(true)
         .user_agent(concat!("sendwheel/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(|error| TransportError::setting("tls", format!("{error}; check the system's certificates")))
 }
 
 /// What the provider answered.
@@ -56,7 +69,7 @@ pub struct Answer {
     pub status: StatusCode,
     /// `Retry-After`, at most a day.
     pub retry_after: Option<Duration>,
-    /// The body, as much as arrived of [`MAX_ANSWER`]. Holds addresses.
+    /// The body, as much as arrived of what was wanted. Holds addresses.
     pub body: Bytes,
 }
 
@@ -74,17 +87,34 @@ pub enum Posted {
 
 /// Sends one request with this body.
 pub async fn post(request: RequestBuilder, body: Vec<u8>, limit: Duration, guard: &dyn Guard, now: UnixMs) -> Posted {
+    post_within(request, body, (limit, MAX_ANSWER), guard, now).await
+}
+
+/// The same, within a time, and reading so many bytes of the answer's body at most.
+pub(crate) async fn post_within(
+    request: RequestBuilder,
+    body: Vec<u8>,
+    (limit, max_answer): (Duration, usize),
+    guard: &dyn Guard,
+    now: UnixMs,
+) -> Posted {
     if !guard.may_hand_over() {
         return Posted::Stopped;
     }
     let mut released = false;
-    match timeout(limit, exchange(request, Bytes::from(body), guard, &mut released, now)).await {
+    match timeout(limit, exchange(request, (Bytes::from(body), max_answer), guard, &mut released, now)).await {
         Ok(posted) => posted,
         Err(_) => Posted::Failed(lost(released, "timeout", "the provider did not answer in time")),
     }
 }
 
-async fn exchange(request: RequestBuilder, body: Bytes, guard: &dyn Guard, released: &mut bool, now: UnixMs) -> Posted {
+async fn exchange(
+    request: RequestBuilder,
+    (body, max_answer): (Bytes, usize),
+    guard: &dyn Guard,
+    released: &mut bool,
+    now: UnixMs,
+) -> Posted {
     let length = body.len();
     let (wanted, mut is_wanted) = oneshot::channel::<()>();
     let (go, may_go) = oneshot::channel::<()>();
@@ -116,17 +146,17 @@ async fn exchange(request: RequestBuilder, body: Bytes, guard: &dyn Guard, relea
         Ok(response) => {
             let status = response.status();
             let retry_after = retry_after(response.headers(), now);
-            Posted::Answered(Answer { status, retry_after, body: bounded_body(response).await })
+            Posted::Answered(Answer { status, retry_after, body: bounded_body(response, max_answer).await })
         }
         Err(error) => Posted::Failed(judge_error(&error, *released)),
     }
 }
 
 /// The body as far as it came: the status alone decides whether the message was taken.
-async fn bounded_body(mut response: reqwest::Response) -> Bytes {
+async fn bounded_body(mut response: reqwest::Response, max: usize) -> Bytes {
     let mut body = BytesMut::new();
     while let Ok(Some(chunk)) = response.chunk().await {
-        let room = MAX_ANSWER - body.len();
+        let room = max - body.len();
         body.extend_from_slice(&chunk[..chunk.len().min(room)]);
         if chunk.len() >= room {
             break;
@@ -145,7 +175,9 @@ fn judge_error(error: &reqwest::Error, released: bool) -> Verdict {
     let refused = std::iter::successors(std::error::Error::source(error), |error| error.source())
         .filter_map(|error| error.downcast_ref::<std::io::Error>())
         .any(|error| error.kind() == std::io::ErrorKind::ConnectionRefused);
-    let (code, detail) = if refused {
+    let (code, detail) = if egress::is_refused(error) {
+        ("not_public", "its host has no public address: use one that everyone can reach")
+    } else if refused {
         ("connect_refused", "the provider does not listen there: check its URL")
     } else if error.is_connect() && error.is_timeout() {
         ("connect_timeout", "connecting to the provider took too long: check its URL and the firewall")

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::contract::Key;
 use crate::domain::address::Address;
-use crate::domain::ids::{AccountNo, ApiKeyId, AuditId, ContactId, MessageId, SenderId, SessionId, UserId};
+use crate::domain::ids::{AccountNo, ApiKeyId, AuditId, ContactId, MessageId, SenderId, SessionId, UserId, WebhookId};
 use crate::domain::message::BlobKey;
 
 pub use members::{
@@ -103,6 +103,8 @@ pub enum DirectoryKey {
     Sender(SenderId),
     /// A session.
     Session(SessionId),
+    /// A webhook.
+    Webhook(WebhookId),
 }
 
 impl DirectoryKey {
@@ -115,6 +117,7 @@ impl DirectoryKey {
             Self::ApiKey(id) => (3, id.as_bytes()),
             Self::Sender(id) => (4, id.as_bytes()),
             Self::Session(id) => (5, id.as_bytes()),
+            Self::Webhook(id) => (6, id.as_bytes()),
         };
         let mut key = Key::new();
         key.push(kind);
@@ -145,6 +148,7 @@ impl DirectoryKey {
             3 => Ok(Self::ApiKey(ApiKeyId::from_bytes(id))),
             4 => Ok(Self::Sender(SenderId::from_bytes(id))),
             5 => Ok(Self::Session(SessionId::from_bytes(id))),
+            6 => Ok(Self::Webhook(WebhookId::from_bytes(id))),
             _ => Err(error()),
         }
     }
@@ -174,6 +178,7 @@ mod tests {
             DirectoryKey::ApiKey(ApiKeyId::from_bytes([1; 16])),
             DirectoryKey::Sender(SenderId::from_bytes([1; 16])),
             DirectoryKey::Session(SessionId::from_bytes([1; 16])),
+            DirectoryKey::Webhook(WebhookId::from_bytes([1; 16])),
         ] {
             assert_eq!(DirectoryKey::from_member(&key.member()), Ok(key));
         }

@@ -11,6 +11,7 @@ mod contacts;
 mod deleting;
 mod entries;
 mod model;
+mod noticing;
 mod outcomes;
 mod people;
 mod permits;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
+use crate::domain::address::Channel;
 use crate::domain::audit::AuditEntry;
 use crate::domain::conversation::ThreadItem;
 use crate::domain::message::{Message, State, StateName};
@@ -74,6 +75,9 @@ pub(super) fn expected_entries(message: &Message) -> Vec<(Index, Score, Member)>
         (Index::Attention(account), since, member)
     };
     match message.state {
+        // A notice is in no list but that of dead letters.
+        State::Failed if message.channel == Channel::Webhook => vec![attention(StateName::Failed)],
+        _ if message.channel == Channel::Webhook => Vec::new(),
         State::Scheduled | State::Sending(_) => vec![pending],
         State::Held => vec![
             pending,
