@@ -19,6 +19,7 @@ mod receipts;
 mod receiving;
 mod removing;
 mod scheduling;
+mod standing;
 mod suspended;
 mod threading;
 mod trailing;

@@ -53,11 +53,6 @@ impl Model {
         found.map(|(_, bytes)| codec::decode(bytes).unwrap()).collect()
     }
 
-    pub(super) fn trail(&self) -> Vec<AuditEntry> {
-        let found = self.records.iter().filter(|((table, _), _)| *table == Table::Audit);
-        found.map(|(_, bytes)| codec::decode(bytes).unwrap()).collect()
-    }
-
     pub(super) fn messages(&self) -> Vec<Message> {
         let messages = self.records.iter().filter(|((table, _), _)| *table == Table::Message);
         messages.map(|(_, bytes)| codec::decode(bytes).unwrap()).collect()
