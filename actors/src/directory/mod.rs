@@ -39,7 +39,7 @@ use crate::sender::pool::SendersChanged;
 use crate::shard::Node;
 use crate::store::keys::{self, DirectoryKey};
 use crate::store::{
-    Acquired, Batch, CommitError, Counter, Head, Index, Mutation, NodeId, RangeQuery, RecordKey, SharedStore,
+    Acquired, Batch, CommitError, Counter, Head, Index, Mutation, NodeId, RangeQuery, RecordKey, Renewal, SharedStore,
     StoreError, Table, audit, codec,
 };
 
@@ -222,14 +222,8 @@ impl Directory {
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a change of the directory failed: it is read anew");
-                    let anew = load(&self.store, self.node, self.lease_ttl, &self.system_from)
-                        .await
-                        .map_err(|_| EngineError::Unavailable)?;
-                    let before = std::mem::replace(&mut *state, anew).snapshot;
-                    state.snapshot.generation = before.generation + 1;
-                    state.snapshot.carry_uses(&before);
                     // The change may have been applied all the same: whoever asks again finds it done.
-                    publish(node, state.snapshot.clone());
+                    self.read_anew(node, &mut state).await.map_err(|_| EngineError::Unavailable)?;
                     match error {
                         CommitError::Fenced { .. } if !is_last => {}
                         CommitError::OutOfSpace => return Err(EngineError::OutOfSpace),
@@ -239,6 +233,16 @@ impl Directory {
             }
         }
         Err(EngineError::Unavailable)
+    }
+
+    /// Takes the directory back under a new token, and publishes what is there by now.
+    async fn read_anew(&self, node: &Node, state: &mut State) -> Result<(), StoreError> {
+        let anew = load(&self.store, self.node, self.lease_ttl, &self.system_from).await?;
+        let before = std::mem::replace(state, anew).snapshot;
+        state.snapshot.generation = before.generation + 1;
+        state.snapshot.carry_uses(&before);
+        publish(node, state.snapshot.clone());
+        Ok(())
     }
 }
 
@@ -302,15 +306,25 @@ fn decode<T: codec::Record>(bytes: &[u8]) -> Result<T, StoreError> {
 }
 
 impl Directory {
-    /// Renews the directory's lease now and then; ends when the node stops.
+    /// Renews the directory's lease now and then; ends when the node stops. One that was lost is taken back, and what
+    /// was changed meanwhile is read, so that nobody is served from a directory that is somebody else's.
     pub async fn keep_lease(&self, node: &Node) {
         let mut every = tokio::time::interval(self.lease_ttl / 3);
         every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while !node.health.is_stopping() {
             every.tick().await;
-            let head = self.state.lock().await.head;
-            let lease = crate::store::Lease { node: self.node, head, ttl: Some(self.lease_ttl) };
-            if let Err(error) = self.store.renew(&lease).await {
+            // Not while it changes: a change that takes it back has another token.
+            let mut state = self.state.lock().await;
+            let lease = crate::store::Lease { node: self.node, head: state.head, ttl: Some(self.lease_ttl) };
+            let renewed = match self.store.renew(&lease).await {
+                Ok(Renewal::Renewed) => Ok(()),
+                Ok(Renewal::Lost) => {
+                    tracing::warn!("the directory's lease was lost: it is taken back and read anew");
+                    self.read_anew(node, &mut state).await
+                }
+                Err(error) => Err(error),
+            };
+            if let Err(error) = renewed {
                 tracing::warn!(%error, "the directory's lease could not be renewed, trying again");
             }
         }

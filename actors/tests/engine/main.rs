@@ -6,6 +6,7 @@
 mod alerts;
 mod deletion;
 mod delivery;
+mod directory;
 mod editing;
 mod erasure;
 mod lists;
