@@ -280,9 +280,11 @@ impl Callers {
         };
         let Some((contact, mut new)) = asked else { return self.settle(id, None, None) };
         if !is_same {
-            new.idempotency = new.idempotency.map(|known| Idempotency { request_hash: [8; 16], ..known });
+            new.idempotency = new
+                .idempotency
+                .map(|known| Idempotency { request_hash: known.request_hash.map(|byte| !byte), ..known });
         }
-        let me = self.clone();
+        let (me, asked) = (self.clone(), new.clone());
         self.spawn(format!("again {id}, same {is_same}"), async move {
             let answer = me.answer(me.engine.schedule(&CALLER, contact, new)).await;
             let is_forgotten = me.world.model().messages[&id].is_forgotten;
@@ -296,6 +298,8 @@ impl Callers {
                     let mut model = me.world.model();
                     let known = model.messages.get_mut(&id).unwrap();
                     (known.is_acknowledged, known.acknowledged_at) = (true, now);
+                    // Whatever made it is what is asked for again from now on.
+                    known.request = Some(Box::new(asked));
                     return "new".into();
                 }
                 Err(EngineError::Conflict { code: "idempotency_key_reused", .. }) if !is_same => "refused".into(),
