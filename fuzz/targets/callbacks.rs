@@ -4,8 +4,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use sendwheel_actors::domain::address::{Area, EmailAddress, Mailbox, PhoneNumber};
-use sendwheel_actors::domain::password_link::PasswordLinks;
 use sendwheel_actors::domain::clock::UnixMs;
+use sendwheel_actors::domain::password_link::PasswordLinks;
 use sendwheel_actors::domain::reply_address::ReplyKey;
 use sendwheel_actors::domain::threading::MailId;
 use sendwheel_actors::domain::unsubscribe::UnsubscribeKey;

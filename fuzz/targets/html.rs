@@ -8,8 +8,22 @@ use sendwheel_actors::inbound::limits::MAX_HTML_BYTES;
 
 /// Beginnings of tags that no page may get from a mail.
 const FORBIDDEN: [&str; 16] = [
-    "<script", "<style", "<iframe", "<object", "<embed", "<svg", "<math", "<form", "<input", "<link", "<meta", "<base",
-    "<template", "<!--", "<video", "<audio",
+    "<script",
+    "<style",
+    "<iframe",
+    "<object",
+    "<embed",
+    "<svg",
+    "<math",
+    "<form",
+    "<input",
+    "<link",
+    "<meta",
+    "<base",
+    "<template",
+    "<!--",
+    "<video",
+    "<audio",
 ];
 
 /// The tags of sanitised HTML, in which `<` and `>` stand for nothing else.
@@ -28,7 +42,10 @@ fuzz_target!(|html: &str| {
         let names: String = tag.split('"').step_by(2).collect();
         assert!(!names.contains(" on") && !names.contains(" srcset") && !names.contains(" id="), "{tag}");
         for source in tag.split(" src=\"").skip(1) {
-            assert!(source.to_lowercase().starts_with("cid:") || source.to_lowercase().starts_with("data:image/"), "{tag}");
+            assert!(
+                source.to_lowercase().starts_with("cid:") || source.to_lowercase().starts_with("data:image/"),
+                "{tag}"
+            );
         }
         for link in tag.split(" href=\"").skip(1) {
             assert!(["http://", "https://", "mailto:"].iter().any(|scheme| link.starts_with(scheme)), "{tag}");
