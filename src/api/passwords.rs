@@ -73,7 +73,10 @@ pub(crate) async fn invite_user(
     Query::of(&request, &[]).finish()?;
     let user = auth.directory.user(id).filter(|user| user.account == auth.caller.account);
     let user = user.ok_or(ApiError::not_found())?;
-    if user.role > auth.caller.role || auth.caller.test {
+    if auth.caller.test {
+        return Err(ApiError::forbidden("test_key", "a test key invites nobody: use a live key"));
+    }
+    if user.role > auth.caller.role {
         return Err(ApiError::forbidden("role_too_high", "this user has more rights than you"));
     }
     shared.state.engine.invite(user).await?;
