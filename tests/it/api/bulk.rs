@@ -19,8 +19,9 @@ async fn import_csv(desk: &Desk, body: impl Into<reqwest::Body>) -> Got {
 #[tokio::test]
 async fn a_batch_answers_each_line_in_its_place_and_a_bad_one_spoils_no_other() {
     let desk = Desk::start(5).await;
+    let due = sms_in(1);
     let good = |n: usize| {
-        let mut line = workload::for_contact(sms_in(1), desk.contact(n));
+        let mut line = workload::for_contact(due.clone(), desk.contact(n));
         line["body"] = format!("line {n}").into();
         line["idempotency_key"] = format!("key-{n}").into();
         line.to_string()
