@@ -23,7 +23,7 @@ fuzz_target!(|bytes: &[u8]| {
             for recipient in report.recipients {
                 assert!(recipient.action != Action::Failed || recipient.status.is_some());
                 assert!(recipient.diagnostic.as_ref().is_none_or(|text| text.len() <= 500 && !text.contains('\n')));
-                recipient.severity();
+                let _ = recipient.severity();
             }
         }
         Kind::Complaint(complaint) => assert!(complaint.recipients.len() <= 100),
