@@ -155,8 +155,9 @@ impl fmt::Display for Partition {
 pub struct PartitionCount(u16);
 
 impl PartitionCount {
-    /// The default for a new store.
-    pub const DEFAULT: Self = Self(256);
+    /// The default for a new store: enough to spread over a dozen nodes, and few enough that the changes of a busy
+    /// moment share their commits.
+    pub const DEFAULT: Self = Self(64);
 
     /// A count between 1 and [`MAX_PARTITIONS`].
     #[must_use]
@@ -360,7 +361,7 @@ mod tests {
             let id = MessageId::in_partition(Uuid::from_u128(u128::MAX), Partition(partition));
             assert_eq!(id.partition(), Partition(partition));
         }
-        assert_eq!(PartitionCount::DEFAULT.of_message(MessageId::in_partition(Uuid::nil(), Partition(256))), None);
+        assert_eq!(PartitionCount::DEFAULT.of_message(MessageId::in_partition(Uuid::nil(), Partition(64))), None);
     }
 
     #[test]
