@@ -319,7 +319,7 @@ pub(super) fn plan_intent(
             }
         }
     };
-    match plan::plan(&intent, around.now) {
+    match plan::moment(&intent, around.now) {
         Ok(due_at) => Some((intent, due_at)),
         Err(error) => {
             errors.push(FieldError::new(pointer, error.code(), error.to_string()));
