@@ -10,6 +10,7 @@ use sendwheel_actors::domain::ids::{ContactId, MessageId, SenderId, WebhookId};
 use sendwheel_actors::domain::message::{
     Attachment, Attempt, AttemptOutcome, Author, HistoryEntry, Message, ReplyChoice,
 };
+use sendwheel_actors::domain::plan::Delay;
 use sendwheel_actors::domain::reason::{LaneReason, Reason};
 use sendwheel_actors::domain::schedule::{FoldPolicy, GapPolicy, IfLate, Intent, QuietHoursPolicy, Resolution};
 use sendwheel_actors::engine::api::MessageView as Seen;
@@ -221,9 +222,30 @@ struct Plan<'a> {
     /// How a wall-clock time met its zone's rules; `exact` for the others.
     #[schema(value_type = schemas::Resolution)]
     resolution: Resolution,
+    /// The moment that was meant; its lateness counts from there.
+    #[serde(serialize_with = "as_text")]
+    #[schema(value_type = String, format = DateTime)]
+    wanted_at: UnixMs,
     #[serde(serialize_with = "as_text")]
     #[schema(value_type = String, format = DateTime)]
     due_at: UnixMs,
+    /// What the account's rules made it wait for, in order.
+    delays: Vec<DelayView>,
+    /// The zone of the clock that those rules were held against.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    zone: Option<&'a str>,
+}
+
+/// A wait, and its end.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Delay)]
+struct DelayView {
+    /// Why: `quiet_hours`, `send_window`, `holiday`.
+    reason: ReasonView,
+    #[serde(serialize_with = "as_text")]
+    #[schema(value_type = String, format = DateTime)]
+    until: UnixMs,
 }
 
 /// A change of a message that was not an attempt.
@@ -271,6 +293,10 @@ impl ReasonView {
         };
         Self { code: reason.code(), detail: detail.into() }
     }
+}
+
+fn delay(delay: &Delay) -> DelayView {
+    DelayView { reason: ReasonView::stored(&Reason::Delayed(delay.cause)), until: delay.until }
 }
 
 const fn quiet_hours_name(policy: QuietHoursPolicy) -> &'static str {
@@ -406,7 +432,10 @@ impl<'a> MessageView<'a> {
                     Intent::Wall(wall) => wall.resolution,
                     Intent::Now | Intent::At(_) => Resolution::Exact,
                 },
+                wanted_at: message.wanted_at(),
                 due_at: message.due_at,
+                delays: message.plan.iter().flat_map(|plan| &plan.delays).map(delay).collect(),
+                zone: message.plan.as_ref().map(|plan| plan.zone.as_str()),
             },
             lane: seen.queued.map(ReasonView::lane),
             history: message.history.iter().map(history).collect(),

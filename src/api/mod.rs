@@ -54,6 +54,7 @@ mod sender_choices;
 mod sender_request;
 pub(crate) mod sender_view;
 mod senders;
+mod sending_rules;
 mod sessions;
 mod state;
 mod suppressions;
@@ -76,6 +77,8 @@ pub use state::{ApiSettings, ApiState};
 mod engine_tests;
 #[cfg(test)]
 mod people_tests;
+#[cfg(test)]
+mod planning_tests;
 #[cfg(test)]
 mod role_tests;
 #[cfg(test)]

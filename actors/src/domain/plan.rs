@@ -16,8 +16,12 @@ use serde::{Deserialize, Serialize};
 
 pub use calendar::{Calendar, Cause, Delay, MAX_DELAY};
 
+use super::address::Channel;
 use super::clock::UnixMs;
+use super::instant::parse_instant;
+use super::message::Class;
 use super::schedule::{FoldPolicy, GapPolicy, IfLate, Intent, QuietHoursPolicy, Resolution, WallClock};
+use super::sending_rules::SendingRules;
 use super::zone::{self, TimeZone, WallError, ZoneError};
 
 /// A moment that passed no longer ago than this means now.
@@ -146,6 +150,58 @@ pub fn moment(intent: &Intent, now: UnixMs) -> Result<UnixMs, PlanError> {
         Intent::Wall(wall) => within_reach(resolve_wall(wall)?.0, now),
     }
 }
+
+/// A message that is later than this is planned again, if its author wants that. A lane that is a little behind is no
+/// reason to wait for another day.
+pub const REPLAN_AFTER: Duration = Duration::from_secs(60 * 60);
+
+/// The same time of day as the one that was missed, on the first day on which it is still ahead; `None` if it was
+/// missed by less than [`REPLAN_AFTER`], or no time was named.
+#[must_use]
+pub fn next_time(intent: &Intent, due_at: UnixMs, now: UnixMs) -> Option<UnixMs> {
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    if now.since(due_at) <= REPLAN_AFTER {
+        return None;
+    }
+    match intent {
+        Intent::Now => None,
+        Intent::At(at) => {
+            let days = now.since(*at).as_millis() / DAY.as_millis() + 1;
+            Some(at.plus(DAY.saturating_mul(u32::try_from(days).ok()?)))
+        }
+        Intent::Wall(wall) => {
+            let zone = TimeZone::parse(&wall.zone).ok()?;
+            let (_, time_of_day) = wall.local.split_once(['T', 't'])?;
+            let today = zone::show_in(&zone, now);
+            // Two days ahead at most: today's may have passed.
+            [0, 1, 2].into_iter().find_map(|days| {
+                let date = UnixMs(parse_instant(&format!("{}T00:00Z", today.get(..10)?)).ok()?.0).plus(DAY * days);
+                let local = format!("{}T{time_of_day}", date.to_string().get(..10)?);
+                // Its author accepted a time that a clock change could move; refused is only what they ask for.
+                let (at, _) = zone::resolve(&local, &zone, GapPolicy::Forward, FoldPolicy::First).ok()?;
+                (at > now).then_some(at)
+            })
+        }
+    }
+}
+
+/// The rule that leaves some messages no moment of any week, holidays aside, if there is one.
+#[must_use]
+pub fn shut(rules: &SendingRules) -> Option<Cause> {
+    let weekly = SendingRules { holidays: Vec::new(), ..rules.clone() };
+    let mut countries: Vec<_> = weekly.scopes().map(|scope| scope.country).collect();
+    countries.sort_unstable();
+    countries.dedup();
+    let kinds = countries.into_iter().flat_map(|country| {
+        Channel::TO_PEOPLE.into_iter().flat_map(move |channel| Class::ALL.map(|class| (channel, country, class)))
+    });
+    kinds.into_iter().find_map(|(channel, country, class)| {
+        Calendar::of(&weekly, TimeZone::utc(), channel, country, class).first(UnixMs(0), Some(WEEK)).err()
+    })
+}
+
+/// The end of the first week of 1970.
+const WEEK: UnixMs = UnixMs(7 * 24 * 60 * 60 * 1_000);
 
 /// The instant of a stored wall-clock time by today's rules, and how it met a clock change.
 ///

@@ -20,6 +20,7 @@ mod converse;
 mod deliver;
 mod needs;
 mod notices;
+mod planning;
 mod profile;
 mod receipt;
 mod receive;

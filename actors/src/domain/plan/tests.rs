@@ -151,6 +151,41 @@ fn the_best_moment_of_a_window_is_one_that_the_rules_permit() {
     assert_eq!(calendar.best(asleep, hour, |_| 1.0), None);
 }
 
+#[test]
+fn a_message_that_was_missed_is_planned_for_the_same_time_of_day() {
+    let wall = |local: &str, zone: &str| {
+        let zone = TimeZone::parse(zone).unwrap();
+        Intent::Wall(wall_clock(local, &zone, false, GapPolicy::Forward, FoldPolicy::First).unwrap())
+    };
+    let due = at("2026-12-01T14:00:00Z");
+    let next = |intent: &Intent, now: &str| next_time(intent, due, at(now)).map(|at| at.to_string());
+    let nine = wall("2026-12-01T09:00", "America/New_York");
+    assert_eq!(next(&nine, "2026-12-01T15:00:00Z"), None, "a lane may be an hour behind");
+    assert_eq!(next(&nine, "2026-12-01T15:00:00.001Z").as_deref(), Some("2026-12-02T14:00:00Z"));
+    assert_eq!(next(&nine, "2026-12-04T13:59:59Z").as_deref(), Some("2026-12-04T14:00:00Z"));
+    assert_eq!(
+        next(&nine, "2027-03-14T04:00:00Z").as_deref(),
+        Some("2027-03-14T13:00:00Z"),
+        "by the clock of that day"
+    );
+    assert_eq!(next(&Intent::At(due), "2026-12-03T14:00:00Z").as_deref(), Some("2026-12-04T14:00:00Z"));
+    assert_eq!(next(&Intent::Now, "2026-12-03T14:00:00Z"), None);
+}
+
+#[test]
+fn rules_that_shut_out_some_messages_for_good_are_found() {
+    let us = Scope { country: Country::parse("US"), ..Scope::default() };
+    let day = Hours { scope: us, ..hours("", "08:00", "21:00") };
+    let mut rules = quiet(&[hours("", "21:00", "08:00")]);
+    assert_eq!(shut(&rules), None);
+    rules.quiet_hours.push(Hours { scope: us, ..hours("mon tue wed thu fri sat", "08:00", "21:00") });
+    assert_eq!(shut(&rules), None, "Sunday is left");
+    rules.quiet_hours.push(day);
+    assert!(matches!(shut(&rules), Some(Cause::QuietHours { .. })));
+    let windows = SendingRules { send_windows: vec![day], ..quiet(&[hours("", "08:00", "21:00")]) };
+    assert!(shut(&windows).is_some());
+}
+
 prop_compose! {
     fn any_hours()(days in 1..128u8, from in 0..96u16, length in 1..80u16, kind in 0..3u8) -> (u8, Hours) {
         let to = match (from + length) * 15 % 1_440 { 0 => 1_440, minutes => minutes };
