@@ -1,6 +1,6 @@
 //! An account's sending rules, from the settings to the plan that a message shows.
 
-use actix_web::http::header;
+use actix_web::http::{Method, header};
 use actix_web::test::{TestRequest, call_service};
 use serde_json::json;
 

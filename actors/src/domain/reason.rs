@@ -67,7 +67,7 @@ pub enum Reason {
     Skipped(Cause),
     /// The account's rules leave no moment before it expires.
     NoMoment(Cause),
-    /// It came back late, and was planned again.
+    /// It was planned again: it had been missed, or its contact's clock changed.
     Replanned,
 }
 
@@ -156,7 +156,7 @@ impl Reason {
             Self::Delayed(cause) => format!("it waits for the end of {cause}"),
             Self::Skipped(cause) => format!("its time fell into {cause}, and its author wanted it skipped then"),
             Self::NoMoment(cause) => format!("{cause} left no moment before it expired"),
-            Self::Replanned => "its moment passed: it was planned for the same time of a later day".into(),
+            Self::Replanned => "it was missed, or its contact's clock changed: it was planned again".into(),
         }
     }
 }

@@ -8,6 +8,8 @@
 //! Instants are computed here from civil time and offset, since jiff's own timestamps end a day before
 //! [`UnixMs::MAX`].
 
+mod home;
+
 use std::fmt;
 use std::str::FromStr;
 use std::sync::LazyLock;
@@ -275,5 +277,7 @@ pub fn show_in(zone: &TimeZone, at: UnixMs) -> String {
     }
 }
 
+#[cfg(test)]
+mod table_tests;
 #[cfg(test)]
 mod tests;

@@ -14,10 +14,14 @@ use crate::domain::schedule::IfLate;
 use crate::domain::sending_rules::Country;
 use crate::domain::zone::TimeZone;
 
-/// The contact's zone, else the account's, else UTC.
+/// The contact's zone, else the one of its number's home where that is certain, else the account's, else UTC.
 pub(super) fn zone_of(contact: &Contact, around: &Surroundings<'_>) -> String {
+    let home = || match contact.profile.primary(Channel::Sms)? {
+        Address::Phone(number) => TimeZone::of_number(&number).map(|zone| zone.name().to_owned()),
+        Address::Email(_) | Address::Url(_) => None,
+    };
     let account = || around.directory.account(contact.account).map(|account| account.time_zone.clone());
-    contact.profile.time_zone.clone().or_else(account).unwrap_or_else(|| "UTC".into())
+    contact.profile.time_zone.clone().or_else(home).or_else(account).unwrap_or_else(|| "UTC".into())
 }
 
 /// The country of a recipient: of the number that is written to, else of the contact's primary one.

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use super::world::*;
 use crate::contact::command::{AttemptEnd, ContactCommand};
-use crate::domain::address::Channel;
+use crate::domain::address::{Channel, PhoneNumber};
 use crate::domain::clock::UnixMs;
 use crate::domain::directory::Account;
 use crate::domain::instant::parse_instant;
 use crate::domain::message::{Class, StateName};
-use crate::domain::schedule::{IfLate, QuietHoursPolicy};
+use crate::domain::schedule::{FoldPolicy, GapPolicy, IfLate, QuietHoursPolicy};
 use crate::domain::sending_rules::{Country, Hours, Scope, SendingRules, TimeOfDay, Weekdays};
 use crate::domain::verdict::{Failure, Verdict};
-use crate::protocol::api::{MessageEdit, NewIntent, NewMessage};
+use crate::protocol::api::{MessageEdit, NewIntent, NewMessage, ProfilePatch, ZoneChoice};
 use crate::sender::Release;
 
 fn at(text: &str) -> UnixMs {
@@ -172,4 +172,45 @@ fn a_message_that_was_missed_is_planned_again_if_its_author_wants_that() {
     assert_eq!((world.message(id).due_at, code(&world, id)), (at("2026-12-02T20:00:00Z"), Some("replanned")));
     world.now = at("2026-12-02T20:59:00Z");
     world.claim(id);
+}
+
+#[test]
+fn what_is_pending_follows_the_contact_to_another_clock_but_never_into_the_past() {
+    let mut world = world(night());
+    let of_contact = |local: &str| {
+        let (gap, fold) = (GapPolicy::Forward, FoldPolicy::First);
+        let intent = NewIntent::Wall { local: local.into(), zone: ZoneChoice::OfContact, gap, fold };
+        NewMessage { intent, quiet_hours: QuietHoursPolicy::Defer, ..new_message(Channel::Sms) }
+    };
+    let nine = world.schedule(of_contact("2026-12-02T09:00")).id;
+    let soon = world.schedule(of_contact("2026-12-01T10:00")).id;
+    let instant = world.schedule(sms("2026-12-02T09:00:00Z")).id;
+    assert_eq!(world.message(nine).due_at, at("2026-12-02T14:00:00Z"));
+    assert_eq!(world.message(instant).due_at, at(AFTER), "four in the morning in New York");
+    let patch = ProfilePatch { time_zone: Some(Some("Europe/Berlin".into())), ..ProfilePatch::default() };
+    world.tell_all(ContactCommand::Patch(caller(), Box::new(patch), None));
+    assert_eq!(world.message(nine).due_at, at("2026-12-02T08:00:00Z"));
+    assert_eq!(world.message(soon).due_at, world.now, "ten o'clock has passed in Berlin");
+    assert_eq!((world.message(instant).due_at, world.message(instant).plan), (at("2026-12-02T09:00:00Z"), None));
+    let last = world.message(nine).history.last().unwrap().reason.clone();
+    assert_eq!(last.map(|reason| reason.code()), Some("replanned"));
+    assert_eq!(world.message(nine).version, 2);
+    world.tell_all(ContactCommand::ReplanPending(None));
+    assert_eq!(world.message(nine).version, 2, "planned again, it stays");
+}
+
+#[test]
+fn without_a_zone_of_its_own_a_contact_has_that_of_its_number_where_that_is_certain() {
+    let mut world = world(night());
+    for (number, due) in [("+4930123456", "2026-12-02T07:00:00Z"), ("+18505550123", AFTER)] {
+        let number = PhoneNumber::parse(number).unwrap();
+        world.change_contact(|contact| {
+            contact.profile.time_zone = None;
+            contact.profile.phones[0].number = number;
+        });
+        world.drop_search_entries_but_those_of_the_contact();
+        world.index_contact();
+        let late = if due == AFTER { LATE } else { "2026-12-01T23:00:00Z" };
+        assert_eq!(world.schedule(sms(late)).due_at, at(due));
+    }
 }
