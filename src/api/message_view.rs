@@ -10,7 +10,6 @@ use sendwheel_actors::domain::ids::{ContactId, MessageId, SenderId, WebhookId};
 use sendwheel_actors::domain::message::{
     Attachment, Attempt, AttemptOutcome, Author, HistoryEntry, Message, ReplyChoice,
 };
-use sendwheel_actors::domain::plan::Delay;
 use sendwheel_actors::domain::reason::{LaneReason, Reason};
 use sendwheel_actors::domain::schedule::{FoldPolicy, GapPolicy, IfLate, Intent, QuietHoursPolicy, Resolution};
 use sendwheel_actors::engine::api::MessageView as Seen;
@@ -18,6 +17,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::contact_view::{as_text, as_text_or_null};
+use super::plan_view::PlanView;
 use super::schemas;
 use super::times::show_duration;
 
@@ -130,7 +130,7 @@ pub(crate) struct AttachmentView<'a> {
 /// Why something is as it is.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Reason)]
-struct ReasonView {
+pub(crate) struct ReasonView {
     /// Stable.
     code: &'static str,
     /// One sentence for a person.
@@ -142,7 +142,7 @@ struct ReasonView {
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 #[schema(as = Send)]
-enum SendView<'a> {
+pub(crate) enum SendView<'a> {
     /// At once.
     Now(&'static str),
     /// At an instant.
@@ -207,45 +207,11 @@ struct AttemptView<'a> {
 /// The plan of a message, and every hold and change.
 #[derive(Serialize, ToSchema)]
 struct Explain<'a> {
-    plan: Plan<'a>,
+    plan: PlanView<'a>,
     /// Why it waits in its lane, if it does.
     lane: Option<ReasonView>,
     /// Holds, edits, cancels: oldest first.
     history: Vec<HistoryView>,
-}
-
-/// What was asked for and what came of it.
-#[derive(Serialize, ToSchema)]
-struct Plan<'a> {
-    #[schema(value_type = SendView)]
-    send: SendView<'a>,
-    /// How a wall-clock time met its zone's rules; `exact` for the others.
-    #[schema(value_type = schemas::Resolution)]
-    resolution: Resolution,
-    /// The moment that was meant; its lateness counts from there.
-    #[serde(serialize_with = "as_text")]
-    #[schema(value_type = String, format = DateTime)]
-    wanted_at: UnixMs,
-    #[serde(serialize_with = "as_text")]
-    #[schema(value_type = String, format = DateTime)]
-    due_at: UnixMs,
-    /// What the account's rules made it wait for, in order.
-    delays: Vec<DelayView>,
-    /// The zone of the clock that those rules were held against.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
-    zone: Option<&'a str>,
-}
-
-/// A wait, and its end.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Delay)]
-struct DelayView {
-    /// Why: `quiet_hours`, `send_window`, `holiday`.
-    reason: ReasonView,
-    #[serde(serialize_with = "as_text")]
-    #[schema(value_type = String, format = DateTime)]
-    until: UnixMs,
 }
 
 /// A change of a message that was not an attempt.
@@ -278,7 +244,7 @@ impl std::fmt::Display for Who {
 }
 
 impl ReasonView {
-    fn stored(reason: &Reason) -> Self {
+    pub(crate) fn stored(reason: &Reason) -> Self {
         Self { code: reason.code(), detail: reason.detail().into() }
     }
 
@@ -295,10 +261,6 @@ impl ReasonView {
     }
 }
 
-fn delay(delay: &Delay) -> DelayView {
-    DelayView { reason: ReasonView::stored(&Reason::Delayed(delay.cause)), until: delay.until }
-}
-
 const fn quiet_hours_name(policy: QuietHoursPolicy) -> &'static str {
     match policy {
         QuietHoursPolicy::Defer => "defer",
@@ -308,7 +270,7 @@ const fn quiet_hours_name(policy: QuietHoursPolicy) -> &'static str {
 }
 
 impl<'a> SendView<'a> {
-    fn of(intent: &'a Intent) -> Self {
+    pub(crate) fn of(intent: &'a Intent) -> Self {
         match intent {
             Intent::Now => Self::Now("now"),
             Intent::At(at) => Self::Instant { at: *at },
@@ -426,17 +388,7 @@ impl<'a> MessageView<'a> {
     pub(crate) fn explained(mut self, seen: &'a Seen) -> Self {
         let message = &seen.message;
         self.explain = Some(Explain {
-            plan: Plan {
-                send: SendView::of(&message.intent),
-                resolution: match &message.intent {
-                    Intent::Wall(wall) => wall.resolution,
-                    Intent::Now | Intent::At(_) => Resolution::Exact,
-                },
-                wanted_at: message.wanted_at(),
-                due_at: message.due_at,
-                delays: message.plan.iter().flat_map(|plan| &plan.delays).map(delay).collect(),
-                zone: message.plan.as_ref().map(|plan| plan.zone.as_str()),
-            },
+            plan: PlanView::of(message),
             lane: seen.queued.map(ReasonView::lane),
             history: message.history.iter().map(history).collect(),
         });

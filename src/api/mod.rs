@@ -45,6 +45,7 @@ mod page;
 pub(crate) mod paging;
 mod passwords;
 mod pipe;
+mod plan_view;
 mod request_span;
 pub(crate) mod routes;
 mod rows;
