@@ -108,9 +108,9 @@ fn every_skipped_and_every_repeated_time_is_resolved_by_its_policy() {
                 assert_eq!(read, Ok((expected, Resolution::Exact)), "{zone} {local}");
             }
             if after > before {
-                gaps += 1
+                gaps += 1;
             } else {
-                folds += 1
+                folds += 1;
             }
             before = after;
         }
