@@ -21,6 +21,7 @@ use super::json::{self, List, Text, request_object};
 use super::paging::Query;
 use super::routes::Shared;
 use super::schemas;
+use super::sending_rules::{HolidayRequest, HolidayView, HoursRequest, HoursView, holidays as holidays_of, hours};
 
 request_object! {
     /// Changes to an account.
@@ -35,6 +36,20 @@ request_object! {
         /// most ten addresses. Given, the list is replaced.
         #[schema(value_type = Option<Vec<String>>)]
         alert_emails: List<Text<'a>>,
+        /// When nothing is sent, on the recipient's clock (its own zone, else the account's): at most 32. Given, the
+        /// list is replaced; likewise the next two.
+        #[schema(value_type = Option<Vec<HoursRequest>>)]
+        quiet_hours: List<HoursRequest<'a>>,
+        /// When something may be sent: at most 32. Windows of one scope add up; those of different scopes narrow each
+        /// other. None: at any time.
+        #[schema(value_type = Option<Vec<HoursRequest>>)]
+        send_windows: List<HoursRequest<'a>>,
+        /// Days on which nothing is sent: at most 200.
+        #[schema(value_type = Option<Vec<HolidayRequest>>)]
+        holidays: List<HolidayRequest<'a>>,
+        /// Whether messages of class `conversation` go at any time all the same; default no.
+        #[schema(value_type = Option<bool>)]
+        conversation_exempt: bool,
     }
 }
 
@@ -77,6 +92,14 @@ pub(crate) struct AccountView<'a> {
     /// Who gets a mail about messages that need attention.
     #[schema(value_type = Vec<String>)]
     alert_emails: Vec<&'a str>,
+    /// When nothing is sent, on the recipient's clock.
+    quiet_hours: Vec<HoursView>,
+    /// When something may be sent; none: at any time.
+    send_windows: Vec<HoursView>,
+    /// Days on which nothing is sent.
+    holidays: Vec<HolidayView>,
+    /// Whether messages of class `conversation` go at any time all the same.
+    conversation_exempt: bool,
     /// `active` or `suspended`: then its keys and sessions are refused, and what is due is held.
     #[schema(value_type = schemas::AccountStatus)]
     status: &'static str,
@@ -97,6 +120,10 @@ impl<'a> AccountView<'a> {
             time_zone: &account.time_zone,
             twilio_sid: &account.twilio_sid,
             alert_emails: account.alerts.emails.iter().map(EmailAddress::as_str).collect(),
+            quiet_hours: account.rules.quiet_hours.iter().map(HoursView::of).collect(),
+            send_windows: account.rules.send_windows.iter().map(HoursView::of).collect(),
+            holidays: account.rules.holidays.iter().map(HolidayView::of).collect(),
+            conversation_exempt: account.rules.conversation_exempt,
             status: if account.is_active() { "active" } else { "suspended" },
             suspended_at: account.suspended_at,
         }
@@ -134,7 +161,23 @@ pub(crate) async fn patch_account(
     let time_zone = change.time_zone.changed(&at, all).and_then(|text| zone_name(text, &at, all));
     let at = root.member("alert_emails");
     let alert_emails = change.alert_emails.changed(&at, all).and_then(|list| emails(list, &at, all));
-    let patch = faults.finish(Some(AccountPatch { name, time_zone, suspended: None, alert_emails }))?;
+    let at = root.member("quiet_hours");
+    let quiet_hours = change.quiet_hours.changed(&at, all).and_then(|list| hours(list, &at, all));
+    let at = root.member("send_windows");
+    let send_windows = change.send_windows.changed(&at, all).and_then(|list| hours(list, &at, all));
+    let at = root.member("holidays");
+    let holidays = change.holidays.changed(&at, all).and_then(|list| holidays_of(list, &at, all));
+    let conversation_exempt = change.conversation_exempt.changed(&root.member("conversation_exempt"), all);
+    let patch = faults.finish(Some(AccountPatch {
+        name,
+        time_zone,
+        suspended: None,
+        alert_emails,
+        quiet_hours,
+        send_windows,
+        holidays,
+        conversation_exempt,
+    }))?;
     let account = shared.state.engine.patch_account(&auth.caller, auth.caller.account, patch, if_match).await?;
     Ok(resource(StatusCode::OK, account.version, &AccountView::of(&account)))
 }

@@ -45,6 +45,7 @@ mod page;
 pub(crate) mod paging;
 mod passwords;
 mod pipe;
+mod plan_view;
 mod request_span;
 pub(crate) mod routes;
 mod rows;
@@ -54,6 +55,7 @@ mod sender_choices;
 mod sender_request;
 pub(crate) mod sender_view;
 mod senders;
+mod sending_rules;
 mod sessions;
 mod state;
 mod suppressions;
@@ -76,6 +78,8 @@ pub use state::{ApiSettings, ApiState};
 mod engine_tests;
 #[cfg(test)]
 mod people_tests;
+#[cfg(test)]
+mod planning_tests;
 #[cfg(test)]
 mod role_tests;
 #[cfg(test)]

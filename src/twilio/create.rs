@@ -108,7 +108,7 @@ fn intent(form: &Form, now: UnixMs) -> Result<NewIntent, TwilioError> {
         (Some(_), None) => Err(TwilioError::NO_SEND_AT),
         (Some(_), Some(text)) => {
             let at = parse_instant(text).map_err(|_| TwilioError::INVALID_SEND_AT)?;
-            plan::plan(&Intent::At(at), now).map_err(|_| TwilioError::INVALID_SEND_AT)?;
+            plan::moment(&Intent::At(at), now).map_err(|_| TwilioError::INVALID_SEND_AT)?;
             Ok(NewIntent::At(at))
         }
     }

@@ -144,6 +144,7 @@ impl ContactActor {
                     | ContactCommand::Forget(_)
                     | ContactCommand::Delete(..)
                     | ContactCommand::CancelPending(..)
+                    | ContactCommand::ReplanPending(_)
                     | ContactCommand::Receive(_)
             );
             self.perform(command, reply, ctx);

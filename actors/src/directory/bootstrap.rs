@@ -59,6 +59,7 @@ impl Directory {
                 updated_at: now,
                 suspended_at: None,
                 alerts: Default::default(),
+                rules: Default::default(),
                 request_hash: None,
             };
             let user = User {

@@ -21,6 +21,7 @@ pub mod receipt;
 pub mod reply_address;
 pub mod schedule;
 pub mod segments;
+pub mod sending_rules;
 pub mod session;
 pub mod signatures;
 pub mod source;

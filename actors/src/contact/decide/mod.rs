@@ -20,9 +20,11 @@ mod converse;
 mod deliver;
 mod needs;
 mod notices;
+mod planning;
 mod profile;
 mod receipt;
 mod receive;
+mod replan;
 mod resumed;
 mod schedule;
 mod settle;
@@ -90,6 +92,7 @@ fn decided(known: &Known<'_>, command: ContactCommand, around: &Surroundings<'_>
         C::EraseSuppressed(account, address) => consent::erase_suppressed(known, account, &address),
         C::AddressSuppressed(suppression) => consent::address_suppressed(known, &suppression),
         C::CancelPending(sweep, _) => sweep::cancel_pending(known, sweep, around),
+        C::ReplanPending(_) => replan::replan_pending(known, around),
         C::Attend(caller, attend) => converse::attend(known, &caller, attend, around),
         C::Note(caller, id, text) => converse::note(known, &caller, id, text, around),
         C::Ping(account, id) => notices::ping(known, account, id, around),

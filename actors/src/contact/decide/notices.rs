@@ -216,6 +216,7 @@ fn put(
         thread: None,
         receipt: None,
         test: false,
+        plan: None,
     };
     decision.put_message(None, notice, DueEntry::InDue, around.now);
     Some(id)

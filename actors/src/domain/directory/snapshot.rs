@@ -107,6 +107,7 @@ impl Snapshot {
             updated_at: at,
             suspended_at: None,
             alerts: Default::default(),
+            rules: Default::default(),
             request_hash: None,
         });
         snapshot.put_sender(Sender {

@@ -15,6 +15,7 @@ mod noticing;
 mod outcomes;
 mod people;
 mod permits;
+mod planned;
 mod receipts;
 mod receiving;
 mod removing;
