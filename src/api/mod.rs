@@ -54,7 +54,7 @@ mod sender_choices;
 mod sender_request;
 pub(crate) mod sender_view;
 mod senders;
-mod sessions;
+pub(crate) mod sessions;
 mod state;
 mod suppressions;
 mod thread;
