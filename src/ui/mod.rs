@@ -14,10 +14,14 @@
 
 mod answer;
 mod assets;
+mod composer;
+mod entry;
 mod error;
 mod form;
 mod people;
 pub(crate) mod routes;
 mod signing;
+mod steps;
+mod thread;
 mod visitor;
 mod when;

@@ -76,36 +76,35 @@ impl Asked {
 
 /// A filter to choose.
 pub(super) struct FilterLink {
-    label: &'static str,
-    href: String,
-    is_chosen: bool,
+    pub(super) label: &'static str,
+    pub(super) href: String,
+    pub(super) is_chosen: bool,
 }
 
 /// One of the list.
 pub(super) struct Row {
-    href: String,
-    name: String,
-    initials: String,
-    tint: u8,
-    words: String,
+    pub(super) href: String,
+    pub(super) name: String,
+    pub(super) initials: String,
+    pub(super) tint: u8,
+    pub(super) words: String,
     /// When they were last active.
-    at: Option<(String, String)>,
-    unread: u32,
-    next: Option<String>,
-    is_current: bool,
+    pub(super) at: Option<(String, String)>,
+    pub(super) unread: u32,
+    pub(super) next: Option<String>,
+    pub(super) is_current: bool,
 }
 
 /// The list.
 pub(super) struct People {
-    filters: Vec<FilterLink>,
-    filter: &'static str,
-    search: String,
-    rows: Vec<Row>,
-    more: Option<String>,
-    first: Option<String>,
+    pub(super) filters: Vec<FilterLink>,
+    pub(super) search: String,
+    pub(super) rows: Vec<Row>,
+    pub(super) more: Option<String>,
+    pub(super) first: Option<String>,
     /// Where it is read anew.
-    again: String,
-    nobody: &'static str,
+    pub(super) again: String,
+    pub(super) nobody: &'static str,
 }
 
 /// What a contact is called: by name, else by an address.
@@ -185,7 +184,6 @@ impl People {
         }
         Ok(Self {
             filters: filters.collect(),
-            filter: FILTERS.iter().find(|(one, ..)| *one == asked.filter).map_or("", |(_, name, _)| name),
             more: page.next_cursor.map(|next| format!("/{}", asked.kept(asked.filter, Some(&next)))),
             first: asked.cursor.as_ref().map(|_| format!("/{}", asked.kept(asked.filter, None))),
             nobody: match asked.filter {

@@ -5,7 +5,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpResponse, ResponseError as _};
 
 use super::error::PageError;
-use super::{assets, people, signing};
+use super::{assets, composer, people, signing, steps, thread};
 use crate::api::routes::at;
 
 /// Mounts them.
@@ -19,6 +19,16 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         at("/sign-in").get(signing::sign_in_page).post(signing::sign_in),
         at("/sign-out").post(signing::sign_out),
         at("/").get(people::conversations),
+        at("/contacts/{id}").get(thread::conversation),
+        at("/contacts/{id}/thread").get(thread::timeline),
+        at("/contacts/{id}/when").get(composer::when_page),
+        at("/contacts/{id}/length").post(composer::length_page),
+        at("/contacts/{id}/messages").post(composer::write),
+        at("/contacts/{id}/messages/{message}/edit").post(composer::edit),
+        at("/contacts/{id}/messages/{message}/{step}").post(steps::with_message),
+        at("/contacts/{id}/undo").post(steps::undo),
+        at("/contacts/{id}/notes").post(steps::note),
+        at("/contacts/{id}/conversation").post(steps::attend),
     ];
     for page in pages {
         config.service(page.into_resource());

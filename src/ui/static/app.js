@@ -36,6 +36,32 @@
     waiting ??= setTimeout(refresh, 300);
   });
 
+  // Of senders and addresses only those of the chosen channel.
+  const channels = document.querySelectorAll(".channels input");
+  const lists = ["from", "to"].map((id) => document.getElementById(id)).filter(Boolean);
+  const all = new Map(lists.map((list) => [list, [...list.options]]));
+  const choose = (isFirst) => {
+    const channel = [...channels].find((one) => one.checked)?.value;
+    for (const [list, options] of all) {
+      const fitting = options.filter((option) => option.dataset.channel === channel);
+      const wanted = (isFirst && fitting.find((option) => option.selected)) || fitting.find((option) => "default" in option.dataset);
+      list.replaceChildren(...fitting);
+      if (wanted) list.value = wanted.value;
+    }
+  };
+  if (channels.length) choose(true);
+  for (const one of channels) one.addEventListener("change", () => choose(false));
+
+  for (const presets of document.querySelectorAll(".presets")) presets.hidden = false;
+  for (const preset of document.querySelectorAll(".presets button")) {
+    preset.addEventListener("click", () => {
+      document.getElementById("date").value = preset.dataset.date;
+      const time = document.getElementById("time");
+      time.value = preset.dataset.time;
+      time.dispatchEvent(new Event("change", { bubbles: true }));
+    });
+  }
+
   const move = (step) => {
     const rows = [...document.querySelectorAll(".row")];
     let at = rows.indexOf(document.activeElement);
