@@ -80,12 +80,7 @@ enum Proof<'a> {
 }
 
 /// Refuses what somebody else's page may have made a browser ask.
-fn check_asker(
-    request: &HttpRequest,
-    shared: &Shared,
-    session: &Session,
-    proof: Proof<'_>,
-) -> Result<(), ApiError> {
+fn check_asker(request: &HttpRequest, shared: &Shared, session: &Session, proof: Proof<'_>) -> Result<(), ApiError> {
     if is_safe(request.method()) {
         return Ok(());
     }

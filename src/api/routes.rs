@@ -51,11 +51,7 @@ impl Shared {
     }
 
     /// Reads a JSON body of the usual size.
-    pub(crate) async fn json(
-        &self,
-        request: &HttpRequest,
-        payload: &mut web::Payload,
-    ) -> Result<body::Body, ApiError> {
+    pub(crate) async fn json(&self, request: &HttpRequest, payload: &mut web::Payload) -> Result<body::Body, ApiError> {
         let settings = &self.state.settings;
         body::read_json(request, payload, settings.json_bytes, &self.large, settings).await
     }

@@ -60,7 +60,12 @@ pub(crate) struct SenderChoices<'a> {
 }
 
 /// What a message to this contact can be sent from and to.
-pub(crate) fn choices<'a>(contact: &'a Contact, channel: Channel, caller: &Caller, directory: &'a Snapshot) -> SenderChoices<'a> {
+pub(crate) fn choices<'a>(
+    contact: &'a Contact,
+    channel: Channel,
+    caller: &Caller,
+    directory: &'a Snapshot,
+) -> SenderChoices<'a> {
     let senders: Vec<_> = directory.senders_of(caller.account).filter(|sender| sender.channel() == channel).collect();
     let last_used = contact.last_used(channel).sender;
     let senders = senders.iter().copied();

@@ -25,7 +25,9 @@ fn guarded(response: &mut HttpResponseBuilder) -> &mut HttpResponseBuilder {
 /// A page.
 pub(super) fn page(status: StatusCode, template: &impl Template) -> HttpResponse {
     let html = template.render().expect("templates call nothing that fails, and a string takes any length");
-    guarded(&mut HttpResponse::build(status)).insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8")).body(html)
+    guarded(&mut HttpResponse::build(status))
+        .insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8"))
+        .body(html)
 }
 
 /// A page that is as it should be.

@@ -6,29 +6,25 @@ use std::sync::LazyLock;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, web};
 use askama::Template;
-use chrono::{Datelike, Days, NaiveDate, Timelike};
 use sendwheel_actors::domain::address::Channel;
 use sendwheel_actors::domain::contact::Contact;
 use sendwheel_actors::domain::ids::{ContactId, MessageId};
-use sendwheel_actors::domain::schedule::{FoldPolicy, GapPolicy};
 use sendwheel_actors::domain::segments::{Encoding, not_gsm7, segments};
 use sendwheel_actors::domain::source::IdSource;
-use sendwheel_actors::domain::zone::{TimeZone, resolve};
+use sendwheel_actors::domain::zone::TimeZone;
 use sendwheel_actors::engine::api::Idempotency;
 use serde_json::{Map, Value, json};
 
 use super::answer::{Answer, ok};
-use super::entry::clock_change;
 use super::error::{PageError, sentence};
 use super::form::Form;
+use super::moment::{Moment, Preset, presets};
 use super::steps::{back, message_of};
 use super::thread::{Look, around};
-use super::visitor::Visitor;
+use super::visitor::{Visitor, Whose};
 use super::when;
-use crate::api::answers::PathId;
 use crate::api::faults::{At, Faults};
 use crate::api::message_request::MessageRequest;
-use crate::api::paging::Query;
 use crate::api::sender_choices::choices;
 use crate::api::{ApiError, Shared, json as reader};
 
@@ -38,14 +34,6 @@ pub(super) struct Choice {
     pub(super) label: String,
     pub(super) channel: &'static str,
     pub(super) is_default: bool,
-}
-
-/// A moment that is often wanted.
-pub(super) struct Preset {
-    pub(super) label: &'static str,
-    pub(super) shown: String,
-    pub(super) date: String,
-    pub(super) time: String,
 }
 
 /// What the composer is for.
@@ -116,56 +104,6 @@ fn choices_of(visitor: &Visitor, contact: &Contact) -> (Vec<Choice>, Vec<Choice>
         }));
     }
     (from, to)
-}
-
-fn presets(zone: &TimeZone, visitor: &Visitor) -> Vec<Preset> {
-    let now = visitor.now();
-    let today = when::civil(zone, now);
-    let hour = when::civil(zone, now.plus(std::time::Duration::from_secs(3_600)));
-    let tomorrow = today.date() + Days::new(1);
-    let to_monday = u64::from(7 - today.weekday().num_days_from_monday());
-    let preset = |label, date: NaiveDate, hour: u32, minute: u32| Preset {
-        label,
-        shown: format!("{} {hour:02}:{minute:02}", date.format("%a %-d %b")),
-        date: date.to_string(),
-        time: format!("{hour:02}:{minute:02}"),
-    };
-    vec![
-        preset("In an hour", hour.date(), hour.hour(), hour.minute()),
-        preset("Tomorrow 9:00", tomorrow, 9, 0),
-        preset("Monday 9:00", today.date() + Days::new(to_monday), 9, 0),
-    ]
-}
-
-/// A moment that is chosen, as it will be.
-#[derive(Template, Default)]
-#[template(path = "moment.html")]
-pub(super) struct Moment {
-    there: String,
-    here: Option<String>,
-    ahead: String,
-    change: Option<String>,
-    wrong: Option<String>,
-}
-
-impl Moment {
-    fn of(visitor: &Visitor, contact: &Contact, date: &str, time: &str, zone: &str) -> Self {
-        let wrong = |text: &str| Self { wrong: Some(sentence(text)), ..Self::default() };
-        if date.is_empty() || time.is_empty() {
-            return wrong("choose a date and a time");
-        }
-        let Ok(zone) = TimeZone::parse(zone) else { return wrong("choose a time zone") };
-        let local = format!("{date}T{time}");
-        let (at, resolution) = match resolve(&local, &zone, GapPolicy::default(), FoldPolicy::default()) {
-            Ok(found) => found,
-            Err(error) => return wrong(&error.to_string()),
-        };
-        let Some(ahead) = when::ahead(at, visitor.now()) else {
-            return wrong("this moment has passed: choose a later one");
-        };
-        let (there, here) = when::in_both(&visitor.zone_of(contact), &visitor.zone, at, visitor.now());
-        Self { there, here, ahead, change: clock_change(resolution, &local), wrong: None }
-    }
 }
 
 fn length_words(text: &str) -> String {
@@ -256,9 +194,12 @@ impl Composer {
     fn refused(mut self, visitor: &Visitor, contact: &Contact, form: &Form, wrong: Vec<String>) -> Self {
         self.is_email = form.get("channel") == "email" || (form.get("channel").is_empty() && self.is_email);
         self.choose(form.get("from"), form.get("to"));
-        for (field, name) in
-            [(&mut self.subject, "subject"), (&mut self.message, "message"), (&mut self.date, "date"), (&mut self.time, "time")]
-        {
+        for (field, name) in [
+            (&mut self.subject, "subject"),
+            (&mut self.message, "message"),
+            (&mut self.date, "date"),
+            (&mut self.time, "time"),
+        ] {
             if let Some(given) = form.given(name) {
                 given.clone_into(field);
             }
@@ -364,7 +305,7 @@ async fn scheduled(visitor: &Visitor, contact: &Contact, form: &Form) -> Result<
 pub(super) async fn write(
     shared: web::Data<Shared>,
     request: HttpRequest,
-    PathId(id): PathId<ContactId>,
+    Whose(id): Whose,
     payload: web::Payload,
 ) -> Answer {
     let (visitor, form) = Form::of_visitor(&shared, &request, payload).await?;
@@ -400,7 +341,7 @@ async fn changed(visitor: &Visitor, contact: &Contact, id: MessageId, form: &For
 pub(super) async fn edit(
     shared: web::Data<Shared>,
     request: HttpRequest,
-    PathId(id): PathId<ContactId>,
+    Whose(id): Whose,
     payload: web::Payload,
 ) -> Answer {
     let (visitor, form) = Form::of_visitor(&shared, &request, payload).await?;
@@ -414,16 +355,6 @@ pub(super) async fn edit(
             around(&visitor, contact, composer, Look::default(), StatusCode::UNPROCESSABLE_ENTITY).await
         }
     }
-}
-
-/// What a chosen time comes to.
-pub(super) async fn when_page(visitor: Visitor, request: HttpRequest, PathId(id): PathId<ContactId>) -> Answer {
-    let mut query = Query::of(&request, &["date", "time", "zone"]);
-    let mut take = |name| query.take(name).unwrap_or_default();
-    let (date, time, zone) = (take("date"), take("time"), take("zone"));
-    query.finish().map_err(PageError::from)?;
-    let contact = visitor.engine().contact(visitor.caller(), id).await?;
-    ok(&Moment::of(&visitor, &contact, &date, &time, &zone))
 }
 
 #[derive(Template)]

@@ -84,7 +84,9 @@ const fn lane_words(reason: LaneReason) -> &'static str {
     match reason {
         LaneReason::RateLimited => "Its turn comes as fast as its sender may send.",
         LaneReason::LanePaused => "Its sender is paused: it goes when an operator resumes it.",
-        LaneReason::ProviderBackoff => "The provider does not take messages at the moment: it is tried again by itself.",
+        LaneReason::ProviderBackoff => {
+            "The provider does not take messages at the moment: it is tried again by itself."
+        }
         LaneReason::BehindEarlier => "An earlier message to this contact goes first.",
         LaneReason::Draining => "This node is being emptied: it goes when that is over.",
         LaneReason::InLine => "It is next in line.",
@@ -131,7 +133,9 @@ pub(super) fn clock_change(resolution: Resolution, local: &str) -> Option<String
     let time = time.get(..5).unwrap_or(time);
     match resolution {
         Resolution::Exact => None,
-        Resolution::Gap => Some(format!("Clocks go forward that day and skip {time}, so it goes right after the change.")),
+        Resolution::Gap => {
+            Some(format!("Clocks go forward that day and skip {time}, so it goes right after the change."))
+        }
         Resolution::Fold => Some(format!("Clocks go back that day and show {time} twice: it goes the first time.")),
     }
 }
@@ -188,7 +192,8 @@ impl Entry {
         let (state, tone) = shown(name);
         let at = if is_pending { message.due_at } else { message.since };
         let (there, here) = when::in_both(telling.theirs, telling.mine, at, telling.now);
-        let (shown_at, also) = if is_pending { (there, here) } else { (when::moment(telling.mine, at, telling.now), None) };
+        let (shown_at, also) =
+            if is_pending { (there, here) } else { (when::moment(telling.mine, at, telling.now), None) };
         let is_waiting = matches!(name, StateName::Scheduled | StateName::Queued | StateName::Held);
         let mut entry = Self {
             id: message.id.to_string(),

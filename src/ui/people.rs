@@ -129,12 +129,20 @@ pub(super) fn tint(contact: ContactId) -> u8 {
     contact.as_bytes().iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte)) % 6
 }
 
-fn row(visitor: &Visitor, asked: &Asked, current: Option<ContactId>, contact: &Contact, glance: Glance, now: UnixMs) -> Row {
+fn row(
+    visitor: &Visitor,
+    asked: &Asked,
+    current: Option<ContactId>,
+    contact: &Contact,
+    glance: Glance,
+    now: UnixMs,
+) -> Row {
     let name = called(&contact.profile);
     let last = glance.last.filter(|last| !last.text.is_empty());
     let words = match last {
         Some(last) if last.is_ours => format!("You: {}", last.text),
         Some(last) => last.text,
+        None if contact.conversation.last_activity_at.is_none() => "No messages yet".to_owned(),
         None => String::new(),
     };
     let at = contact.conversation.last_activity_at;
@@ -153,11 +161,7 @@ fn row(visitor: &Visitor, asked: &Asked, current: Option<ContactId>, contact: &C
 
 impl People {
     /// Reads the list.
-    pub(super) async fn read(
-        visitor: &Visitor,
-        asked: &Asked,
-        current: Option<ContactId>,
-    ) -> Result<Self, PageError> {
+    pub(super) async fn read(visitor: &Visitor, asked: &Asked, current: Option<ContactId>) -> Result<Self, PageError> {
         let (engine, caller) = (visitor.engine(), visitor.caller());
         let request = PageRequest { cursor: asked.cursor.clone(), limit: PAGE };
         let of = |is_unread, assigned_to| ConversationFilter { is_unread, assigned_to };
@@ -187,7 +191,9 @@ impl People {
             more: page.next_cursor.map(|next| format!("/{}", asked.kept(asked.filter, Some(&next)))),
             first: asked.cursor.as_ref().map(|_| format!("/{}", asked.kept(asked.filter, None))),
             nobody: match asked.filter {
-                _ if !asked.search.is_empty() => "Nobody is found by that. Try the beginning of a name, an address or a number.",
+                _ if !asked.search.is_empty() => {
+                    "Nobody is found by that. Try the beginning of a name, an address or a number."
+                }
                 Filter::All => "There are no contacts yet.",
                 Filter::Unread => "Everything is read.",
                 Filter::Scheduled => "Nothing is scheduled.",
@@ -211,9 +217,8 @@ struct ConversationsPage {
 pub(super) async fn conversations(visitor: Visitor, request: HttpRequest) -> Answer {
     let mut query = Query::of(&request, &[&Asked::NAMES[..], &["current"]].concat());
     let asked = Asked::of(&mut query);
-    let current = query.parsed("current", |text| {
-        text.parse::<ContactId>().map_err(|error| ("invalid_id", error.to_string()))
-    });
+    let current =
+        query.parsed("current", |text| text.parse::<ContactId>().map_err(|error| ("invalid_id", error.to_string())));
     query.finish().map_err(ApiError::from)?;
     let people = People::read(&visitor, &asked, current).await?;
     ok(&ConversationsPage { frame: visitor.frame("conversations"), people })
@@ -225,7 +230,9 @@ mod tests {
 
     #[test]
     fn initials_are_the_first_and_the_last_word_s() {
-        for (name, letters) in [("Ann Baker", "AB"), ("Ann Maria van der Berg", "AB"), ("élan", "É"), ("+1212", "1"), ("", "")] {
+        for (name, letters) in
+            [("Ann Baker", "AB"), ("Ann Maria van der Berg", "AB"), ("élan", "É"), ("+1212", "1"), ("", "")]
+        {
             assert_eq!(initials(name), letters, "{name}");
         }
     }

@@ -5,7 +5,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpResponse, ResponseError as _};
 
 use super::error::PageError;
-use super::{assets, composer, people, signing, steps, thread};
+use super::{assets, composer, moment, people, signing, steps, thread};
 use crate::api::routes::at;
 
 /// Mounts them.
@@ -21,7 +21,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         at("/").get(people::conversations),
         at("/contacts/{id}").get(thread::conversation),
         at("/contacts/{id}/thread").get(thread::timeline),
-        at("/contacts/{id}/when").get(composer::when_page),
+        at("/contacts/{id}/when").get(moment::when_page),
         at("/contacts/{id}/length").post(composer::length_page),
         at("/contacts/{id}/messages").post(composer::write),
         at("/contacts/{id}/messages/{message}/edit").post(composer::edit),

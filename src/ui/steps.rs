@@ -9,7 +9,7 @@ use sendwheel_actors::engine::api::{CancelOutcome, EngineError, Idempotency, Res
 use super::answer::{Answer, see};
 use super::error::PageError;
 use super::form::Form;
-use crate::api::answers::PathId;
+use super::visitor::Whose;
 use crate::api::{ApiError, Shared};
 
 /// Back to a conversation, with a word of what was done.
@@ -27,7 +27,7 @@ pub(super) fn message_of(request: &HttpRequest) -> Result<MessageId, PageError> 
 pub(super) async fn with_message(
     shared: web::Data<Shared>,
     request: HttpRequest,
-    PathId(contact): PathId<ContactId>,
+    Whose(contact): Whose,
     payload: web::Payload,
 ) -> Answer {
     let (visitor, _) = Form::of_visitor(&shared, &request, payload).await?;
@@ -54,7 +54,7 @@ pub(super) async fn with_message(
 pub(super) async fn undo(
     shared: web::Data<Shared>,
     request: HttpRequest,
-    PathId(contact): PathId<ContactId>,
+    Whose(contact): Whose,
     payload: web::Payload,
 ) -> Answer {
     let (visitor, _) = Form::of_visitor(&shared, &request, payload).await?;
@@ -70,7 +70,7 @@ pub(super) async fn undo(
 pub(super) async fn note(
     shared: web::Data<Shared>,
     request: HttpRequest,
-    PathId(contact): PathId<ContactId>,
+    Whose(contact): Whose,
     payload: web::Payload,
 ) -> Answer {
     let (visitor, form) = Form::of_visitor(&shared, &request, payload).await?;
@@ -88,7 +88,7 @@ pub(super) async fn note(
 pub(super) async fn attend(
     shared: web::Data<Shared>,
     request: HttpRequest,
-    PathId(contact): PathId<ContactId>,
+    Whose(contact): Whose,
     payload: web::Payload,
 ) -> Answer {
     let (visitor, form) = Form::of_visitor(&shared, &request, payload).await?;

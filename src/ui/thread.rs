@@ -14,10 +14,9 @@ use super::composer::Composer;
 use super::entry::{Entry, Telling};
 use super::error::PageError;
 use super::people::{Asked, People, called, initials, tint};
-use super::visitor::{Frame, Visitor, user_name};
+use super::visitor::{Frame, Visitor, Whose, user_name};
 use super::when;
 use crate::api::ApiError;
-use crate::api::answers::PathId;
 use crate::api::paging::Query;
 
 /// Entries of a page.
@@ -103,14 +102,26 @@ impl Side {
             initials: initials(&name),
             tint: tint(contact.id),
             clock: when::moment(&zone, visitor.now(), visitor.now()).replace("Today ", ""),
-            phones: profile.phones.iter().map(|it| (it.number.to_string(), note(it.label.as_ref(), it.primary))).collect(),
-            emails: profile.emails.iter().map(|it| (it.address.to_string(), note(it.label.as_ref(), it.primary))).collect(),
+            phones: profile
+                .phones
+                .iter()
+                .map(|it| (it.number.to_string(), note(it.label.as_ref(), it.primary)))
+                .collect(),
+            emails: profile
+                .emails
+                .iter()
+                .map(|it| (it.address.to_string(), note(it.label.as_ref(), it.primary)))
+                .collect(),
             consent: [("SMS", sms.0, sms.1), ("Email", email.0, email.1)],
             tags: profile.tags.clone(),
             attributes: profile.attributes.clone().into_iter().collect(),
             assignees: users
                 .into_iter()
-                .map(|user| Assignee { id: user.id.to_string(), name: user_name(user), is_chosen: assigned == Some(user.id) })
+                .map(|user| Assignee {
+                    id: user.id.to_string(),
+                    name: user_name(user),
+                    is_chosen: assigned == Some(user.id),
+                })
                 .collect(),
             is_assigned: assigned.is_some(),
             is_unknown: contact.conversation.is_unknown,
@@ -141,17 +152,21 @@ struct TimelinePart {
     timeline: Timeline,
 }
 
+const SCHEDULED: &str = "Scheduled.";
+const CANCELED: &str = "Canceled. It will not be sent.";
+const UNREAD: &str = "Marked as unread.";
+
 /// What a page tells after a step, by the word in its address.
 const TOLD: [(&str, &str); 9] = [
-    ("scheduled", "Scheduled."),
+    ("scheduled", SCHEDULED),
     ("sent", "On its way."),
-    ("canceled", "Canceled. It will not be sent."),
+    ("canceled", CANCELED),
     ("changed", "Changed."),
     ("undone", "Taken back."),
     ("too_late", "Too late: it was already handed over. No further attempt is made."),
     ("undo_over", "There is nothing to take back any more: that works for ten seconds."),
     ("noted", "Note kept."),
-    ("unread", "Marked as unread."),
+    ("unread", UNREAD),
 ];
 
 /// What is looked at.
@@ -173,30 +188,29 @@ pub(super) async fn around(
     let people = People::read(visitor, &look.asked, Some(contact.id)).await?;
     let timeline = Timeline::read(visitor, &contact, look.before).await?;
     let left = visitor.engine().undo_left(visitor.caller(), contact.id).map(|left| left.as_secs().max(1));
-    // What is on its way at once cannot be taken back.
-    let undo_left = left.filter(|_| !matches!(look.told, Some("On its way.")));
-    let told = look.told.filter(|text| undo_left.is_some() || !matches!(*text, "Scheduled." | "Canceled. It will not be sent."));
+    // What was sent at once, or is over, cannot be taken back.
+    let is_step = matches!(look.told, Some(SCHEDULED | CANCELED));
+    let undo_left = left.filter(|_| is_step);
+    let told = look.told.filter(|_| undo_left.is_some() || !is_step);
     let frame = visitor.frame("conversations");
     let side = Side::of(visitor, &contact);
-    Ok(page(
-        status,
-        &ThreadPage { frame, people, contact: contact.id, side, timeline, composer, told, undo_left },
-    ))
+    Ok(page(status, &ThreadPage { frame, people, contact: contact.id, side, timeline, composer, told, undo_left }))
 }
 
 /// The page of a conversation. Looking at it marks it as read.
-pub(super) async fn conversation(visitor: Visitor, request: HttpRequest, PathId(id): PathId<ContactId>) -> Answer {
+pub(super) async fn conversation(visitor: Visitor, request: HttpRequest, Whose(id): Whose) -> Answer {
     let known = [&Asked::NAMES[..], &["before", "told", "edit", "reschedule", "again"]].concat();
     let mut query = Query::of(&request, &known);
     let asked = Asked::of(&mut query);
     let word = query.take("told");
     let told = word.and_then(|word| TOLD.iter().find(|(name, _)| *name == word)).map(|(_, text)| *text);
-    let mut message = |name| query.parsed(name, |text| text.parse::<MessageId>().map_err(|error| ("invalid_id", error.to_string())));
+    let mut message =
+        |name| query.parsed(name, |text| text.parse::<MessageId>().map_err(|error| ("invalid_id", error.to_string())));
     let (edit, reschedule, again) = (message("edit"), message("reschedule"), message("again"));
     let before = query.take("before");
     query.finish().map_err(ApiError::from)?;
     let mut contact = visitor.engine().contact(visitor.caller(), id).await?;
-    if contact.conversation.unread > 0 && told != Some("Marked as unread.") {
+    if contact.conversation.unread > 0 && told != Some(UNREAD) {
         let attend = Attend { is_read: Some(true), assigned_to: None };
         contact = visitor.engine().attend(visitor.caller(), id, attend).await?;
     }
@@ -209,7 +223,7 @@ pub(super) async fn conversation(visitor: Visitor, request: HttpRequest, PathId(
 }
 
 /// The timeline alone, read anew when something happened.
-pub(super) async fn timeline(visitor: Visitor, request: HttpRequest, PathId(id): PathId<ContactId>) -> Answer {
+pub(super) async fn timeline(visitor: Visitor, request: HttpRequest, Whose(id): Whose) -> Answer {
     let mut query = Query::of(&request, &["before"]);
     let before = query.take("before");
     query.finish().map_err(ApiError::from)?;

@@ -8,6 +8,7 @@ use actix_web::{FromRequest, HttpRequest, web};
 use sendwheel_actors::domain::clock::UnixMs;
 use sendwheel_actors::domain::contact::Contact;
 use sendwheel_actors::domain::directory::User;
+use sendwheel_actors::domain::ids::ContactId;
 use sendwheel_actors::domain::zone::TimeZone;
 use sendwheel_actors::engine::Engine;
 use sendwheel_actors::engine::api::Caller;
@@ -40,11 +41,7 @@ impl Visitor {
     }
 
     /// Whoever posted a form with this token.
-    pub(super) fn of_form(
-        shared: &web::Data<Shared>,
-        request: &HttpRequest,
-        token: &str,
-    ) -> Result<Self, PageError> {
+    pub(super) fn of_form(shared: &web::Data<Shared>, request: &HttpRequest, token: &str) -> Result<Self, PageError> {
         Self::of(shared, request, Authenticated::of_form(request, token)?)
     }
 
@@ -118,5 +115,17 @@ impl FromRequest for Visitor {
             Err(error) => Err(error.into()),
         };
         ready(visitor)
+    }
+}
+
+/// The contact that a path names. What is no id names nobody, and that is a page too.
+pub(super) struct Whose(pub(super) ContactId);
+
+impl FromRequest for Whose {
+    type Error = PageError;
+    type Future = Ready<Result<Self, PageError>>;
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let id = request.match_info().get("id").and_then(|text| text.parse().ok());
+        ready(id.map(Self).ok_or(PageError::not_found()))
     }
 }

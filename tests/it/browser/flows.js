@@ -29,21 +29,24 @@ const step = async (name, play) => {
   console.log(`${name}: ${Math.round(performance.now() - begun)} ms`);
 };
 
-// Nothing that keeps people out, in light and in dark.
+// What keeps people out, gathered over all pages so that one run shows all of it.
+const barriers = [];
 const check = async (page, name) => {
   for (const colorScheme of ["light", "dark"]) {
     await page.emulateMedia({ colorScheme });
+    await page.setViewportSize({ width: colorScheme === "light" ? widths.wide : widths.narrow, height: 900 });
     // Evaluated in the page's own world, past its policy: this is the test's script, not the page's.
     await page.evaluate(require("node:fs").readFileSync(axe, "utf8"));
     const found = await page.evaluate(() =>
       globalThis.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }),
     );
-    const wrong = found.violations.map((one) => `${one.id}: ${one.nodes.map((node) => `${node.html} ${node.failureSummary}`).join("\n")}`);
-    assert.deepEqual(wrong, [], `${name}, ${colorScheme}`);
+    for (const { id, nodes } of found.violations) {
+      barriers.push(...nodes.map((node) => `${name}, ${colorScheme}: ${id}: ${node.html} ${node.failureSummary}`));
+    }
     for (const [size, width] of Object.entries(widths)) {
       await page.setViewportSize({ width, height: width === 390 ? 844 : 900 });
       const isTooWide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
-      assert.equal(isTooWide, false, `${name} at ${width} px scrolls sideways`);
+      if (isTooWide) barriers.push(`${name} scrolls sideways at ${width} px`);
       await page.screenshot({ path: path.join(pictures, `${name}-${size}-${colorScheme}.png`) });
     }
   }
@@ -104,7 +107,7 @@ const flows = async (browser) => {
     await page.getByRole("button", { name: /^Tomorrow 9:00/ }).click();
     assert.equal(await page.getByLabel("Time", { exact: true }).inputValue(), "09:00");
     await page.getByText("Tomorrow 09:00 in Los Angeles").waitFor();
-    await page.getByText(/Tomorrow 1[78]:00 your time \(Berlin\)/).waitFor();
+    await page.getByText(/(Today|Tomorrow) 1[78]:00 your time \(Berlin\)/).waitFor();
     await check(page, "schedule");
     await page.getByRole("button", { name: "Schedule message" }).click();
     await article(/^Scheduled, Tomorrow 09:00/).waitFor();
@@ -142,7 +145,7 @@ const flows = async (browser) => {
     await page.getByRole("button", { name: "Keep note" }).click();
     await article(/^Note/).getByText("Prefers mornings.").waitFor();
     await page.getByRole("button", { name: "Send", exact: true }).click();
-    await page.getByRole("alert").getByText("an SMS needs a body", { exact: false }).or(page.getByRole("alert").getByText("An SMS needs a body")).waitFor();
+    await page.getByRole("alert").getByText("An SMS needs a body").waitFor();
     complaints.length = 0; // Chromium calls the 422 an error.
     await check(page, "thread");
   });
@@ -161,6 +164,17 @@ const flows = async (browser) => {
     await check(page, "nothing");
   });
 
+  await step("forged forms", async () => {
+    await page.goto(base);
+    const csrf = await page.locator("[name=csrf]").first().inputValue();
+    const post = (token, site) =>
+      context.request.post(`${base}/sign-out`, { form: { csrf: token }, headers: { "Sec-Fetch-Site": site }, maxRedirects: 0 });
+    assert.equal((await post("x", "same-origin")).status(), 403);
+    assert.equal((await post(csrf, "cross-site")).status(), 403);
+    await page.reload();
+    await page.getByRole("button", { name: "Sign out" }).waitFor();
+  });
+
   await step("without scripts", async () => {
     const plain = await browser.newContext({ javaScriptEnabled: false, storageState: await context.storageState() });
     plain.setDefaultTimeout(20_000);
@@ -174,6 +188,8 @@ const flows = async (browser) => {
     await bare.getByRole("button", { name: "Schedule message" }).click();
     await bare.getByRole("article", { name: /^Scheduled, Tomorrow 09:00/ }).waitFor();
     await plain.close();
+    // The page that stayed open shows it by itself.
+    await page.getByRole("link", { name: /^Lena Fischer.*Next scheduled: Tomorrow 09:00/ }).waitFor();
   });
 
   await step("sign out", async () => {
@@ -183,6 +199,7 @@ const flows = async (browser) => {
     await page.goto(base);
     assert.equal(new URL(page.url()).pathname, "/sign-in");
   });
+  assert.deepEqual(barriers, []);
   assert.deepEqual(complaints, [], "the browser complained");
   assert.deepEqual(elsewhere, [], "a page asked another host");
 };
