@@ -18,6 +18,7 @@ mod message_lists;
 mod messages;
 mod notices;
 mod ops;
+mod overview;
 mod receiving;
 mod scheduled;
 mod start;

@@ -541,6 +541,32 @@ impl ConversationFilter {
     }
 }
 
+/// What a list of people shows of one of them, besides who they are.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Glance {
+    /// When the next pending message is due.
+    pub next_due_at: Option<UnixMs>,
+    /// What was said last.
+    pub last: Option<LastWords>,
+}
+
+/// The newest entry of a thread, in short.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LastWords {
+    /// The subject, else the beginning of the text.
+    pub text: String,
+    /// Whether it is from us.
+    pub is_ours: bool,
+    /// Where it stands, if it is a message of ours.
+    pub state: Option<StateName>,
+}
+
+impl std::fmt::Debug for LastWords {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LastWords").field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
 /// What an undo did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Undone {
