@@ -4,8 +4,9 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, web};
 use sendwheel_actors::domain::address::EmailAddress;
 use sendwheel_actors::domain::clock::UnixMs;
-use sendwheel_actors::domain::directory::{Account, Alerts};
+use sendwheel_actors::domain::directory::{Account, Alerts, Role};
 use sendwheel_actors::domain::ids::AccountId;
+use sendwheel_actors::engine::api::Caller;
 use sendwheel_actors::engine::people::AccountPatch;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -74,6 +75,10 @@ pub(crate) struct AccountView<'a> {
     /// `AC` and 32 hex digits: the account's name in the Twilio-compatible API.
     #[schema(value_type = String)]
     twilio_sid: &'a str,
+    /// Signs what is posted to a `StatusCallback` of the Twilio-compatible API (`X-Twilio-Signature`): what a library's
+    /// `RequestValidator` takes. It is no password. Shown to admins, of their own account.
+    #[schema(value_type = Option<String>)]
+    twilio_auth_token: Option<String>,
     /// Who gets a mail about messages that need attention.
     #[schema(value_type = Vec<String>)]
     alert_emails: Vec<&'a str>,
@@ -87,6 +92,12 @@ pub(crate) struct AccountView<'a> {
 }
 
 impl<'a> AccountView<'a> {
+    /// With what signs its callbacks, if the caller may see it.
+    fn own(account: &'a Account, caller: &Caller, shared: &Shared) -> Self {
+        let token = || shared.state.engine.callback_token(caller).expose().to_owned();
+        Self { twilio_auth_token: (caller.role >= Role::Admin).then(token), ..Self::of(account) }
+    }
+
     pub(crate) fn of(account: &'a Account) -> Self {
         Self {
             id: account.id,
@@ -96,6 +107,7 @@ impl<'a> AccountView<'a> {
             name: &account.name,
             time_zone: &account.time_zone,
             twilio_sid: &account.twilio_sid,
+            twilio_auth_token: None,
             alert_emails: account.alerts.emails.iter().map(EmailAddress::as_str).collect(),
             status: if account.is_active() { "active" } else { "suspended" },
             suspended_at: account.suspended_at,
@@ -105,10 +117,10 @@ impl<'a> AccountView<'a> {
 
 /// The caller's account.
 #[utoipa::path(get, path = "/v1/account", tag = "account", responses((status = 200, body = AccountView)))]
-pub(crate) async fn get_account(auth: Authenticated, request: HttpRequest) -> Answer {
+pub(crate) async fn get_account(auth: Authenticated, shared: web::Data<Shared>, request: HttpRequest) -> Answer {
     Query::of(&request, &[]).finish()?;
     let account = auth.directory.account(auth.caller.account).ok_or(ApiError::not_found())?;
-    Ok(resource(StatusCode::OK, account.version, &AccountView::of(account)))
+    Ok(resource(StatusCode::OK, account.version, &AccountView::own(account, &auth.caller, &shared)))
 }
 
 /// Changes the caller's account: what is left out stays as it is.
@@ -136,5 +148,5 @@ pub(crate) async fn patch_account(
     let alert_emails = change.alert_emails.changed(&at, all).and_then(|list| emails(list, &at, all));
     let patch = faults.finish(Some(AccountPatch { name, time_zone, suspended: None, alert_emails }))?;
     let account = shared.state.engine.patch_account(&auth.caller, auth.caller.account, patch, if_match).await?;
-    Ok(resource(StatusCode::OK, account.version, &AccountView::of(&account)))
+    Ok(resource(StatusCode::OK, account.version, &AccountView::own(&account, &auth.caller, &shared)))
 }

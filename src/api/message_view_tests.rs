@@ -60,6 +60,7 @@ fn seen() -> Seen {
             thread: None,
             receipt: None,
             test: false,
+            callback_url: None,
         },
         content,
         queued: None,

@@ -24,6 +24,7 @@ pub mod segments;
 pub mod session;
 pub mod signatures;
 pub mod source;
+pub mod status_callback;
 pub mod suppression;
 pub mod template;
 pub mod threading;

@@ -147,6 +147,7 @@ fn message() -> Message {
         }),
         receipt: Some(Receipt { status: ReceiptStatus::Delayed, at: UnixMs(4), code: Some("4.4.1".into()) }),
         test: false,
+        callback_url: None,
     }
 }
 
