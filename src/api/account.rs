@@ -6,6 +6,7 @@ use sendwheel_actors::domain::address::EmailAddress;
 use sendwheel_actors::domain::clock::UnixMs;
 use sendwheel_actors::domain::directory::{Account, Alerts, Role};
 use sendwheel_actors::domain::ids::AccountId;
+use sendwheel_actors::domain::segments;
 use sendwheel_actors::engine::api::Caller;
 use sendwheel_actors::engine::people::AccountPatch;
 use serde::Serialize;
@@ -36,6 +37,10 @@ request_object! {
         /// most ten addresses. Given, the list is replaced.
         #[schema(value_type = Option<Vec<String>>)]
         alert_emails: List<Text<'a>>,
+        /// Answers an SMS that asks for help (HELP, INFO and the like), at most once an hour for each contact and number;
+        /// null: nothing does. Leave it so where Twilio's Advanced Opt-Out answers already.
+        #[schema(value_type = Option<String>, example = "Acme: for help call +1 212 555 0100. Reply STOP to end.")]
+        help_reply: Text<'a>,
     }
 }
 
@@ -51,6 +56,21 @@ fn emails(list: List<Text<'_>>, at: &At<'_>, faults: &mut Faults) -> Option<Vec<
         emails.extend(email.filter(|email| !emails.contains(email)));
     }
     Some(emails)
+}
+
+/// A text that one SMS can carry.
+fn sms_text(text: &str, at: &At<'_>, faults: &mut Faults) -> Option<String> {
+    if text.trim().is_empty() {
+        faults.refuse(at, "empty", "give the text of the answer, or null for none");
+        return None;
+    }
+    match segments::check(text) {
+        Ok(_) => Some(text.to_owned()),
+        Err(error) => {
+            faults.refuse(at, "too_many_segments", error.to_string());
+            None
+        }
+    }
 }
 
 /// An account.
@@ -82,6 +102,9 @@ pub(crate) struct AccountView<'a> {
     /// Who gets a mail about messages that need attention.
     #[schema(value_type = Vec<String>)]
     alert_emails: Vec<&'a str>,
+    /// What answers an SMS that asks for help, if anything does.
+    #[schema(value_type = Option<String>)]
+    help_reply: Option<&'a str>,
     /// `active` or `suspended`: then its keys and sessions are refused, and what is due is held.
     #[schema(value_type = schemas::AccountStatus)]
     status: &'static str,
@@ -109,6 +132,7 @@ impl<'a> AccountView<'a> {
             twilio_sid: &account.twilio_sid,
             twilio_auth_token: None,
             alert_emails: account.alerts.emails.iter().map(EmailAddress::as_str).collect(),
+            help_reply: account.help_reply.as_deref(),
             status: if account.is_active() { "active" } else { "suspended" },
             suspended_at: account.suspended_at,
         }
@@ -146,7 +170,12 @@ pub(crate) async fn patch_account(
     let time_zone = change.time_zone.changed(&at, all).and_then(|text| zone_name(text, &at, all));
     let at = root.member("alert_emails");
     let alert_emails = change.alert_emails.changed(&at, all).and_then(|list| emails(list, &at, all));
-    let patch = faults.finish(Some(AccountPatch { name, time_zone, suspended: None, alert_emails }))?;
+    let at = root.member("help_reply");
+    let help_reply = change.help_reply.clearable(&at, all).and_then(|text| match text {
+        None => Some(None),
+        Some(text) => sms_text(&text, &at, all).map(Some),
+    });
+    let patch = faults.finish(Some(AccountPatch { name, time_zone, suspended: None, alert_emails, help_reply }))?;
     let account = shared.state.engine.patch_account(&auth.caller, auth.caller.account, patch, if_match).await?;
     Ok(resource(StatusCode::OK, account.version, &AccountView::own(&account, &auth.caller, &shared)))
 }

@@ -57,6 +57,7 @@ fn patched(account: &Account, patch: &AccountPatch, time_zone: Option<String>) -
     set(&mut next.name, patch.name.clone(), "name", &mut changed);
     set(&mut next.time_zone, time_zone, "time_zone", &mut changed);
     set(&mut next.alerts.emails, patch.alert_emails.clone(), "alert_emails", &mut changed);
+    set(&mut next.help_reply, patch.help_reply.clone(), "help_reply", &mut changed);
     (next, changed)
 }
 
@@ -100,6 +101,7 @@ impl Directory {
                 updated_at: now,
                 suspended_at: None,
                 alerts: Default::default(),
+                help_reply: None,
                 request_hash: hash,
             };
             let mut draft = Draft::of(snapshot, ids);

@@ -59,6 +59,7 @@ impl Directory {
                 updated_at: now,
                 suspended_at: None,
                 alerts: Default::default(),
+                help_reply: None,
                 request_hash: None,
             };
             let user = User {

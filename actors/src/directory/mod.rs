@@ -18,7 +18,7 @@ mod senders;
 mod sessions;
 pub mod upkeep;
 mod users;
-mod webhooks;
+pub(crate) mod webhooks;
 
 use std::time::Duration;
 

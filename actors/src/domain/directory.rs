@@ -71,6 +71,9 @@ pub struct Account {
     /// Who is told of messages that need attention.
     #[serde(default)]
     pub alerts: Alerts,
+    /// What answers an SMS that asks for help; none: nothing does.
+    #[serde(default)]
+    pub help_reply: Option<String>,
 }
 
 /// Who is told by mail of messages that are held, failed or of unknown outcome.

@@ -43,6 +43,8 @@ pub struct AccountPatch {
     pub suspended: Option<bool>,
     /// Who is told by mail of messages that need attention.
     pub alert_emails: Option<Vec<EmailAddress>>,
+    /// What answers an SMS that asks for help; `Some(None)`: nothing any more.
+    pub help_reply: Option<Option<String>>,
 }
 
 /// A new user.

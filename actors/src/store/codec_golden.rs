@@ -198,6 +198,7 @@ fn account() -> Account {
         updated_at: UnixMs(2),
         suspended_at: Some(UnixMs(3)),
         alerts: Alerts { emails: vec![email()], told_until: UnixMs(4) },
+        help_reply: Some("Acme: call us".into()),
         request_hash: Some([2; 16]),
     }
 }
@@ -366,7 +367,16 @@ fn an_audit_entry_keeps_its_format() {
 fn what_the_first_format_did_not_have_is_read_as_its_default() {
     let old = |name| hex::decode(golden(name)).unwrap();
     let read = decode(&old("account, version 1"));
-    assert_eq!(read, Ok(Account { suspended_at: None, alerts: Alerts::default(), request_hash: None, ..account() }));
+    assert_eq!(
+        read,
+        Ok(Account {
+            suspended_at: None,
+            alerts: Alerts::default(),
+            help_reply: None,
+            request_hash: None,
+            ..account()
+        })
+    );
     let read = decode(&old("user, version 1"));
     assert_eq!(read, Ok(User { name: None, version: 1, changed_at: None, request_hash: None, ..user() }));
     assert_eq!(decode(&old("api key, version 1")), Ok(ApiKey { last_used_at: None, ..api_key() }));

@@ -107,6 +107,7 @@ impl Snapshot {
             updated_at: at,
             suspended_at: None,
             alerts: Default::default(),
+            help_reply: None,
             request_hash: None,
         });
         snapshot.put_sender(Sender {

@@ -80,6 +80,7 @@ pub(super) fn directory(users: &[UserId]) -> Snapshot {
         updated_at: NOW,
         suspended_at: None,
         alerts: Default::default(),
+        help_reply: None,
         request_hash: None,
     });
     for id in users.iter().copied() {
