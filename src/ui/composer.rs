@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, web};
 use askama::Template;
 use sendwheel_actors::domain::address::Channel;
 use sendwheel_actors::domain::contact::Contact;
-use sendwheel_actors::domain::ids::{ContactId, MessageId};
+use sendwheel_actors::domain::ids::MessageId;
 use sendwheel_actors::domain::segments::{Encoding, not_gsm7, segments};
 use sendwheel_actors::domain::source::IdSource;
 use sendwheel_actors::domain::zone::TimeZone;

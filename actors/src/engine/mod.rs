@@ -12,6 +12,7 @@ mod conversations;
 mod cursor;
 mod directory;
 mod handle;
+mod help;
 mod hooks;
 mod lists;
 mod message_lists;

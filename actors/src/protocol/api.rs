@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::domain::address::{Address, Channel};
+use crate::domain::address::{Address, Channel, WebUrl};
 use crate::domain::audit::Stamp;
 use crate::domain::clock::UnixMs;
 use crate::domain::contact::{Contact, Profile};
@@ -239,6 +239,8 @@ pub struct NewMessage {
     pub reply: ReplyChoice,
     /// The caller's labels: at most 20, names up to 40 bytes, values up to 500.
     pub metadata: BTreeMap<String, String>,
+    /// Where its changes are told, in Twilio's words.
+    pub callback_url: Option<WebUrl>,
     /// The caller's key for this request.
     pub idempotency: Option<Idempotency>,
 }
