@@ -321,6 +321,8 @@ impl FromView {
     fn of(message: &Message) -> Self {
         match message.channel {
             Channel::Email | Channel::Sms => Self::Sender(message.sender),
+            // A status callback goes through no webhook.
+            Channel::Webhook if message.callback_url.is_some() => Self::Sender(message.sender),
             Channel::Webhook => Self::Webhook(WebhookId::from_bytes(*message.sender.as_bytes())),
         }
     }

@@ -196,6 +196,7 @@ impl ContactActor {
             settings: &node.settings,
             unsubscribe: &node.unsubscribe,
             reply: &node.reply,
+            status_callbacks: &node.status_callbacks,
         };
         let Decision {
             mutations,

@@ -63,6 +63,7 @@ fn patched(account: &Account, patch: &AccountPatch, time_zone: Option<String>) -
     set(&mut rules.send_windows, patch.send_windows.clone(), "send_windows", &mut changed);
     set(&mut rules.holidays, patch.holidays.clone(), "holidays", &mut changed);
     set(&mut rules.conversation_exempt, patch.conversation_exempt, "conversation_exempt", &mut changed);
+    set(&mut next.help_reply, patch.help_reply.clone(), "help_reply", &mut changed);
     (next, changed)
 }
 
@@ -115,6 +116,7 @@ impl Directory {
                 suspended_at: None,
                 alerts: Default::default(),
                 rules: Default::default(),
+                help_reply: None,
                 request_hash: hash,
             };
             let mut draft = Draft::of(snapshot, ids);

@@ -60,6 +60,7 @@ impl Directory {
                 suspended_at: None,
                 alerts: Default::default(),
                 rules: Default::default(),
+                help_reply: None,
                 request_hash: None,
             };
             let user = User {

@@ -75,6 +75,9 @@ pub struct Account {
     /// When its messages may go.
     #[serde(default)]
     pub rules: SendingRules,
+    /// What answers an SMS that asks for help; none: nothing does.
+    #[serde(default)]
+    pub help_reply: Option<String>,
 }
 
 /// Who is told by mail of messages that are held, failed or of unknown outcome.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::address::{Address, Channel};
+use super::address::{Address, Channel, WebUrl};
 use super::clock::UnixMs;
 use super::ids::{AccountNo, ApiKeyId, BootId, CampaignNo, ContactId, LaneNo, MessageId, SenderId, UserId};
 use super::plan::Plan;
@@ -483,6 +483,8 @@ pub struct Message {
     pub receipt: Option<Receipt>,
     /// Goes to the outbox, whatever the transport: made with a test key.
     pub test: bool,
+    /// Where its changes are told, in Twilio's words; of a notice: where it goes, if it tells of such a change.
+    pub callback_url: Option<WebUrl>,
     /// Why it is due later than was asked for; none: it is not.
     #[serde(default)]
     pub plan: Option<Plan>,

@@ -25,6 +25,7 @@ pub mod sending_rules;
 pub mod session;
 pub mod signatures;
 pub mod source;
+pub mod status_callback;
 pub mod suppression;
 pub mod template;
 pub mod threading;

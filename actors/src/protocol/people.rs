@@ -52,6 +52,8 @@ pub struct AccountPatch {
     pub holidays: Option<Vec<Holiday>>,
     /// Whether class `conversation` goes at any time.
     pub conversation_exempt: Option<bool>,
+    /// What answers an SMS that asks for help; `Some(None)`: nothing any more.
+    pub help_reply: Option<Option<String>>,
 }
 
 /// A new user.

@@ -149,6 +149,7 @@ fn message() -> Message {
         }),
         receipt: Some(Receipt { status: ReceiptStatus::Delayed, at: UnixMs(4), code: Some("4.4.1".into()) }),
         test: false,
+        callback_url: None,
         plan: Some(Plan {
             wanted_at: UnixMs(1_799_999_000_000),
             zone: "Europe/Berlin".into(),
@@ -221,6 +222,7 @@ fn account() -> Account {
         updated_at: UnixMs(2),
         suspended_at: Some(UnixMs(3)),
         alerts: Alerts { emails: vec![email()], told_until: UnixMs(4) },
+        help_reply: Some("Acme: call us".into()),
         request_hash: Some([2; 16]),
         rules: rules(),
     }
@@ -394,6 +396,7 @@ fn what_the_first_format_did_not_have_is_read_as_its_default() {
         suspended_at: None,
         alerts: Alerts::default(),
         request_hash: None,
+        help_reply: None,
         rules: SendingRules::default(),
         ..account()
     };

@@ -85,6 +85,7 @@ async fn found(store: &MemoryStore, ids: &IdSource, now: UnixMs, has_webhook: bo
         suspended_at: None,
         alerts: Default::default(),
         rules: Default::default(),
+        help_reply: None,
         request_hash: None,
     };
     let key = DirectoryKey::Account(ACCOUNT);

@@ -8,11 +8,12 @@
 //! | a receipt ([`receipt`]) | `submitted → delivered`, `undelivered`, `bounced`; proves an uncertain hand-over |
 //! | what the contact does ([`receive`], [`consent`]) | pending `→ canceled`, by a [`sweep`] |
 //! | a deletion ([`cleanup`]), a caller when it is final ([`change`]) | out of being |
-//! | what it tells webhooks ([`notices`]) | a notice into being and out of it |
+//! | what it tells webhooks ([`notices`]) and a message's `StatusCallback` ([`callbacks`]) | a notice into being and out of it |
 //! | its account's resumption ([`resumed`]) | `held → scheduled`, `expired` |
 //!
 //! Nothing here does I/O: what a command needs to know is asked for with [`needs()`] and read first.
 
+mod callbacks;
 mod change;
 mod cleanup;
 mod consent;

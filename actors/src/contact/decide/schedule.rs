@@ -116,6 +116,7 @@ pub(super) fn schedule(
         thread: None,
         receipt: None,
         // Made for the outbox, revived for the outbox, whoever revives it.
+        callback_url: new.callback_url,
         test: caller.test || revived.is_some_and(|revived| revived.test),
         plan,
     };

@@ -52,6 +52,7 @@ fn context_with(attributes: &[(&str, &str)]) -> TemplateContext {
         suspended_at: None,
         alerts: Default::default(),
         rules: Default::default(),
+        help_reply: None,
         request_hash: None,
     };
     TemplateContext::new(&profile, &sender, &account)
