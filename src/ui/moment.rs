@@ -31,7 +31,11 @@ pub(super) fn presets(zone: &TimeZone, visitor: &Visitor) -> Vec<Preset> {
     let to_monday = u64::from(7 - today.weekday().num_days_from_monday());
     let preset = |label, date: NaiveDate, hour: u32, minute: u32| Preset {
         label,
-        shown: format!("{} {hour:02}:{minute:02}", date.format("%a %-d %b")),
+        shown: if minute == 0 && hour == 9 {
+            date.format("%a %-d %b").to_string()
+        } else {
+            format!("{hour:02}:{minute:02}")
+        },
         date: date.to_string(),
         time: format!("{hour:02}:{minute:02}"),
     };
