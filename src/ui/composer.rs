@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, web};
 use askama::Template;
 use sendwheel_actors::domain::address::Channel;
 use sendwheel_actors::domain::contact::Contact;
-use sendwheel_actors::domain::ids::{ContactId, MessageId};
+use sendwheel_actors::domain::ids::MessageId;
 use sendwheel_actors::domain::segments::{Encoding, not_gsm7, segments};
 use sendwheel_actors::domain::source::IdSource;
 use sendwheel_actors::domain::zone::TimeZone;
@@ -119,7 +119,7 @@ fn length_words(text: &str) -> String {
     }
     let found = segments(text);
     let parts = if found.count == 1 { "1 segment".into() } else { format!("{} segments", found.count) };
-    let mut words = format!("{} {} · {parts} · {}", text.chars().count(), "characters", found.encoding.name());
+    let mut words = format!("{} characters · {parts} · {}", text.chars().count(), found.encoding.name());
     if found.encoding != Encoding::Gsm7
         && let Some(first) = not_gsm7(text)
     {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::answer::{Answer, ok, page, see};
 use super::composer::{once, zones};
-use super::error::{PageError, sentence};
+use super::error::sentence;
 use super::form::Form;
 use super::people::called;
 use super::visitor::{Frame, Visitor, Whose};
@@ -117,6 +117,6 @@ pub(super) async fn delete(
     payload: web::Payload,
 ) -> Answer {
     let (visitor, _) = Form::of_visitor(&shared, &request, payload).await?;
-    visitor.engine().delete_contact(visitor.caller(), id, Removal::Delete).await.map_err(PageError::from)?;
+    visitor.engine().delete_contact(visitor.caller(), id, Removal::Delete).await?;
     Ok(see("/"))
 }
