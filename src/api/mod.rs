@@ -22,7 +22,7 @@ pub(crate) mod auth;
 mod batch;
 pub(crate) mod body;
 pub(crate) mod checks;
-mod contact_request;
+pub(crate) mod contact_request;
 pub(crate) mod contact_view;
 mod contacts;
 mod conversations;

@@ -55,6 +55,7 @@ pub(super) struct Composer {
     pub(super) date: String,
     pub(super) time: String,
     pub(super) zone: String,
+    pub(super) zones: &'static [String],
     pub(super) presets: Vec<Preset>,
     pub(super) moment: Moment,
     pub(super) length: String,
@@ -66,8 +67,14 @@ static ZONES: LazyLock<Vec<String>> = LazyLock::new(TimeZone::names);
 /// Names what a form makes, so that posting it twice makes one message.
 static ONCE: LazyLock<IdSource> = LazyLock::new(IdSource::from_os);
 
-fn once() -> String {
+/// A name for what a form makes.
+pub(super) fn once() -> String {
     format!("page-{:032x}", ONCE.random_u128())
+}
+
+/// Every zone, to choose from.
+pub(super) fn zones() -> &'static [String] {
+    &ZONES
 }
 
 const fn why_words(why: &str) -> &str {
@@ -112,7 +119,7 @@ fn length_words(text: &str) -> String {
     }
     let found = segments(text);
     let parts = if found.count == 1 { "1 segment".into() } else { format!("{} segments", found.count) };
-    let mut words = format!("{} {} · {parts} · {}", text.chars().count(), "characters", found.encoding.name());
+    let mut words = format!("{} characters · {parts} · {}", text.chars().count(), found.encoding.name());
     if found.encoding != Encoding::Gsm7
         && let Some(first) = not_gsm7(text)
     {
@@ -141,6 +148,7 @@ impl Composer {
             date,
             time,
             zone: zone.name().to_owned(),
+            zones: zones(),
             presets,
             length: String::new(),
             wrong: Vec::new(),
@@ -230,10 +238,6 @@ impl Composer {
 
     pub(super) fn is_reschedule(&self) -> bool {
         matches!(self.purpose, Purpose::Reschedule(..))
-    }
-
-    pub(super) fn zones() -> &'static [String] {
-        &ZONES
     }
 }
 

@@ -5,7 +5,8 @@
 //! - [`visitor`] says who looks, [`form`] reads what they post, [`answer`] is how a page goes out, [`error`] how a
 //!   refusal looks; [`when`] spells moments for people;
 //! - [`signing`] is the way in and out; [`people`] the list at the left, [`thread`] with [`entry`] the conversation,
-//!   [`composer`] what is written, with [`moment`] for when, [`steps`] what is done with a message or a contact.
+//!   [`composer`] what is written, with [`moment`] for when, [`steps`] what is done with a message,
+//!   [`contacts`] how contacts come and go.
 //!
 //! A page calls the engine as the API's handlers do, in this process, and what it posts is read by the readers of the
 //! API's requests: there is one set of rules. Templates (askama) escape whatever they are given; the only text that
@@ -15,6 +16,7 @@
 mod answer;
 mod assets;
 mod composer;
+mod contacts;
 mod entry;
 mod error;
 mod form;

@@ -9,7 +9,7 @@ use sendwheel_actors::domain::zone::{TimeZone, resolve};
 
 use super::answer::{Answer, ok};
 use super::entry::clock_change;
-use super::error::{PageError, sentence};
+use super::error::sentence;
 use super::visitor::{Visitor, Whose};
 use super::when;
 use crate::api::paging::Query;
@@ -31,7 +31,11 @@ pub(super) fn presets(zone: &TimeZone, visitor: &Visitor) -> Vec<Preset> {
     let to_monday = u64::from(7 - today.weekday().num_days_from_monday());
     let preset = |label, date: NaiveDate, hour: u32, minute: u32| Preset {
         label,
-        shown: format!("{} {hour:02}:{minute:02}", date.format("%a %-d %b")),
+        shown: if minute == 0 && hour == 9 {
+            date.format("%a %-d %b").to_string()
+        } else {
+            format!("{hour:02}:{minute:02}")
+        },
         date: date.to_string(),
         time: format!("{hour:02}:{minute:02}"),
     };
@@ -78,7 +82,7 @@ pub(super) async fn when_page(visitor: Visitor, request: HttpRequest, Whose(id):
     let mut query = Query::of(&request, &["date", "time", "zone"]);
     let mut take = |name| query.take(name).unwrap_or_default();
     let (date, time, zone) = (take("date"), take("time"), take("zone"));
-    query.finish().map_err(PageError::from)?;
+    query.finish()?;
     let contact = visitor.engine().contact(visitor.caller(), id).await?;
     ok(&Moment::of(&visitor, &contact, &date, &time, &zone))
 }

@@ -11,7 +11,6 @@ use super::answer::{Answer, ok};
 use super::error::PageError;
 use super::visitor::{Frame, Visitor};
 use super::when;
-use crate::api::ApiError;
 use crate::api::paging::Query;
 
 /// People of a page.
@@ -219,7 +218,7 @@ pub(super) async fn conversations(visitor: Visitor, request: HttpRequest) -> Ans
     let asked = Asked::of(&mut query);
     let current =
         query.parsed("current", |text| text.parse::<ContactId>().map_err(|error| ("invalid_id", error.to_string())));
-    query.finish().map_err(ApiError::from)?;
+    query.finish()?;
     let people = People::read(&visitor, &asked, current).await?;
     ok(&ConversationsPage { frame: visitor.frame("conversations"), people })
 }

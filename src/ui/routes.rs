@@ -5,7 +5,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpResponse, ResponseError as _};
 
 use super::error::PageError;
-use super::{assets, composer, moment, people, signing, steps, thread};
+use super::{assets, composer, contacts, moment, people, signing, steps, thread};
 use crate::api::routes::at;
 
 /// Mounts them.
@@ -19,6 +19,8 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         at("/sign-in").get(signing::sign_in_page).post(signing::sign_in),
         at("/sign-out").post(signing::sign_out),
         at("/").get(people::conversations),
+        at("/contacts/new").get(contacts::new_contact_page).post(contacts::new_contact),
+        at("/contacts/{id}/delete").get(contacts::delete_page).post(contacts::delete),
         at("/contacts/{id}").get(thread::conversation),
         at("/contacts/{id}/thread").get(thread::timeline),
         at("/contacts/{id}/when").get(moment::when_page),

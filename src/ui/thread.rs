@@ -16,7 +16,6 @@ use super::error::PageError;
 use super::people::{Asked, People, called, initials, tint};
 use super::visitor::{Frame, Visitor, Whose, user_name};
 use super::when;
-use crate::api::ApiError;
 use crate::api::paging::Query;
 
 /// Entries of a page.
@@ -208,7 +207,7 @@ pub(super) async fn conversation(visitor: Visitor, request: HttpRequest, Whose(i
         |name| query.parsed(name, |text| text.parse::<MessageId>().map_err(|error| ("invalid_id", error.to_string())));
     let (edit, reschedule, again) = (message("edit"), message("reschedule"), message("again"));
     let before = query.take("before");
-    query.finish().map_err(ApiError::from)?;
+    query.finish()?;
     let mut contact = visitor.engine().contact(visitor.caller(), id).await?;
     if contact.conversation.unread > 0 && told != Some(UNREAD) {
         let attend = Attend { is_read: Some(true), assigned_to: None };
@@ -226,7 +225,7 @@ pub(super) async fn conversation(visitor: Visitor, request: HttpRequest, Whose(i
 pub(super) async fn timeline(visitor: Visitor, request: HttpRequest, Whose(id): Whose) -> Answer {
     let mut query = Query::of(&request, &["before"]);
     let before = query.take("before");
-    query.finish().map_err(ApiError::from)?;
+    query.finish()?;
     let contact = visitor.engine().contact(visitor.caller(), id).await?;
     ok(&TimelinePart { timeline: Timeline::read(&visitor, &contact, before).await? })
 }
