@@ -9,6 +9,7 @@ pub mod contact;
 pub mod conversation;
 pub mod directory;
 pub mod egress;
+pub mod habit;
 pub mod ids;
 pub mod instant;
 pub mod message;
