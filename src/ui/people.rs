@@ -104,6 +104,8 @@ pub(super) struct People {
     /// Where it is read anew.
     pub(super) again: String,
     pub(super) nobody: &'static str,
+    /// It stands beside a conversation, whose name is then the page's heading.
+    pub(super) is_beside: bool,
 }
 
 /// What a contact is called: by name, else by an address.
@@ -201,6 +203,7 @@ impl People {
             search: asked.search.clone(),
             rows,
             again,
+            is_beside: current.is_some(),
         })
     }
 }
