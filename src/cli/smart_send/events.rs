@@ -137,7 +137,9 @@ mod tests {
             ("ann,1\nann@example.com,yesterday\n", "line 2: the timestamp is neither"),
             ("ann,1\nann,2023-11-14T22:13:20\n", "line 2: the timestamp is neither"),
             ("contact,time1\n", "line 1: the timestamp is neither"),
-            ("ann,1\n\nann\n", "line 3: expected two columns"),
+            ("ann,1\nann\n", "line 2: expected two columns"),
+            // Blank lines belong to the row that they stand before.
+            ("ann,1\n\nann\n", "line 2: expected two columns"),
             ("ann,1,2\n", "line 1: expected two columns"),
             ("contact,timestamp\ncontact,timestamp\n", "line 2: the timestamp is neither"),
             ("ann,1\n,2\n", "line 2: the contact is empty"),

@@ -38,7 +38,8 @@ pub struct Choice {
     pub index: usize,
     /// The chosen moment.
     pub at: UnixMs,
-    /// The chance that the contact is active within the hour from then, 0 to 1.
+    /// How likely the contact is active within the hour from then, 0 to 1: made to compare moments by. It runs low for
+    /// who keeps to a habit (a quarter where two days of three were active), so it is not to be read as a percentage.
     pub chance: f32,
     /// The same chance for the first candidate: what sending at once would get.
     pub chance_at_once: f32,

@@ -124,18 +124,6 @@ fn who_answers_in_bursts_is_met_at_once_after_an_event() {
 }
 
 #[test]
-fn a_chance_is_about_what_comes_true() {
-    let mut profile = Profile::default();
-    let mut habit = Habit::default();
-    // At noon on two days of three, drawn by a fixed pattern that no weekday shares.
-    let is_active = |day: i64| (day * 7 + day / 3) % 3 != 0;
-    seen(&mut habit, &mut profile, (0..120).filter(|day| is_active(*day)).map(|day| at(day, 12)));
-    let choice = chosen(&habit, &profile, 120);
-    assert_eq!(choice.index, 12);
-    assert!((0.25..0.75).contains(&choice.chance), "{choice:?}");
-}
-
-#[test]
 fn without_candidates_there_is_no_choice_and_equal_ones_are_taken_early() {
     let profile = Profile::default();
     assert_eq!(choose(&Habit::default(), &profile, MONDAY, &[]), None);
