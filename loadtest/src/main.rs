@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
+use sendwheel_loadtest::scenario::deletion::{self, Deletion};
 use sendwheel_loadtest::scenario::drain::{self, Channel, Drain};
 use sendwheel_loadtest::scenario::steady::{self, Steady};
 use sendwheel_loadtest::scenario::submit::{self, Load};
@@ -115,6 +116,18 @@ enum Command {
         #[arg(long, default_value_t = 1_000_000)]
         messages: usize,
     },
+    /// A contact with many pending messages is deleted while others' are due: answer, end, and the others' lateness.
+    Deletion {
+        /// Pending messages of the contact.
+        #[arg(long, default_value_t = 10_000)]
+        messages: usize,
+        /// Messages of others a second.
+        #[arg(long, default_value_t = 200)]
+        rate: usize,
+        /// For so many seconds, once without the deletion and once with it.
+        #[arg(long, default_value_t = 15)]
+        seconds: u64,
+    },
     /// Every scenario on both stores, each with a node of its own.
     All {
         /// Divides the sizes by this.
@@ -192,6 +205,7 @@ fn everything(args: &TargetArgs, divide: u32) -> anyhow::Result<Vec<(TargetOptio
         Command::Steady { rate: 1_000, seconds: u64::from((30 / divide).max(3)), ahead_ms: 2_000, through_sink: false },
         Command::Email { messages: 20_000 / by, smtp: None, connections: 16 },
         Command::Pending { messages: 1_000_000 / by },
+        Command::Deletion { messages: 10_000 / by, rate: 200, seconds: 15 },
     ];
     let binary = binary_of(args)?;
     let stores = [StoreKind::Embedded, StoreKind::OwnRedis];
@@ -257,6 +271,11 @@ async fn measure(options: &TargetOptions, contacts: usize, command: Command) -> 
         Command::Pending { messages } => {
             let mut target = Target::prepare(options, contacts, &[]).await?;
             pending::run(&mut target, Load { messages, clients: 8, lines: 1_000 }).await
+        }
+        Command::Deletion { messages, rate, seconds } => {
+            let target = Target::prepare(options, contacts, &[]).await?;
+            let others = Steady { rate, lasting: Duration::from_secs(seconds), ahead: Duration::from_millis(1_000) };
+            deletion::run(&target, Deletion { messages, others }).await
         }
         Command::All { .. } => bail!("`all` is made of the other scenarios"),
     }

@@ -3,11 +3,13 @@
 //! - [`target`]: the node of a run, its own or a given one.
 //! - [`submit`]: how fast schedules are accepted. - [`drain`]: how fast what is due goes out.
 //! - [`steady`]: how late at a steady rate. - [`pending`]: what waiting costs.
+//! - [`deletion`]: what a contact with much pending costs when it goes.
 //! - [`figures`]: what a run gives, as a table and as JSON.
 //!
 //! Every run is bounded in messages and in time. Client, node, store and sinks share one machine, so
 //! the figures are lower bounds of what the node alone could do.
 
+pub mod deletion;
 pub mod drain;
 pub mod figures;
 pub mod pending;

@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use super::needs::CHUNK;
+use super::needs::{CHUNK, CLEANUP_CHUNK};
 use super::profile::hints;
 use super::{Decision, Known, Surroundings, blobs_of, blobs_of_item, live, or_refuse};
 use crate::contact::command::{Answer, ContactCommand};
@@ -51,8 +51,13 @@ pub(super) fn delete(known: &Known<'_>, caller: &Caller, removal: Removal, aroun
     decision
 }
 
-/// Mutations of a batch that messages may take: the rest is for the contact's own record and entries.
+/// Mutations of a batch that is shared with others that messages may take.
 const ROOM: usize = Batch::MAX_MUTATIONS - 56;
+/// Mutations that a batch of a deletion may take, which goes alone; the contact's own record and entries may follow
+/// the last messages.
+pub(super) const CLEANUP_ROOM: usize = CLEANUP_CHUNK * MESSAGE_TAKES;
+/// Record and at most four index entries, without the blobs.
+const MESSAGE_TAKES: usize = 5;
 
 /// What came of removing a page of messages.
 #[derive(Default)]
@@ -67,8 +72,8 @@ struct Removed {
 fn remove(
     decision: &mut Decision,
     known: &Known<'_>,
-    index: Index,
-    entries: &[Entry],
+    (index, entries): (Index, &[Entry]),
+    room: usize,
     stays: impl Fn(&Found<'_>) -> bool,
 ) -> Removed {
     let mut removed = Removed::default();
@@ -79,9 +84,9 @@ fn remove(
             removed.kept += 1;
             continue;
         }
-        // Record, at most four index entries, and the blobs; one that has more alone still goes.
+        // One that has more alone still goes.
         let taken = decision.mutations.len();
-        if taken > 0 && taken + 5 + found.as_ref().map_or(0, Found::blobs) > ROOM {
+        if taken > 0 && taken + MESSAGE_TAKES + found.as_ref().map_or(0, Found::blobs) > room {
             removed.is_cut = true;
             break;
         }
@@ -139,7 +144,7 @@ pub(super) fn step(known: &Known<'_>, ticket: &Ticket, around: &Surroundings<'_>
         // An attempt is under way: its end removes the message. Past its deadline there is none: its claim's
         // acknowledgement was lost, and nothing was handed over.
         let is_under_way = |found: &Found<'_>| matches!(found, Found::Message(message) if matches!(message.state, State::Sending(claim) if claim.boot == around.boot && around.now < claim.deadline));
-        let removed = remove(&mut decision, known, Index::Pending(contact.id), pending, is_under_way);
+        let removed = remove(&mut decision, known, (Index::Pending(contact.id), pending), CLEANUP_ROOM, is_under_way);
         decision.effects.push(if removed.kept == pending.len() {
             // Nothing left to do but wait; the end of an attempt takes at most its timeout.
             Effect::Rewake(*ticket, around.now.plus(Duration::from_millis(200)))
@@ -149,8 +154,8 @@ pub(super) fn step(known: &Known<'_>, ticket: &Ticket, around: &Surroundings<'_>
         return decision;
     }
     let past = known.records.timeline.as_deref().unwrap_or_default();
-    let removed = remove(&mut decision, known, Index::Timeline(contact.id), past, |_| false);
-    if removed.is_cut || past.len() >= CHUNK {
+    let removed = remove(&mut decision, known, (Index::Timeline(contact.id), past), CLEANUP_ROOM, |_| false);
+    if removed.is_cut || past.len() >= CLEANUP_CHUNK {
         decision.effects.push(again());
         return decision;
     }
@@ -222,7 +227,7 @@ pub(super) fn forget(known: &Known<'_>, before: UnixMs) -> Decision {
         Found::Message(message) => message.since > before,
         Found::Item(item) => item.at > before,
     };
-    let removed = remove(&mut decision, known, Index::Timeline(contact.id), past, is_recent);
+    let removed = remove(&mut decision, known, (Index::Timeline(contact.id), past), ROOM, is_recent);
     if removed.is_cut || (past.len() >= CHUNK && !decision.mutations.is_empty()) {
         decision.effects.push(Effect::Continue(Box::new(ContactCommand::Forget(before))));
     }

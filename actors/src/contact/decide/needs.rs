@@ -41,9 +41,11 @@ impl Needs {
     }
 }
 
-/// Messages looked at for one batch of a deletion or a sweep: about as many as it has room for. Each of them waits for
-/// the disk once.
+/// Messages looked at for one batch of a sweep: about as many as it has room for.
 pub(super) const CHUNK: usize = 48;
+/// Messages looked at for one batch of a deletion. It has nothing to put and may be a few times as large as others
+/// are: each batch waits for the disk once, and 10,000 messages are to go within two seconds.
+pub(super) const CLEANUP_CHUNK: usize = 192;
 /// Entries of a thread looked at for what an SMS may answer.
 const RECENT: usize = 32;
 
@@ -129,11 +131,11 @@ pub fn needs(command: &ContactCommand, known: &Known<'_>) -> Needs {
         }
         C::Cleanup(_) => {
             entries_with_records(&mut out, known, known.records.pending.as_ref(), |out| {
-                out.pending = Some((None, CHUNK));
+                out.pending = Some((None, CLEANUP_CHUNK));
             });
             if known.records.pending.as_ref().is_some_and(Vec::is_empty) {
                 entries_with_records(&mut out, known, known.records.timeline.as_ref(), |out| {
-                    out.timeline = Some((UnixMs::MAX, CHUNK));
+                    out.timeline = Some((UnixMs::MAX, CLEANUP_CHUNK));
                 });
             }
         }

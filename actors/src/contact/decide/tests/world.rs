@@ -8,6 +8,7 @@ pub(super) use super::people::*;
 use crate::contact::command::{
     Answer, Answered, AttemptEnd, AttemptFinished, ContactCommand, PermitGranted, ScheduleMessage,
 };
+use crate::contact::decide::cleanup::CLEANUP_ROOM;
 use crate::contact::decide::{Needs, decide, message_id_for, needs, stored};
 use crate::contact::decision::{Decision, Effect, Known, Records, Surroundings};
 use crate::domain::address::Channel;
@@ -28,7 +29,7 @@ use crate::protocol::settings::EngineSettings;
 use crate::protocol::suppressions::SuppressionSet;
 use crate::sender::Release;
 use crate::sender::transport::Envelope;
-use crate::store::{Entry, Index, Member, Mutation, NodeId, Table, codec, keys};
+use crate::store::{Batch, Entry, Index, Member, Mutation, NodeId, Table, codec, keys};
 
 pub(super) struct World {
     pub(super) now: UnixMs,
@@ -214,8 +215,10 @@ impl World {
             reply: &self.reply,
             status_callbacks: &self.status_callbacks,
         };
+        let goes_alone = matches!(command, ContactCommand::Cleanup(_) | ContactCommand::Heard(..));
+        let room = if goes_alone { CLEANUP_ROOM + 56 } else { Batch::MAX_MUTATIONS };
         let decision = decide(&known, command, &around);
-        assert!(decision.mutations.len() <= crate::store::Batch::MAX_MUTATIONS, "{}", decision.mutations.len());
+        assert!(decision.mutations.len() <= room, "{} of {room}", decision.mutations.len());
         self.model.apply(&decision.mutations);
         for (id, record) in &decision.messages {
             assert_eq!(self.try_message(*id).as_ref(), record.as_deref(), "the actor would know another record");
