@@ -76,6 +76,8 @@ impl Driver {
                         id: view.id.clone(),
                         contact: contact.to_owned(),
                         due_at_ms,
+                        lane: message["channel"].as_str().unwrap_or_default().to_owned(),
+                        acked_at_ms: wall::now_ms(),
                     });
                     return Ok(view);
                 }
@@ -167,11 +169,24 @@ impl Driver {
                 tokio::time::sleep(Duration::from_millis(250)).await;
                 continue;
             }
-            let mut handovers = sinks.smtp.map_or_else(Vec::new, |sink| oracle::from_mails(&sink.mails().all()));
-            handovers.extend(sinks.sms.map_or_else(Vec::new, |sink| oracle::from_sms(&sink.requests().all())));
+            let (mut handovers, mut begun) = (Vec::new(), Vec::new());
+            if let Some(sink) = sinks.smtp {
+                sink.mails().with(|mails| {
+                    handovers.extend(oracle::from_mails(mails));
+                    begun.extend(oracle::begun_mails(mails));
+                });
+            }
+            if let Some(sink) = sinks.sms {
+                sink.requests().with(|requests| {
+                    handovers.extend(oracle::from_sms(requests));
+                    begun.extend(oracle::begun_sms(requests));
+                });
+            }
             return Ok(Evidence {
                 journal: self.journal().clone(),
                 handovers,
+                begun,
+                limits: Vec::new(),
                 standings,
                 asked_at_ms: wall::now_ms(),
                 grace_ms: i64::try_from(grace.as_millis()).unwrap_or(i64::MAX),
@@ -218,10 +233,12 @@ mod tests {
     #[tokio::test]
     async fn a_schedule_is_repeated_until_answered_and_written_down_once() {
         let (_sink, driver) = server(2, Reply::json(201, &json!({"id": "msg_1", "state": "scheduled"}))).await;
-        driver.schedule("t", "contact_1", &json!({}), 5).await.unwrap();
+        driver.schedule("t", "contact_1", &json!({"channel": "sms"}), 5).await.unwrap();
         let journal = driver.journal().clone();
-        let expected = Scheduled { token: "t".into(), id: "msg_1".into(), contact: "contact_1".into(), due_at_ms: 5 };
-        assert_eq!((journal.scheduled, journal.unanswered.len()), (vec![expected], 0));
+        let [scheduled] = &journal.scheduled[..] else { panic!("written down once: {journal:?}") };
+        let Scheduled { token, id, contact, due_at_ms, lane, .. } = scheduled;
+        assert_eq!((&**token, &**id, &**contact, *due_at_ms, &**lane), ("t", "msg_1", "contact_1", 5, "sms"));
+        assert!(journal.unanswered.is_empty());
     }
 
     #[tokio::test]

@@ -7,15 +7,18 @@
 //! - [`node`], [`redis`]: processes under test: started, killed, suspended, restarted.
 //! - [`client`]: a thin client of the `/v1` API, and a reader of `/metrics`.
 //! - [`driver`]: a client that keeps a journal of what it was told.
-//! - [`oracle`]: what was acknowledged against what was handed over: invariants I1 to I4.
+//! - [`oracle`]: what was acknowledged against what was handed over: invariants I1 to I4, I6 and I7.
+//! - [`fault`]: what goes wrong in a run, by its seed.
 //! - [`workload`]: contacts, senders and message lines of a run.
-//! - [`scenario`]: the measured runs behind the `loadtest` binary.
+//! - [`scenario`]: the measured runs behind the `loadtest` binary. - [`report`]: their page.
 
 pub mod client;
 pub mod driver;
+pub mod fault;
 pub mod node;
 pub mod oracle;
 pub mod redis;
+pub mod report;
 pub mod scenario;
 pub mod sink;
 pub mod wait;

@@ -10,11 +10,16 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
 use sendwheel_loadtest::scenario::deletion::{self, Deletion};
 use sendwheel_loadtest::scenario::drain::{self, Channel, Drain};
+use sendwheel_loadtest::scenario::faults::{self, Faults};
 use sendwheel_loadtest::scenario::steady::{self, Steady};
 use sendwheel_loadtest::scenario::submit::{self, Load};
 use sendwheel_loadtest::scenario::{Outcome, StoreKind, Target, TargetOptions, figures, pending};
 use sendwheel_loadtest::sink::sms::{SmsSink, TWILIO_SID, TWILIO_TOKEN};
 use sendwheel_loadtest::sink::smtp::{SmtpOptions, SmtpSink};
+use sendwheel_loadtest::{report, wall};
+
+/// Contacts of a run with faults.
+const FAULTS_CONTACTS: usize = 300;
 
 /// Measures a Sendwheel node.
 #[derive(Parser)]
@@ -25,6 +30,9 @@ struct Cli {
     /// Writes the figures as JSON to this file.
     #[arg(long, global = true)]
     json: Option<PathBuf>,
+    /// Writes the figures and charts as a page to this file.
+    #[arg(long, global = true)]
+    html: Option<PathBuf>,
     /// Gives a scenario up after this many seconds.
     #[arg(long, global = true, default_value_t = 900)]
     limit: u64,
@@ -128,6 +136,19 @@ enum Command {
         #[arg(long, default_value_t = 15)]
         seconds: u64,
     },
+    /// A load while the node is killed and suspended, its store stands still and its providers answer badly; then the
+    /// oracle judges what arrived.
+    Faults {
+        /// Repeats the choices of a run. Default: from the clock, and printed.
+        #[arg(long)]
+        seed: Option<u64>,
+        /// For so many seconds.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// Messages a second.
+        #[arg(long, default_value_t = 200)]
+        rate: usize,
+    },
     /// Every scenario on both stores, each with a node of its own.
     All {
         /// Divides the sizes by this.
@@ -169,6 +190,9 @@ async fn run(cli: &Cli) -> anyhow::Result<()> {
     }
     if !is_one {
         println!("\n{}", figures::table(&outcomes));
+    }
+    if let Some(file) = &cli.html {
+        std::fs::write(file, report::html(&outcomes)).with_context(|| format!("write {}", file.display()))?;
     }
     if let Some(file) = &cli.json {
         let text = serde_json::to_string_pretty(&outcomes).context("write the figures as JSON")?;
@@ -276,6 +300,17 @@ async fn measure(options: &TargetOptions, contacts: usize, command: Command) -> 
             let target = Target::prepare(options, contacts, &[]).await?;
             let others = Steady { rate, lasting: Duration::from_secs(seconds), ahead: Duration::from_millis(1_000) };
             deletion::run(&target, Deletion { messages, others }).await
+        }
+        Command::Faults { seed, seconds, rate } => {
+            let seed = seed.unwrap_or_else(|| wall::now_ms().unsigned_abs());
+            // Few contacts, so that many messages of one wait for their turn.
+            let contacts = contacts.min(FAULTS_CONTACTS);
+            faults::run(
+                options,
+                contacts,
+                Faults { seed, lasting: Duration::from_secs(seconds), rate, judges_pace: true },
+            )
+            .await
         }
         Command::All { .. } => bail!("`all` is made of the other scenarios"),
     }

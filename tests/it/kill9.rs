@@ -22,7 +22,7 @@ const CLIENTS: u64 = 6;
 const PACE: Duration = Duration::from_millis(25);
 const CONTACTS: usize = 60;
 
-fn from_environment<T: std::str::FromStr>(name: &str) -> Option<T> {
+pub(crate) fn from_environment<T: std::str::FromStr>(name: &str) -> Option<T> {
     std::env::var(name).ok()?.parse().ok()
 }
 

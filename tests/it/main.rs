@@ -10,6 +10,7 @@ mod browser;
 mod delivery;
 mod faults;
 mod kill9;
+mod load;
 mod peers;
 mod signatures;
 mod sources;

@@ -288,6 +288,14 @@ impl Client {
         id_of(&self.post("/v1/senders", sender).await?)
     }
 
+    /// Changes a sender.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn change_sender(&self, id: &str, change: &Value) -> Answered<()> {
+        Self::checked(self.request(Method::PATCH, &format!("/v1/senders/{id}")).json(change)).await.map(drop)
+    }
+
     /// Schedules one message.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use mail_parser::MessageParser;
 
-use super::{Handover, Standing};
+use super::{Begun, Handover, Standing};
 use crate::client::MessageView;
 use crate::sink::sms::Sms;
 use crate::sink::smtp::Mail;
@@ -12,18 +12,39 @@ use crate::workload::token_in;
 /// The hand-overs among recorded mails: those that were taken and carry a token in subject or text.
 #[must_use]
 pub fn from_mails(mails: &[Mail]) -> Vec<Handover> {
-    let parser = MessageParser::default();
     mails
         .iter()
         .filter(|mail| mail.taken)
         .filter_map(|mail| {
-            let parsed = parser.parse(&mail.raw[..])?;
-            let token =
-                parsed.subject().and_then(token_in).or_else(|| parsed.body_text(0).and_then(|text| token_in(&text)))?;
-            let identity = parsed.message_id().map(str::to_owned);
-            Some(Handover { token, identity, started_at_ms: mail.started_at_ms })
+            let (token, identity) = read(mail)?;
+            Some(Handover { token: token?, identity, started_at_ms: mail.started_at_ms })
         })
         .collect()
+}
+
+/// Token and Message-ID of a mail, where it is one.
+fn read(mail: &Mail) -> Option<(Option<String>, Option<String>)> {
+    let parsed = MessageParser::default().parse(&mail.raw[..])?;
+    let token = parsed.subject().and_then(token_in).or_else(|| parsed.body_text(0).and_then(|text| token_in(&text)));
+    Some((token, parsed.message_id().map(str::to_owned)))
+}
+
+/// The attempts among recorded mails.
+#[must_use]
+pub fn begun_mails(mails: &[Mail]) -> Vec<Begun> {
+    let begun = |mail: &Mail| Begun {
+        token: read(mail).and_then(|(token, _)| token),
+        lane: "email".to_owned(),
+        at_ms: mail.started_at_ms,
+    };
+    mails.iter().map(begun).collect()
+}
+
+/// The attempts among recorded SMS requests.
+#[must_use]
+pub fn begun_sms(requests: &[Sms]) -> Vec<Begun> {
+    let begun = |sms: &Sms| Begun { token: token_in(&sms.body), lane: "sms".to_owned(), at_ms: sms.started_at_ms };
+    requests.iter().map(begun).collect()
 }
 
 /// The hand-overs among recorded SMS requests.

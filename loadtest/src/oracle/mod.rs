@@ -1,6 +1,6 @@
 //! The judge: what was acknowledged, against what was handed over and what the API says afterwards.
 //!
-//! Pure. It holds the invariants I1 to I4 of `ARCHITECTURE.md`, section 2, seen from outside:
+//! Pure. It holds the invariants of `ARCHITECTURE.md`, section 2, seen from outside, but for I5, which takes two nodes:
 //!
 //! - **I1** no hand-over begins before its message's due time ([`Violation::Early`]);
 //! - **I2** nothing acknowledged is lost: past its due time and a grace, every message was handed over
@@ -9,19 +9,24 @@
 //! - **I3** no hand-over begins after a cancel or a contact's deletion was acknowledged
 //!   ([`Violation::AfterStop`]);
 //! - **I4** a second hand-over has the first one's identity, and the message shows an attempt whose
-//!   outcome was unknown ([`Violation::Duplicate`]); explained ones are counted.
+//!   outcome was unknown ([`Violation::Duplicate`]); explained ones are counted;
+//! - **I6** no lane begins more than its limit allows, in any window ([`Violation::TooFast`]);
+//! - **I7** messages of one contact in one lane are first attempted in the order of their due times
+//!   ([`Violation::OutOfOrder`]).
 //!
 //! Time is this machine's wall clock on both sides. An acknowledgement counts from when the client had
 //! it, a hand-over from its first byte at the sink: both err towards innocence, never towards guilt.
 
 mod evidence;
+mod order;
+mod pace;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use serde::Serialize;
 
-pub use evidence::{from_mails, from_sms, standing_of};
+pub use evidence::{begun_mails, begun_sms, from_mails, from_sms, standing_of};
 
 /// A message whose schedule was acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +39,10 @@ pub struct Scheduled {
     pub contact: String,
     /// When it is due, milliseconds since 1970; after a reschedule the last acknowledged time.
     pub due_at_ms: i64,
+    /// What it is sent from: messages of one contact keep their order within it.
+    pub lane: String,
+    /// When the client had the answer.
+    pub acked_at_ms: i64,
 }
 
 /// An acknowledged stop of one message.
@@ -75,6 +84,28 @@ pub struct Handover {
     pub started_at_ms: i64,
 }
 
+/// An attempt that a sink saw begin, whether it took the message or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Begun {
+    /// The run's name for the message, where the sink saw its text.
+    pub token: Option<String>,
+    /// What it was sent from.
+    pub lane: String,
+    /// When its first byte came, milliseconds since 1970.
+    pub at_ms: i64,
+}
+
+/// How fast a lane may begin hand-overs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limit {
+    /// Which lane.
+    pub lane: String,
+    /// Hand-overs a second.
+    pub per_second: f64,
+    /// So many at once after a pause.
+    pub burst: f64,
+}
+
 /// A message as the API shows it at the end.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Standing {
@@ -95,6 +126,10 @@ pub struct Evidence {
     pub journal: Journal,
     /// What the sinks took, in any order.
     pub handovers: Vec<Handover>,
+    /// What the sinks saw begin, in any order.
+    pub begun: Vec<Begun>,
+    /// The limits that were set.
+    pub limits: Vec<Limit>,
     /// What the API shows, by message id; a message it does not know is not here.
     pub standings: HashMap<String, Standing>,
     /// When the API was asked, milliseconds since 1970.
@@ -153,6 +188,24 @@ pub enum Violation {
         same_identity: bool,
         /// Attempts of unknown outcome that the API shows, or could have had.
         explained: usize,
+    },
+    /// I6: more hand-overs began than the lane's limit allows in such a time.
+    TooFast {
+        /// Which lane.
+        lane: String,
+        /// So many began
+        count: usize,
+        /// within so many milliseconds,
+        within_ms: i64,
+        /// when so many were allowed.
+        allowed: usize,
+    },
+    /// I7: a later message of the same contact and lane was attempted first.
+    OutOfOrder {
+        /// Which message.
+        token: String,
+        /// The one that went before.
+        overtaken_by: String,
     },
     /// A sink took something that nobody ever tried to schedule.
     Unknown {
@@ -226,6 +279,8 @@ pub fn check(evidence: &Evidence) -> Report {
     let mut strangers: Vec<_> = by_token.into_keys().collect();
     strangers.sort_unstable();
     report.violations.extend(strangers.into_iter().map(|token| Violation::Unknown { token: token.to_owned() }));
+    report.violations.extend(evidence.limits.iter().filter_map(|limit| pace::check(limit, &evidence.begun)));
+    report.violations.extend(order::check(evidence));
     report
 }
 

@@ -8,6 +8,8 @@ fn good() -> Evidence {
         id: "msg_t".into(),
         contact: "contact_c".into(),
         due_at_ms: 1_000,
+        lane: "sms".into(),
+        acked_at_ms: 500,
     });
     evidence.handovers.push(handover(1_010));
     evidence.standings.insert("msg_t".into(), standing("submitted", 1, 0));

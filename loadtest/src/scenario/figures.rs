@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
+use super::timeline::Timeline;
+
 /// One measured figure.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Figure {
@@ -27,13 +29,22 @@ pub struct Outcome {
     pub figures: Vec<Figure>,
     /// What the reader must know beside them.
     pub notes: Vec<String>,
+    /// The run from second to second, where it was followed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeline: Option<Timeline>,
 }
 
 impl Outcome {
     /// An outcome without figures yet.
     #[must_use]
     pub fn new(scenario: &str, store: &str) -> Self {
-        Self { scenario: scenario.to_owned(), store: store.to_owned(), figures: Vec::new(), notes: Vec::new() }
+        Self {
+            scenario: scenario.to_owned(),
+            store: store.to_owned(),
+            figures: Vec::new(),
+            notes: Vec::new(),
+            timeline: None,
+        }
     }
 
     /// Adds a figure.
@@ -83,12 +94,12 @@ pub fn table(outcomes: &[Outcome]) -> String {
     text
 }
 
-/// Three digits behind the point below ten, one below a hundred, else groups of thousands.
-fn readable(value: f64) -> String {
-    if value.abs() < 10.0 {
+/// Whole numbers as they are; else three digits behind the point below ten, one below a hundred; groups of thousands.
+pub(crate) fn readable(value: f64) -> String {
+    if value.fract() != 0.0 && value.abs() < 10.0 {
         return format!("{value:.3}");
     }
-    if value.abs() < 100.0 {
+    if value.fract() != 0.0 && value.abs() < 100.0 {
         return format!("{value:.1}");
     }
     let digits = format!("{value:.0}");
@@ -108,8 +119,8 @@ mod tests {
 
     #[test]
     fn figures_are_readable_at_every_size() {
-        let shown: Vec<_> = [0.1234, 12.34, 123.4, 1_234.0, 1_234_567.0].map(readable).into();
-        assert_eq!(shown, ["0.123", "12.3", "123", "1,234", "1,234,567"]);
+        let shown: Vec<_> = [0.1234, 12.34, 123.4, 7.0, 1_234.0, 1_234_567.0].map(readable).into();
+        assert_eq!(shown, ["0.123", "12.3", "123", "7", "1,234", "1,234,567"]);
     }
 
     #[test]

@@ -4,18 +4,21 @@
 //! - [`submit`]: how fast schedules are accepted. - [`drain`]: how fast what is due goes out.
 //! - [`steady`]: how late at a steady rate. - [`pending`]: what waiting costs.
 //! - [`deletion`]: what a contact with much pending costs when it goes.
-//! - [`figures`]: what a run gives, as a table and as JSON.
+//! - [`faults`]: what is kept while things go wrong.
+//! - [`figures`]: what a run gives, as a table and as JSON. - [`timeline`]: the same from second to second.
 //!
 //! Every run is bounded in messages and in time. Client, node, store and sinks share one machine, so
 //! the figures are lower bounds of what the node alone could do.
 
 pub mod deletion;
 pub mod drain;
+pub mod faults;
 pub mod figures;
 pub mod pending;
 pub mod steady;
 pub mod submit;
 pub mod target;
+pub mod timeline;
 
 pub use figures::{Figure, Outcome};
 pub use target::{StoreKind, Target, TargetOptions};
