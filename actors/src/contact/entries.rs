@@ -175,7 +175,7 @@ pub fn change_contact(out: &mut Vec<Mutation>, old: Option<&Contact>, new: Optio
     for (index, score, member) in new_entries.iter().filter(|entry| !old_entries.contains(entry)) {
         out.push(Mutation::Index(*index, *score, member.clone()));
     }
-    let live = |contact: Option<&Contact>| i64::from(contact.is_some_and(|contact| !contact.is_deleted()));
+    let live = |contact: Option<&Contact>| i64::from(contact.is_some_and(|contact| contact.is_live()));
     let difference = live(new) - live(old);
     if difference != 0 {
         out.push(Mutation::Add(Counter::Contacts, difference));

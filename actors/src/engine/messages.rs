@@ -83,9 +83,16 @@ impl Engine {
         codec::decode(&bytes).map_err(|error| unreadable(&error))
     }
 
-    /// A message's record within an account; notices are none of its messages.
+    /// A message's record within an account; notices are none of its messages. One that moved with a merged contact
+    /// is found under its old id, too: its record names the new one.
     pub(super) async fn record_of(&self, account: Option<AccountNo>, id: MessageId) -> EngineResult<Message> {
-        let message = self.record(id).await?;
+        let message = match self.record(id).await {
+            Err(EngineError::NotFound) => {
+                let moved = self.moved(id).await?.ok_or(EngineError::NotFound)?;
+                self.record(moved).await?
+            }
+            found => found?,
+        };
         let is_theirs = account.is_none_or(|account| message.account == account);
         if is_theirs && message.channel != Channel::Webhook { Ok(message) } else { Err(EngineError::NotFound) }
     }
@@ -175,7 +182,7 @@ impl Engine {
 
     async fn canceled(&self, caller: &Caller, id: MessageId) -> EngineResult<(ContactId, CancelOutcome)> {
         let message = self.record_of(Some(caller.account), id).await?;
-        match self.ask(message.contact, ContactCommand::Cancel(*caller, id)).await? {
+        match self.ask(message.contact, ContactCommand::Cancel(*caller, message.id)).await? {
             Answer::Canceled(outcome) => Ok((message.contact, outcome)),
             other => Err(unexpected(&other)),
         }
@@ -229,9 +236,14 @@ impl Engine {
         }
     }
 
-    async fn change(&self, caller: &Caller, id: MessageId, command: ContactCommand) -> EngineResult<MessageView> {
+    async fn change(
+        &self,
+        caller: &Caller,
+        id: MessageId,
+        command: impl FnOnce(MessageId) -> ContactCommand,
+    ) -> EngineResult<MessageView> {
         let message = self.record_of(Some(caller.account), id).await?;
-        match self.ask(message.contact, command).await? {
+        match self.ask(message.contact, command(message.id)).await? {
             Answer::Message(message) => self.view(*message).await,
             other => Err(unexpected(&other)),
         }
@@ -248,7 +260,7 @@ impl Engine {
         edit: MessageEdit,
         if_match: Option<u32>,
     ) -> EngineResult<MessageView> {
-        self.change(caller, id, ContactCommand::Edit(*caller, id, Box::new(edit), if_match)).await
+        self.change(caller, id, |id| ContactCommand::Edit(*caller, id, Box::new(edit), if_match)).await
     }
 
     /// Sends a pending message at once.
@@ -256,7 +268,7 @@ impl Engine {
     /// # Errors
     /// Not found, no longer pending, the store.
     pub async fn send_now(&self, caller: &Caller, id: MessageId) -> EngineResult<MessageView> {
-        self.change(caller, id, ContactCommand::SendNow(*caller, id)).await
+        self.change(caller, id, |id| ContactCommand::SendNow(*caller, id)).await
     }
 
     /// Removes a message that is settled, or something that a contact sent, with everything of it.
@@ -264,9 +276,12 @@ impl Engine {
     /// # Errors
     /// Not found, still pending, the store.
     pub async fn remove_message(&self, caller: &Caller, id: MessageId) -> EngineResult<()> {
-        let contact = match self.record_of(Some(caller.account), id).await {
-            Ok(message) => message.contact,
-            Err(EngineError::NotFound) => self.item(caller, id).await?.0.contact,
+        let (contact, id) = match self.record_of(Some(caller.account), id).await {
+            Ok(message) => (message.contact, message.id),
+            Err(EngineError::NotFound) => {
+                let (item, _) = self.item(caller, id).await?;
+                (item.contact, item.id)
+            }
             Err(error) => return Err(error),
         };
         match self.ask(contact, ContactCommand::Remove(*caller, id)).await? {
@@ -280,7 +295,7 @@ impl Engine {
     /// # Errors
     /// Not found, not uncertain, the store.
     pub async fn resolve(&self, caller: &Caller, id: MessageId, how: Resolve) -> EngineResult<MessageView> {
-        self.change(caller, id, ContactCommand::Resolve(*caller, id, how)).await
+        self.change(caller, id, |id| ContactCommand::Resolve(*caller, id, how)).await
     }
 
     /// Revives a dead letter: a new message with the same content, due at once. Once per dead letter.
@@ -332,7 +347,11 @@ impl Engine {
             idempotency: None,
         };
         let command = ScheduleMessage {
-            id: MessageId::requeued(message.id),
+            // One that moved is revived once, wherever that was.
+            id: message.origin.map_or_else(
+                || MessageId::requeued(message.id),
+                |origin| MessageId::requeued(origin).moved(message.contact, partition),
+            ),
             new,
             attachments: message.attachments.clone(),
             content: message.content.clone(),

@@ -14,6 +14,7 @@ mod directory;
 mod handle;
 mod hooks;
 mod lists;
+mod merging;
 mod message_lists;
 mod messages;
 mod notices;

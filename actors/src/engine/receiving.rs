@@ -59,7 +59,7 @@ impl Engine {
     ) -> EngineResult<Option<(MessageId, ContactId)>> {
         let Some(id) = own_message_id(message_id) else { return Ok(None) };
         match self.record_of(Some(account), id).await {
-            Ok(message) => Ok(Some((id, message.contact))),
+            Ok(message) => Ok(Some((message.id, message.contact))),
             Err(EngineError::NotFound) => Ok(None),
             Err(error) => Err(error),
         }
@@ -104,6 +104,10 @@ impl Engine {
             }
         }
         let contact = match contact.or(incoming.contact) {
+            Some(contact) => Some(self.survivor(contact).await?),
+            None => None,
+        };
+        let contact = match contact {
             Some(contact) => self.read_contacts(account, &[contact]).await?.first().map(|contact| contact.id),
             None => None,
         };
@@ -111,7 +115,10 @@ impl Engine {
             Some(contact) => contact,
             None => match self.contacts_at(account, from).await?.first() {
                 Some(contact) => contact.id,
-                None => ContactId::from_address_digest(&keys::address_digest(account, from)),
+                None => {
+                    let made = ContactId::from_address_digest(&keys::address_digest(account, from));
+                    self.survivor(made).await?
+                }
             },
         };
         let partition = self.partition_of(contact);
@@ -154,7 +161,7 @@ impl Engine {
     /// Not found, the store.
     pub async fn receipt(&self, id: MessageId, receipt: Receipt) -> EngineResult<StateName> {
         let message = self.record_of(None, id).await?;
-        match self.ask(message.contact, ContactCommand::Receipt(id, receipt)).await? {
+        match self.ask(message.contact, ContactCommand::Receipt(message.id, receipt)).await? {
             Answer::Receipt(state) => Ok(state),
             other => Err(unexpected(&other)),
         }

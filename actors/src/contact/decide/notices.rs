@@ -183,6 +183,7 @@ fn put(
     }
     let notice = Message {
         id,
+        origin: None,
         account: webhook.account,
         contact: known.id,
         version: 1,
@@ -268,6 +269,7 @@ pub(super) fn claim_or_drop(
     let attempt = begin_attempt(notice, &mut next, 1, granted, around);
     let envelope = Envelope {
         message: notice.id,
+        identity: notice.id,
         account: notice.account,
         contact: notice.contact,
         attempt,

@@ -82,6 +82,7 @@ pub(super) fn schedule(
     let revived = requeue_of.and_then(|id| known.records.messages.get(&id)).and_then(Option::as_deref);
     let message = Message {
         id,
+        origin: None,
         account: caller.account,
         contact: contact.id,
         version: 1,

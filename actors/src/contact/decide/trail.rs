@@ -5,10 +5,10 @@
 //! names fields and never what is in them.
 
 use super::{Decision, Known, Surroundings};
-use crate::contact::command::{Answered, ContactCommand};
+use crate::contact::command::{Answered, ContactCommand, Matter};
 use crate::contact::decision::Effect;
 use crate::domain::audit::{AuditAction, AuditEntry, Stamp};
-use crate::domain::contact::Removal;
+use crate::domain::contact::{Life, Merging, Removal};
 use crate::domain::ids::{AccountNo, UserId};
 use crate::protocol::api::{Caller, MessageEdit, ProfilePatch};
 use crate::store::audit;
@@ -40,6 +40,16 @@ pub(super) fn deed(known: &Known<'_>, command: &ContactCommand, around: &Surroun
         C::Resolve(caller, id, _) => by(caller, AuditAction::MessageResolved, id.to_string(), Vec::new()),
         C::Remove(caller, id) => by(caller, AuditAction::MessageDeleted, id.to_string(), Vec::new()),
         C::Restore(caller, id) => by(caller, AuditAction::MessageRestored, id.to_string(), Vec::new()),
+        C::Heard(_, Matter::Absorb, Ok(())) => match known.contact.map(|contact| (contact.account, &contact.life)) {
+            Some((account, Life::Merging(Merging { by, origin, is_moving: false, .. }))) => Some(Deed {
+                stamp: Stamp { who: *by, from: *origin, at: around.now },
+                account,
+                action: AuditAction::ContactMerged,
+                subject: contact(),
+                fields: Vec::new(),
+            }),
+            _ => None,
+        },
         C::Attend(caller, attend) if is_news(known, attend.assigned_to) => {
             by(caller, AuditAction::ConversationAssigned, contact(), Vec::new())
         }

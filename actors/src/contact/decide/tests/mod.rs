@@ -10,6 +10,7 @@ mod consenting;
 mod contacts;
 mod deleting;
 mod entries;
+mod merging;
 mod model;
 mod noticing;
 mod outcomes;
