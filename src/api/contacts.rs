@@ -157,7 +157,9 @@ pub(crate) async fn merge_contacts(
     let body = shared.json(&request, &mut payload).await?;
     let mut faults = Faults::default();
     let at = At::Root.member("from");
-    let from = json::read::<MergeRequest<'_>>(&body.bytes)?.from.required(&at, &mut faults);
+    let merge: MergeRequest<'_> = json::read(&body.bytes)?;
+    merge.stray.refuse(&At::Root, MergeRequest::NAMES, &mut faults);
+    let from = merge.from.required(&at, &mut faults);
     let from = from.and_then(|from| checks::id::<ContactId>(&from, "unknown_contact", &at, &mut faults));
     let from = faults.finish(from)?;
     let contact = shared.state.engine.merge_contacts(&auth.caller, id, from).await?;

@@ -182,9 +182,9 @@ pub fn change_contact(out: &mut Vec<Mutation>, old: Option<&Contact>, new: Optio
     }
 }
 
-/// A tombstone has none: from its commit on no list and no search shows the contact.
+/// A tombstone and a contact that is merged have none: from that commit on no list and no search shows them.
 fn contact_entries(contact: &Contact) -> Vec<EntryOf> {
-    if contact.is_deleted() {
+    if !contact.is_live() {
         return Vec::new();
     }
     let mut out = vec![(Index::Contacts(contact.account), contact.created_at, keys::contact_member(contact.id))];

@@ -62,6 +62,10 @@ pub enum AuditAction {
     ContactCreated,
     /// A contact changed.
     ContactUpdated,
+    /// A person scheduled a message.
+    MessageScheduled,
+    /// A person sent a dead letter again: the subject is the message that it became.
+    MessageRequeued,
     /// A message was taken back.
     MessageCanceled,
     /// A pending message changed.
@@ -114,6 +118,8 @@ impl AuditAction {
             Self::WebhookDeleted => "webhook.deleted",
             Self::ContactCreated => "contact.created",
             Self::ContactUpdated => "contact.updated",
+            Self::MessageScheduled => "message.scheduled",
+            Self::MessageRequeued => "message.requeued",
             Self::MessageCanceled => "message.canceled",
             Self::MessageUpdated => "message.updated",
             Self::MessageSentNow => "message.sent_now",

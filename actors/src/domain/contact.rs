@@ -195,6 +195,8 @@ pub struct MergedContact {
     pub id: ContactId,
     /// The external id that leads here because of it.
     pub external_id: Option<String>,
+    /// The contact that it was merged into: this one, or one that was merged into this one later.
+    pub into: ContactId,
 }
 
 /// What was and is being merged into a contact.
@@ -202,8 +204,18 @@ pub struct MergedContact {
 pub struct Merges {
     /// The one that is expected, or on its way.
     pub incoming: Option<IncomingMerge>,
-    /// Those that arrived; at most [`limits::MERGES`].
+    /// Those that arrived, and those that had arrived at them; at most [`limits::MERGES`].
     pub done: Vec<MergedContact>,
+}
+
+impl Merges {
+    /// The contacts between a merged one and this one, `me`, in the order in which they were merged; this one is last.
+    pub fn way(&self, from: ContactId, me: ContactId) -> impl Iterator<Item = ContactId> + '_ {
+        let next = move |at: &ContactId| {
+            if *at == me { None } else { self.done.iter().find(|merged| merged.id == *at).map(|merged| merged.into) }
+        };
+        std::iter::successors(next(&from), next).take(self.done.len())
+    }
 }
 
 /// A contact, as stored.
@@ -240,6 +252,12 @@ impl Contact {
     #[must_use]
     pub const fn is_live(&self) -> bool {
         matches!(self.life, Life::Live)
+    }
+
+    /// Whether everything of it is here: a merge is not agreed on until the survivor has the profile.
+    #[must_use]
+    pub const fn is_whole(&self) -> bool {
+        matches!(self.life, Life::Live | Life::Merging(Merging { is_moving: false, .. }))
     }
 
     /// Whether another contact's messages and thread are moving here.

@@ -155,8 +155,9 @@ impl fmt::Display for Partition {
 pub struct PartitionCount(u16);
 
 impl PartitionCount {
-    /// The default for a new store.
-    pub const DEFAULT: Self = Self(256);
+    /// The default for a new store: enough to spread over a dozen nodes, and few enough that the changes of a busy
+    /// moment share their commits.
+    pub const DEFAULT: Self = Self(64);
 
     /// A count between 1 and [`MAX_PARTITIONS`].
     #[must_use]
@@ -225,10 +226,11 @@ impl MessageId {
     }
 
     /// The id that an entry of a thread has once it moved into another contact's: the same, however often it is moved
-    /// there.
+    /// there, and wherever it was before.
     #[must_use]
     pub fn moved(self, into: ContactId, partition: Partition) -> Self {
-        Self::in_partition(derive_uuid(b"moved", &[self.as_bytes(), into.as_bytes()]), partition)
+        let anywhere = Self::in_partition(self.0, Partition(0));
+        Self::in_partition(derive_uuid(b"moved", &[anywhere.as_bytes(), into.as_bytes()]), partition)
     }
 
     /// The id of the message that one requeue of a dead letter makes: one dead letter, one revival.
@@ -313,6 +315,20 @@ directory_number!(
 impl LaneNo {
     /// The lane of the installation's own mails; the directory gives out numbers from 1.
     pub const SYSTEM: Self = Self(0);
+    /// Set in the number of a lane that no sender and no webhook is behind: the directory never counts that far.
+    const OF_CALLBACKS: u32 = 1 << 31;
+
+    /// The lane of an account's status callbacks.
+    #[must_use]
+    pub const fn of_callbacks(account: AccountNo) -> Self {
+        Self(Self::OF_CALLBACKS | account.0)
+    }
+
+    /// Whether status callbacks go through it.
+    #[must_use]
+    pub const fn is_of_callbacks(self) -> bool {
+        self.0 & Self::OF_CALLBACKS != 0
+    }
 }
 
 directory_number!(
@@ -367,7 +383,7 @@ mod tests {
             let id = MessageId::in_partition(Uuid::from_u128(u128::MAX), Partition(partition));
             assert_eq!(id.partition(), Partition(partition));
         }
-        assert_eq!(PartitionCount::DEFAULT.of_message(MessageId::in_partition(Uuid::nil(), Partition(256))), None);
+        assert_eq!(PartitionCount::DEFAULT.of_message(MessageId::in_partition(Uuid::nil(), Partition(64))), None);
     }
 
     #[test]

@@ -2,10 +2,11 @@
 
 use super::handle::{Engine, unexpected};
 use super::lists::Source;
+use super::merging::Patience;
 use crate::contact::command::{Answer, ContactCommand};
 use crate::domain::address::{Address, Channel};
 use crate::domain::clock::UnixMs;
-use crate::domain::contact::{Consent, Contact, ContactEmail, ContactPhone, Life, Profile, Removal};
+use crate::domain::contact::{Consent, Contact, ContactEmail, ContactPhone, Life, Merging, Profile, Removal};
 use crate::domain::directory::Role;
 use crate::domain::ids::{AccountNo, ContactId};
 use crate::domain::message::Author;
@@ -144,10 +145,9 @@ impl Engine {
         let contact = self.contact_record(id).await?.filter(|contact| contact.account == caller.account);
         let contact = contact.ok_or(EngineError::NotFound)?;
         match contact.life {
-            Life::Live => Ok(contact),
-            Life::Merging(merging) => Err(EngineError::Merged(merging.into)),
-            Life::Merged(into) => Err(EngineError::Merged(into)),
-            Life::Tombstone { .. } => Err(EngineError::NotFound),
+            _ if contact.is_whole() => Ok(contact),
+            Life::Merging(Merging { into, .. }) | Life::Merged(into) => Err(EngineError::Merged(into)),
+            Life::Live | Life::Tombstone { .. } => Err(EngineError::NotFound),
         }
     }
 
@@ -160,7 +160,7 @@ impl Engine {
         let mut contacts = Vec::with_capacity(ids.len());
         for bytes in self.read_records(&wanted).await?.into_iter().flatten() {
             let contact: Contact = codec::decode(&bytes).map_err(|error| super::lists::unreadable(&error))?;
-            if contact.account == account && contact.is_live() {
+            if contact.account == account && contact.is_whole() {
                 contacts.push(contact);
             }
         }
@@ -276,9 +276,14 @@ impl Engine {
             // No link is made out for it.
             Channel::Webhook => ProfilePatch::default(),
         };
-        let contact = self.survivor(who.contact).await?;
-        self.patch_contact(&caller, contact, patch, None).await?;
-        Ok(who.channel)
+        let mut patience = Patience::default();
+        loop {
+            let contact = self.survivor(who.contact).await?;
+            match self.patch_contact(&caller, contact, patch.clone(), None).await {
+                Err(error) if patience.waits(&error).await => {}
+                answered => return answered.map(|_| who.channel),
+            }
+        }
     }
 }
 

@@ -1,16 +1,44 @@
 //! Merging contacts, and the ways that lead from what was merged to where it is.
 
+use std::time::Duration;
+
 use super::handle::{Engine, unexpected};
 use super::lists::unreadable;
 use crate::contact::command::{Answer, ContactCommand};
-use crate::domain::contact::{Contact, Life, limits};
+use crate::contact::decide::UNDER_WAY;
+use crate::domain::contact::{Contact, Life, Merging, limits};
 use crate::domain::conversation::{ItemKind, ThreadItem};
 use crate::domain::ids::{ContactId, MessageId};
 use crate::protocol::api::{Caller, EngineError, EngineResult};
 use crate::store::{RecordKey, Table, codec, keys};
 
 /// Merges that are followed from one contact to the next.
-const MAX_MERGES_FOLLOWED: usize = 8;
+const MAX_MERGES_FOLLOWED: usize = limits::MERGES;
+/// How often what comes from outside is tried again while a merge is under way.
+const MAX_TRIES: u32 = 50;
+/// How long between two tries.
+const BETWEEN_TRIES: Duration = Duration::from_millis(100);
+
+/// Patience with a merge that is under way. Whoever is told of a reply or a receipt does not tell twice: so the engine
+/// waits until it is known where that belongs.
+#[derive(Debug, Default)]
+pub(super) struct Patience(u32);
+
+impl Patience {
+    /// Whether it is worth another try, which is due when this answers.
+    pub(super) async fn waits(&mut self, error: &EngineError) -> bool {
+        let is_passing = match error {
+            EngineError::Conflict { code, .. } => *code == UNDER_WAY,
+            error => matches!(error, EngineError::Merged(_)),
+        };
+        if !is_passing || self.0 == MAX_TRIES {
+            return false;
+        }
+        self.0 += 1;
+        tokio::time::sleep(BETWEEN_TRIES).await;
+        true
+    }
+}
 
 impl Engine {
     /// Merges a duplicate into a contact. When this answers, the profile is one, and nothing is handed over from the
@@ -26,7 +54,7 @@ impl Engine {
         let survivor = self.contact(caller, into).await?;
         match self.contact_record(from).await? {
             Some(duplicate) if duplicate.account == caller.account => match duplicate.life {
-                Life::Live => check_addresses(&survivor, &duplicate)?,
+                Life::Live => {}
                 // Asked once more.
                 Life::Merging(merging) if merging.into == into => {}
                 Life::Merged(other) if other == into => return Ok(survivor),
@@ -57,12 +85,12 @@ impl Engine {
         bytes.map(|bytes| codec::decode(&bytes).map_err(|error| unreadable(&error))).transpose()
     }
 
-    /// The contact that this one was merged into in the end; itself, if it was not.
+    /// The contact that has this one's profile by now: itself, if it was not merged.
     pub(super) async fn survivor(&self, id: ContactId) -> EngineResult<ContactId> {
         let mut id = id;
         for _ in 0..MAX_MERGES_FOLLOWED {
             match self.contact_record(id).await?.map(|contact| contact.life) {
-                Some(Life::Merged(into)) => id = into,
+                Some(Life::Merged(into) | Life::Merging(Merging { into, is_moving: true, .. })) => id = into,
                 _ => break,
             }
         }
@@ -87,20 +115,4 @@ impl Engine {
 
 fn unknown() -> EngineError {
     EngineError::field("/from", "unknown_contact", "no contact of this account has this id")
-}
-
-/// Both together must not have more addresses than a contact may have.
-fn check_addresses(survivor: &Contact, duplicate: &Contact) -> EngineResult<()> {
-    let (own, given) = (&survivor.profile, &duplicate.profile);
-    let emails = own.emails.len()
-        + given.emails.iter().filter(|email| own.emails.iter().all(|known| known.address != email.address)).count();
-    let phones = own.phones.len()
-        + given.phones.iter().filter(|phone| own.phones.iter().all(|known| known.number != phone.number)).count();
-    if emails.max(phones) <= limits::ADDRESSES {
-        return Ok(());
-    }
-    Err(EngineError::Conflict {
-        code: "too_many_addresses",
-        detail: format!("together they have more than {} addresses of a kind: remove some first", limits::ADDRESSES),
-    })
 }

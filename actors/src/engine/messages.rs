@@ -2,6 +2,7 @@
 
 use super::handle::{Engine, unexpected};
 use super::lists::unreadable;
+use super::merging::Patience;
 use crate::contact::command::{Answer, ContactCommand, ScheduleMessage};
 use crate::contact::decide::{message_id_for, not_failed, stored};
 use crate::domain::address::Channel;
@@ -34,6 +35,9 @@ impl Engine {
         mut new: NewMessage,
     ) -> EngineResult<Created<MessageView>> {
         self.check_growth()?;
+        if let Some(url) = &new.callback_url {
+            self.check_callback(url)?;
+        }
         let (partition, now) = (self.partition_of(contact), self.node.clock.now());
         let id = message_id_for(caller, contact, partition, new.idempotency.as_ref(), &self.node.ids, now);
         let (content, blob) = stored(new.content.clone());
@@ -50,7 +54,15 @@ impl Engine {
         }
         let shown = new.content.clone();
         let command = ScheduleMessage { id, new, attachments, content, blobs, requeue_of: None };
-        let created = self.scheduled(contact, caller, command, Some(shown)).await?;
+        let mut patience = Patience::default();
+        let created = loop {
+            match self.scheduled(contact, caller, command.clone(), Some(shown.clone())).await {
+                // Its key may belong to a message that is on its way here.
+                Err(error @ EngineError::Conflict { .. })
+                    if command.new.idempotency.is_some() && patience.waits(&error).await => {}
+                answered => break answered?,
+            }
+        };
         if let Created::New(view) = &created {
             self.remember(caller, contact, Step::Scheduled(view.message.id));
         }
@@ -168,7 +180,7 @@ impl Engine {
     /// # Errors
     /// Not found, the store.
     pub async fn cancel(&self, caller: &Caller, id: MessageId) -> EngineResult<CancelOutcome> {
-        let (contact, outcome) = self.canceled(caller, id).await?;
+        let (contact, id, outcome) = self.canceled(caller, id).await?;
         if outcome == CancelOutcome::Canceled {
             self.remember(caller, contact, Step::Canceled(vec![id]));
         }
@@ -177,13 +189,13 @@ impl Engine {
 
     /// Takes a message back, as an undo does.
     pub(super) async fn cancel_without_step(&self, caller: &Caller, id: MessageId) -> EngineResult<CancelOutcome> {
-        Ok(self.canceled(caller, id).await?.1)
+        Ok(self.canceled(caller, id).await?.2)
     }
 
-    async fn canceled(&self, caller: &Caller, id: MessageId) -> EngineResult<(ContactId, CancelOutcome)> {
+    async fn canceled(&self, caller: &Caller, id: MessageId) -> EngineResult<(ContactId, MessageId, CancelOutcome)> {
         let message = self.record_of(Some(caller.account), id).await?;
         match self.ask(message.contact, ContactCommand::Cancel(*caller, message.id)).await? {
-            Answer::Canceled(outcome) => Ok((message.contact, outcome)),
+            Answer::Canceled(outcome) => Ok((message.contact, message.id, outcome)),
             other => Err(unexpected(&other)),
         }
     }
@@ -207,15 +219,15 @@ impl Engine {
             };
             let ids: Vec<_> = listed.items.iter().filter(|view| fits(view)).map(|view| view.message.id).collect();
             let results = futures_util::future::join_all(ids.iter().map(|id| self.canceled(caller, *id))).await;
-            for (id, result) in ids.iter().zip(results) {
+            for result in results {
                 match result {
-                    Ok((_, CancelOutcome::Canceled)) => {
+                    Ok((_, id, CancelOutcome::Canceled)) => {
                         outcome.canceled += 1;
                         if canceled.len() < MAX_UNDONE_TOGETHER {
-                            canceled.push(*id);
+                            canceled.push(id);
                         }
                     }
-                    Ok((_, CancelOutcome::AlreadyHandedOver(_))) => outcome.already_handed_over += 1,
+                    Ok((.., CancelOutcome::AlreadyHandedOver(_))) => outcome.already_handed_over += 1,
                     // Its contact was deleted meanwhile, and it with it.
                     Err(EngineError::NotFound) => {}
                     Err(error) => return Err(error),
@@ -344,6 +356,7 @@ impl Engine {
             cancel_on_reply: message.cancel_on_reply,
             reply: message.reply,
             metadata: message.metadata.clone(),
+            callback_url: message.callback_url.clone(),
             idempotency: None,
         };
         let command = ScheduleMessage {

@@ -5,8 +5,7 @@
 //! dead tickets were met. Those of tickets that never waited here would stay: the lanes sweep everything
 //! once entries outnumber a quarter of what waits, which bounds the memory and costs each cancel O(1).
 
-use std::collections::HashMap;
-
+use super::quick_map::QuickMap;
 use crate::domain::clock::UnixMs;
 use crate::domain::ids::{LaneNo, MessageId};
 use crate::domain::message::Class;
@@ -23,7 +22,7 @@ struct Entry {
 
 #[derive(Debug, Default)]
 pub(super) struct Cancelled {
-    entries: HashMap<(MessageId, UnixMs), Entry>,
+    entries: QuickMap<(MessageId, UnixMs), Entry>,
 }
 
 impl Cancelled {
@@ -80,7 +79,7 @@ impl Cancelled {
 
     /// Everything dead was dropped.
     pub(super) fn clear(&mut self) {
-        self.entries = HashMap::new();
+        self.entries = QuickMap::default();
     }
 
     /// Bytes on the heap, estimated from the capacity.

@@ -25,11 +25,12 @@
 //!
 //! If the process dies, permits die with it: the claims that were made are met again as another boot's.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::allowance::Allowance;
 use super::lanes::{Lanes, Next, Permit, Release, Renewal};
+use super::quick_map::QuickMap;
 use crate::contact::command::{AttemptEnd, AttemptFinished, CLAIM_MARGIN, PermitGranted};
 use crate::domain::clock::{BootUs, UnixMs};
 use crate::domain::ids::ContactId;
@@ -95,7 +96,7 @@ pub(super) struct Dispatch<E> {
     idle: Vec<usize>,
     /// By moment, then in order of their permits.
     ready: BTreeMap<(BootUs, u64), E>,
-    permits: HashMap<u64, UnderWay>,
+    permits: QuickMap<u64, UnderWay>,
     /// Permits whose attempt is not over.
     active: usize,
     /// When a lane may go on, as far as the last look at them told.
@@ -111,7 +112,7 @@ impl<E> Dispatch<E> {
             attempt_timeout,
             idle: (0..workers).collect(),
             ready: BTreeMap::new(),
-            permits: HashMap::new(),
+            permits: QuickMap::default(),
             active: 0,
             lanes_open_at: None,
         }

@@ -3,8 +3,9 @@
 //! Each permit turns both rings by one, so an account with a thousand lanes gets as many turns as an
 //! account with one. A lane is in its ring only while it may have something to hand over.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
+use super::quick_map::QuickMap;
 use crate::domain::ids::{AccountNo, LaneNo};
 
 #[derive(Debug, Default)]
@@ -12,7 +13,7 @@ pub(super) struct FairRing {
     /// Accounts with a lane in their ring, next first.
     accounts: VecDeque<AccountNo>,
     /// An empty ring is kept: its account soon comes back.
-    lanes: HashMap<AccountNo, VecDeque<LaneNo>>,
+    lanes: QuickMap<AccountNo, VecDeque<LaneNo>>,
 }
 
 impl FairRing {

@@ -100,6 +100,11 @@ impl Lane {
         self.bucket.as_ref().map(|bucket| bucket.limit())
     }
 
+    /// When its limit lets one unit go, if nothing goes before.
+    pub(super) fn opens_at(&self) -> Option<BootUs> {
+        self.bucket.as_ref().and_then(|bucket| bucket.opens_at(1))
+    }
+
     /// Whether a message may go, as far as the breaker says.
     pub(super) fn pass(&self, now: BootUs) -> Pass {
         self.breaker.as_ref().map_or(Pass::Free, |breaker| breaker.pass(now))
@@ -161,7 +166,7 @@ impl Lane {
             Class::Transactional => Class::Campaign,
             Class::Campaign => Class::Transactional,
         };
-        if self.lines.len_of(other) == 0 {
+        if self.lines.is_empty_of(other) {
             self.balance = 0;
         } else if class == Class::Transactional {
             self.balance += units * weights.campaign;

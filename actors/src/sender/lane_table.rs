@@ -1,14 +1,13 @@
 //! The lanes of a channel by number. There may be ten thousand, so they lie side by side, without the spare
 //! room of a tree's nodes.
 
-use std::collections::HashMap;
-
 use super::lane::Lane;
+use super::quick_map::QuickMap;
 use crate::domain::ids::{AccountNo, LaneNo};
 
 #[derive(Debug, Default)]
 pub(super) struct LaneTable {
-    places: HashMap<LaneNo, u32>,
+    places: QuickMap<LaneNo, u32>,
     lanes: Vec<Lane>,
 }
 

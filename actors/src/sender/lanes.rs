@@ -179,6 +179,10 @@ impl Lanes {
             Pass::NotBefore(until) => return Tried::LaneBlocked(until),
             Pass::ProbeUnderWay => return Tried::Nothing,
         };
+        // Before its tickets are looked at, which lie far apart: most turns of a limited lane end here.
+        if let Some(at) = lane.opens_at().map(|at| at.minus(self.lead)).filter(|at| *at > now) {
+            return Tried::LaneBlocked(at);
+        }
         let picked = lane.pick(is_probe, &mut self.cancelled);
         self.waiting -= before - lane.waiting();
         let Some((class, queued)) = picked else { return Tried::Nothing };
@@ -226,10 +230,13 @@ impl Lanes {
         self.waiting += usize::from(goes_back);
         // A limited lane stays where it is, unless units came back.
         let is_charged_in_full = matches!(release, Release::Spent { cost } if cost >= ticket.cost);
-        if lane.spot == Spot::Off || !is_charged_in_full {
+        let (is_to_wake, is_removed) = (lane.spot == Spot::Off || !is_charged_in_full, lane.is_removed);
+        if is_to_wake {
             self.wake(no);
         }
-        self.forget_if_removed(no);
+        if is_removed {
+            self.forget_if_removed(no);
+        }
     }
 
     /// What a provider's answer says of the provider itself: `Some` if it failed, with its `Retry-After`

@@ -7,9 +7,10 @@
 //!
 //! Invariant: a contact with tickets aside has a permit, or one of its tickets waits before them.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use super::queue::Inserted;
+use super::quick_map::QuickMap;
 use super::waiting::Waiting;
 use crate::domain::ids::ContactId;
 use crate::domain::message::Class;
@@ -36,7 +37,7 @@ impl Turn {
 /// The turns of a lane. Only a lane with permits has any.
 #[derive(Debug, Default)]
 struct Turns {
-    of: HashMap<(Class, ContactId), Turn>,
+    of: QuickMap<(Class, ContactId), Turn>,
     /// Tickets aside, by class.
     aside: [usize; 3],
 }
@@ -78,6 +79,11 @@ impl Lines {
     /// Tickets of a class that wait here.
     pub(super) fn len_of(&self, class: Class) -> usize {
         self.waiting.len_of(class) + self.turns.as_ref().map_or(0, |turns| turns.aside[class as usize])
+    }
+
+    /// Whether no ticket of a class waits here.
+    pub(super) fn is_empty_of(&self, class: Class) -> bool {
+        self.waiting.front(class).is_none() && self.turns.as_ref().is_none_or(|turns| turns.aside[class as usize] == 0)
     }
 
     fn turn(&self, ticket: &QueuedTicket) -> Option<&Turn> {

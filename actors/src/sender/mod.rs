@@ -6,8 +6,8 @@
 //! - [`limits`]: GCRA buckets. [`breaker`]: stops a lane whose provider fails.
 //! - `terms`, `admission`, `renewal`, `report`: their settings and permits, what comes in, what becomes of
 //!   old permits, what people are told.
-//! - `lane_table`, `lane`, `lines`, `waiting`, `queue`, `fair`, `cancelled`, `parked`, `permits`, `tokens`: the
-//!   parts that the lanes are made of.
+//! - `lane_table`, `lane`, `lines`, `waiting`, `queue`, `fair`, `cancelled`, `parked`, `permits`, `tokens`,
+//!   `quick_map`: the parts that the lanes are made of.
 //! - [`transport`]: what every way out promises; [`smtp`], [`sms`], [`webhook`], [`outbox`] and [`discard`]: the ways;
 //!   [`routed`]: keeps test messages at home.
 //! - [`egress`]: HTTP clients for URLs that users set, which reach public addresses only.
@@ -39,6 +39,7 @@ mod parked;
 mod permits;
 pub mod pool;
 mod queue;
+mod quick_map;
 mod renewal;
 mod report;
 pub mod routed;

@@ -1,9 +1,8 @@
 //! The permits that are out: what each one may give back, and whose message it is.
 
-use std::collections::HashMap;
-
 use smallvec::SmallVec;
 
+use super::quick_map::QuickMap;
 use super::tokens::Tokens;
 use crate::domain::clock::{BootUs, UnixMs};
 use crate::domain::ids::MessageId;
@@ -24,9 +23,9 @@ pub(super) struct Held {
 
 #[derive(Debug, Default)]
 pub(super) struct Permits {
-    held: HashMap<u64, Held>,
+    held: QuickMap<u64, Held>,
     /// One message has two permits only if it was moved to another lane while the first one is out.
-    by_message: HashMap<MessageId, SmallVec<[u64; 1]>>,
+    by_message: QuickMap<MessageId, SmallVec<[u64; 1]>>,
     last_id: u64,
 }
 

@@ -6,9 +6,7 @@ use std::time::Duration;
 use sendwheel_actors::domain::contact::{Consent, Profile, Removal};
 use sendwheel_actors::domain::ids::{ContactId, MessageId};
 use sendwheel_actors::domain::message::{Content, StateName};
-use sendwheel_actors::engine::api::{
-    Attached, EngineError, NewContact, NewIntent, NewMessage, PageRequest, ProfilePatch,
-};
+use sendwheel_actors::engine::api::{EngineError, NewContact, NewIntent, NewMessage, PageRequest, ProfilePatch};
 
 use super::support::{Node, settings, sms, until};
 
@@ -40,7 +38,7 @@ async fn what_is_pending_and_past_moves_and_everything_is_sent_once() {
     let mut old: Vec<MessageId> =
         futures_util::future::join_all(sends).await.iter().map(|view| view.message.id).collect();
     old.push(long);
-    node.engine.note(&node.caller, from.id, "a note".into(), None).await.unwrap();
+    let _ = node.engine.note(&node.caller, from.id, "a note".into(), None).await.unwrap();
     let merged = node.engine.merge_contacts(&node.caller, into.id, from.id).await.unwrap();
     assert_eq!((merged.profile.phones.len(), merged.profile.emails.len()), (2, 2));
     // The past message, the pending ones, the note, and the entry that says that it was merged.

@@ -153,7 +153,7 @@ async fn metrics_have_the_names_that_were_promised_and_count_what_happened() {
     assert_eq!(counted("sms", "scheduled").await, 5.0);
     // Gauges are set once a second, each by whoever knows it.
     wait::until("the gauges", PATIENCE, || async {
-        (desk.client.metrics().await.unwrap().sum("sendwheel_partitions_owned", &[]) == 256.0).then_some(())
+        (desk.client.metrics().await.unwrap().sum("sendwheel_partitions_owned", &[]) == 64.0).then_some(())
     })
     .await
     .unwrap();
@@ -191,7 +191,7 @@ async fn a_node_says_that_it_lives_and_that_it_is_ready() {
     let nodes = desk.get("/admin/v1/nodes").await.expect(200);
     assert_eq!(nodes["data"][0]["readiness"], "ready");
     let partitions = desk.get("/admin/v1/partitions").await.expect(200);
-    assert_eq!(partitions["data"].as_array().unwrap().len(), 256);
+    assert_eq!(partitions["data"].as_array().unwrap().len(), 64);
     let lanes = desk.all_of("/admin/v1/lanes", 50).await;
     assert!(lanes.iter().all(|lane| lane["paused"] == false && lane["breaker"] == "closed"), "{lanes:?}");
 }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use super::merging::under_way;
 use super::profile::made;
-use super::{Decision, Known, Surroundings, live, or_refuse};
+use super::{Decision, Known, Surroundings, live, or_refuse, replan};
 use crate::contact::command::{Absorbed, Answer, ContactCommand, MovedEntry, TakenOver};
 use crate::contact::decision::Effect;
 use crate::contact::entries::{DueEntry, change_item, change_message, due_ticket};
 use crate::domain::contact::{
-    Consent, Contact, ContactEmail, ContactPhone, IncomingMerge, LastUsed, MergedContact, Profile, limits,
+    Consent, Contact, ContactEmail, ContactPhone, IncomingMerge, LastUsed, MergedContact, Merges, Profile, limits,
 };
 use crate::domain::conversation::{Conversation, EmailThread, Inbound, ItemKind, ThreadEvent, ThreadItem};
 use crate::domain::ids::{ContactId, MessageId, Partition};
@@ -34,10 +34,7 @@ pub(super) fn expect(known: &Known<'_>, caller: &Caller, from: ContactId, around
         _ => {}
     }
     if contact.merges.done.len() >= limits::MERGES {
-        return Decision::answer(Err(EngineError::Conflict {
-            code: "too_many_merges",
-            detail: format!("at most {} contacts are merged into one: merge this one into the other", limits::MERGES),
-        }));
+        return Decision::answer(Err(too_many_merges()));
     }
     let token = around.ids.random_u64();
     let mut next = contact.clone();
@@ -46,6 +43,13 @@ pub(super) fn expect(known: &Known<'_>, caller: &Caller, from: ContactId, around
     decision.put_contact(Some(contact), next);
     decision.reply(Ok(Answer::Expected(token)));
     decision
+}
+
+fn too_many_merges() -> EngineError {
+    EngineError::Conflict {
+        code: "too_many_merges",
+        detail: format!("at most {} contacts are merged into one: merge another one into it", limits::MERGES),
+    }
 }
 
 /// The merge that is asked about, as this contact knows it.
@@ -69,11 +73,19 @@ pub(super) fn absorb(known: &Known<'_>, absorbed: Absorbed, around: &Surrounding
         return Decision::default().done();
     }
     let mut next = unite(contact, &duplicate, known.partition);
+    if let Err(refused) = check_limits(&next) {
+        // Whatever becomes of either contact, and however late this answer is heard: the token is gone.
+        let mut decision = Decision::default();
+        let merges = Merges { incoming: None, ..contact.merges.clone() };
+        decision.put_contact(Some(contact), Contact { merges, ..contact.clone() });
+        decision.reply(Err(refused));
+        return decision;
+    }
     next.version += 1;
     next.updated_at = around.now;
     next.merges.incoming = Some(IncomingMerge { is_moving: true, ..incoming });
-    next.merges.done.push(MergedContact { id: duplicate.id, external_id: duplicate.profile.external_id.clone() });
-    let mut decision = made(Some(contact), next, EventKind::ContactUpdated);
+    let mut decision = made(Some(contact), next.clone(), EventKind::ContactUpdated);
+    replan::after_a_move(&mut decision, contact, &next, around);
     let item = ThreadItem {
         id: MessageId::received(known.id, &format!("merged:{}", duplicate.id), known.partition),
         account: contact.account,
@@ -85,6 +97,18 @@ pub(super) fn absorb(known: &Known<'_>, absorbed: Absorbed, around: &Surrounding
     change_item(&mut decision.mutations, None, Some(&item));
     decision.items.push((item.id, Some(Arc::new(item))));
     decision.done()
+}
+
+/// What one contact must not have more of.
+fn check_limits(contact: &Contact) -> Result<(), EngineError> {
+    if contact.profile.emails.len().max(contact.profile.phones.len()) > limits::ADDRESSES {
+        let most = limits::ADDRESSES;
+        return Err(EngineError::Conflict {
+            code: "too_many_addresses",
+            detail: format!("together they have more than {most} addresses of a kind: remove some first"),
+        });
+    }
+    if contact.merges.done.len() > limits::MERGES { Err(too_many_merges()) } else { Ok(()) }
 }
 
 /// Both in one: what the survivor has stays, what it lacks comes from the duplicate, and of two consents the stricter
@@ -124,6 +148,12 @@ fn unite(survivor: &Contact, other: &Contact, partition: Partition) -> Contact {
     let or = |own: &LastUsed, others: &LastUsed| if own.address.is_some() { own.clone() } else { others.clone() };
     next.last_email = or(&survivor.last_email, &other.last_email);
     next.last_sms = or(&survivor.last_sms, &other.last_sms);
+    next.merges.done.push(MergedContact {
+        id: other.id,
+        external_id: other.profile.external_id.clone(),
+        into: survivor.id,
+    });
+    next.merges.done.extend(other.merges.done.iter().cloned());
     next.conversation = one_conversation(&survivor.conversation, &other.conversation, survivor.id, partition);
     next
 }
@@ -226,6 +256,8 @@ pub(super) fn joined(known: &Known<'_>, from: ContactId, token: u64) -> Decision
         let mut next = contact.clone();
         next.merges.incoming = None;
         decision.put_contact(Some(contact), next);
+        // What came was planned on the duplicate's clock.
+        decision.effects.push(Effect::Continue(Box::new(ContactCommand::ReplanPending(None))));
     }
     decision.done()
 }

@@ -10,7 +10,7 @@ use super::merging::UNTIL_MOVED;
 use super::schedule::rendered;
 use super::settle::{finish_attempt, resend_or_hold};
 use super::{Decision, Known, Surroundings, enter, next_version};
-use super::{notices, threads};
+use super::{notices, planning, threads};
 use crate::contact::command::{CLAIM_MARGIN, PermitGranted};
 use crate::contact::decision::Effect;
 use crate::contact::entries::{DueEntry, drop_stale_entry};
@@ -21,6 +21,7 @@ use crate::domain::directory::{Role, Sender};
 use crate::domain::ids::{BootId, UserId};
 use crate::domain::message::{Attempt, AttemptOutcome, Author, Claim, Class, Content, Message, State};
 use crate::domain::permissions;
+use crate::domain::plan::Planned;
 use crate::domain::reason::Reason;
 use crate::domain::segments;
 use crate::domain::suppression::Suppression;
@@ -34,6 +35,7 @@ use crate::sender::transport::{Envelope, Withdrawal};
 enum Check<'a> {
     Send(&'a Sender, Content),
     Stop(State, Reason),
+    Later(Planned, Reason),
     NotYet,
 }
 
@@ -145,6 +147,12 @@ fn claim_or_stop(
             decision.put_message(Some(stored), next, due, around.now);
             decision.effects.push(Effect::Release(message.channel, granted.permit, Release::Unused));
         }
+        Check::Later(Planned { due_at, plan }, reason) => {
+            (next.due_at, next.plan) = (due_at, plan);
+            enter(&mut next, State::Scheduled, Some(reason), Author::System, around.now);
+            decision.put_message(Some(stored), next, due, around.now);
+            decision.effects.push(Effect::Release(message.channel, granted.permit, Release::Unused));
+        }
         Check::NotYet => return not_now(message, granted, stored, message.due_at, around),
         Check::Send(sender, mut content) => {
             let is_completed = threads::join(known, contact, &mut next, &sender.address, &mut content);
@@ -238,9 +246,14 @@ fn last_check<'a>(known: &Known<'_>, contact: &Contact, message: &Message, aroun
     }
     if let Some(limit) = message.skip_after()
         && message.attempts.is_empty()
-        && around.now.since(message.due_at) > limit
+        && around.now.since(message.wanted_at()) > limit
     {
         return Check::Stop(State::Expired, Reason::TooLate(limit));
+    }
+    match planning::at_last_check(contact, message, around) {
+        Ok(None) => {}
+        Ok(Some((planned, reason))) => return Check::Later(planned, reason),
+        Err(reason) => return Check::Stop(State::Expired, reason),
     }
     if !contact.profile.has(&message.to) {
         return Check::Stop(State::Held, Reason::AddressRemoved);

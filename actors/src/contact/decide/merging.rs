@@ -18,18 +18,19 @@
 //!   until all have arrived the survivor removes and forgets nothing, is not deleted and not merged itself. A token is
 //!   given out once, and gone for good once the survivor has let it go: so a refusal stays one, however late a second
 //!   answer comes.
-//! - **Order**: pending messages go by due time, and wait for one before them that is under way.
+//! - **Order**: pending messages go by due time, and wait for one before them that is under way. What falls due before it
+//!   has arrived is sent when it arrives.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::profile::hints;
 use super::{Decision, Known, Surroundings, blobs_of, blobs_of_item, live, or_refuse};
-use crate::contact::command::{Absorbed, ContactCommand, Matter, MovedEntry, TakenOver};
+use crate::contact::command::{Absorbed, ContactCommand, Matter, MovedEntry, ScheduleMessage, TakenOver};
 use crate::contact::decision::{Consultation, Effect};
 use crate::contact::entries::change_item;
 use crate::domain::clock::UnixMs;
-use crate::domain::contact::{Contact, LastUsed, Life, Merges, Merging, Profile, Removal};
+use crate::domain::contact::{Contact, LastUsed, Life, MergedContact, Merges, Merging, Profile, Removal};
 use crate::domain::conversation::{Conversation, ItemKind, ThreadItem};
 use crate::domain::ids::{ContactId, MessageId};
 use crate::domain::message::{BlobKey, State};
@@ -46,17 +47,22 @@ const ROOM: usize = 190;
 /// Mutations of one entry, besides its blobs: record, both due entries, pending, held, attention, timeline, counter,
 /// and the record and the entry that lead to it.
 const PER_ENTRY: usize = 10;
-/// Bytes of files that move in one step; one entry moves, however large.
-const PAGE_BYTES: u64 = 8 << 20;
+/// Bytes of blobs that move in one step; one entry moves, however large.
+const PAGE_BYTES: u64 = 1 << 20;
+/// What a blob counts for whose size no record tells: a text, a mail as it came.
+const TEXT_BYTES: u64 = 64 << 10;
 /// How long an attempt that is under way is waited for before it is looked at again.
 const UNTIL_SETTLED: Duration = Duration::from_millis(200);
 /// How long a ticket of a message that moves sleeps. It goes with the message.
 pub(super) const UNTIL_MOVED: Duration = Duration::from_secs(1);
 
+/// The code of what is refused while a merge is under way.
+pub(crate) const UNDER_WAY: &str = "merge_under_way";
+
 /// What to say while a merge is under way.
 pub(super) fn under_way() -> EngineError {
     EngineError::Conflict {
-        code: "merge_under_way",
+        code: UNDER_WAY,
         detail: "a merge of this contact is under way: try again once it is finished, in a few seconds".into(),
     }
 }
@@ -68,6 +74,18 @@ pub(super) fn refusal(contact: &Contact) -> EngineError {
         Life::Merged(into) => EngineError::Merged(into),
         Life::Live | Life::Tombstone { .. } => EngineError::NotFound,
     }
+}
+
+/// The ids under which a message with this idempotency key is here, had it been scheduled for a contact that was merged
+/// into this one.
+pub(super) fn earlier_ids(known: &Known<'_>, command: &ScheduleMessage) -> Vec<MessageId> {
+    let (Some(contact), Some(idempotency)) = (known.contact, &command.new.idempotency) else { return Vec::new() };
+    let id_at = |merged: &MergedContact| {
+        let made = MessageId::derived(contact.account, merged.id, &idempotency.key, known.partition);
+        // The partitions on the way are no part of the last id.
+        contact.merges.way(merged.id, contact.id).fold(made, |id, into| id.moved(into, known.partition))
+    };
+    contact.merges.done.iter().map(id_at).collect()
 }
 
 fn ticket_of(contact: &Contact, merging: &Merging) -> Ticket {
@@ -140,6 +158,14 @@ impl MovedEntry {
         }
     }
 
+    /// Its place among those of the same instant.
+    fn created_us(&self) -> u64 {
+        match self {
+            Self::Message(message) => message.created_us,
+            Self::Item(_) => 0,
+        }
+    }
+
     fn blobs(&self) -> Vec<u8> {
         match self {
             Self::Message(message) => blobs_of(message).collect(),
@@ -147,6 +173,7 @@ impl MovedEntry {
         }
     }
 
+    /// About as many bytes as its blobs have.
     fn bytes(&self) -> u64 {
         let files = match self {
             Self::Message(message) => message.attachments.as_slice(),
@@ -155,7 +182,8 @@ impl MovedEntry {
                 _ => &[],
             },
         };
-        files.iter().map(|file| u64::from(file.size)).sum()
+        let others = self.blobs().len().saturating_sub(files.len()) as u64;
+        files.iter().map(|file| u64::from(file.size)).sum::<u64>() + others * TEXT_BYTES
     }
 
     fn behind(entry: &Entry, known: &Known<'_>) -> Option<Self> {
@@ -174,8 +202,10 @@ impl MovedEntry {
 fn page(known: &Known<'_>, entries: &[Entry]) -> Page {
     let mut page = Page::default();
     let (mut taken, mut bytes) = (0, 0);
-    for entry in entries {
-        let Some(moving) = MovedEntry::behind(entry, known) else {
+    let mut found: Vec<_> = entries.iter().map(|entry| (entry, MovedEntry::behind(entry, known))).collect();
+    found.sort_by_key(|(entry, moving)| (entry.score, moving.as_ref().map(MovedEntry::created_us)));
+    for (entry, moving) in found {
+        let Some(moving) = moving else {
             page.stale.push(entry.clone());
             continue;
         };
@@ -346,7 +376,8 @@ pub(super) fn forgo(known: &Known<'_>, survivor: ContactId, removal: Removal, ar
     if let Some(contact) = known.contact.filter(|contact| contact.life == Life::Merged(survivor)) {
         let ticket = Ticket::cleanup(contact.account, contact.id, around.now);
         let life = Life::Tombstone { at: around.now, removal };
-        decision.put_contact(Some(contact), Contact { life, ..contact.clone() });
+        let version = contact.version + 1;
+        decision.put_contact(Some(contact), Contact { life, version, ..contact.clone() });
         decision.mutations.push(Mutation::Index(Index::Due, ticket.due_at, Member::from_slice(&ticket.member())));
         decision.effects.push(Effect::Continue(Box::new(ContactCommand::Cleanup(ticket))));
     }

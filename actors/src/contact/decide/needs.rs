@@ -70,7 +70,8 @@ pub fn needs(command: &ContactCommand, known: &Known<'_>) -> Needs {
     match command {
         C::Schedule(_, new) if new.new.idempotency.is_some() || new.requeue_of.is_some() => {
             message(new.id);
-            new.requeue_of.into_iter().for_each(message);
+            new.requeue_of.into_iter().for_each(&mut message);
+            merging::earlier_ids(known, new).into_iter().for_each(message);
         }
         C::Cancel(_, id)
         | C::SendNow(_, id)
@@ -127,7 +128,7 @@ pub fn needs(command: &ContactCommand, known: &Known<'_>) -> Needs {
         C::Unsuppress(account, address, _) | C::EraseSuppressed(account, address) => {
             suppressed(&mut out, known, *account, address);
         }
-        C::CancelPending(_, after) => {
+        C::CancelPending(_, after) | C::ReplanPending(after) => {
             entries_with_records(&mut out, known, known.records.pending.as_ref(), |out| {
                 out.pending = Some((after.clone(), CHUNK));
             });

@@ -3,12 +3,12 @@
 use smallvec::SmallVec;
 
 use super::sweep::Sweep;
-use super::{Decision, Known, Surroundings, live, or_refuse};
+use super::{Decision, Known, Surroundings, live, or_refuse, replan};
 use crate::contact::command::{Answer, ContactCommand};
 use crate::contact::decision::Effect;
 use crate::contact::entries::change_contact;
 use crate::domain::address::Channel;
-use crate::domain::contact::{Consent, Contact, LastUsed, Life, Merges, Profile};
+use crate::domain::contact::{Consent, Contact, LastUsed, Life, MergedContact, Merges, Profile};
 use crate::domain::conversation::Conversation;
 use crate::domain::ids::{AccountNo, ContactId};
 use crate::protocol::api::{Caller, Created, EngineError, Idempotency, NewContact, ProfilePatch, Upserted};
@@ -105,7 +105,10 @@ pub(super) fn upsert_aliased(
     };
     let own = &contact.profile.external_id;
     // Those of contacts that were merged into this one lead here, and it keeps its own.
-    if contact.merges.done.iter().any(|merged| merged.external_id == new.profile.external_id) {
+    let asked = new.profile.external_id.as_deref();
+    let holder = asked.map(|asked| ContactId::from_external_id(contact.account, asked));
+    let leads_here = |merged: &MergedContact| merged.external_id.as_deref() == asked || Some(merged.id) == holder;
+    if contact.merges.done.iter().any(leads_here) {
         new.profile.external_id.clone_from(own);
     }
     if own.is_some() && *own != new.profile.external_id {
@@ -122,6 +125,7 @@ fn take(contact: &Contact, new: NewContact, around: &Surroundings<'_>) -> Decisi
     }
     let next = changed(contact, profile, around);
     let mut decision = made(Some(contact), next.clone(), EventKind::ContactUpdated);
+    replan::after_a_move(&mut decision, contact, &next, around);
     decision.reply(Ok(Answer::Upserted(Upserted::Updated(next))));
     decision
 }
@@ -236,6 +240,7 @@ pub(super) fn patch(
     }
     let next = changed(contact, profile, around);
     let mut decision = made(Some(contact), next.clone(), EventKind::ContactUpdated);
+    replan::after_a_move(&mut decision, contact, &next, around);
     decision.reply(Ok(Answer::Contact(Box::new(next))));
     decision
 }

@@ -1,15 +1,16 @@
 //! What people change is noted in the audit trail, in the batch that makes the change.
 //!
-//! What is made says itself who made it and when: a message, a note, a suppression. So a schedule costs nothing here,
-//! and neither does an import, of which there are millions; what changes, takes back or removes leaves an entry. It
-//! names fields and never what is in them.
+//! What changes, takes back or removes leaves an entry. It names fields and never what is in them. What a person
+//! schedules or upserts is noted too. What a program does so by its key costs nothing here, as there are millions of
+//! them: the message or the contact says itself who made it and when, and the key's own entry who let it.
 
 use super::{Decision, Known, Surroundings};
 use crate::contact::command::{Answered, ContactCommand, Matter};
 use crate::contact::decision::Effect;
 use crate::domain::audit::{AuditAction, AuditEntry, Stamp};
-use crate::domain::contact::{Life, Merging, Removal};
+use crate::domain::contact::{Life, Merging, Profile, Removal};
 use crate::domain::ids::{AccountNo, UserId};
+use crate::domain::message::Author;
 use crate::protocol::api::{Caller, MessageEdit, ProfilePatch};
 use crate::store::audit;
 
@@ -24,44 +25,61 @@ pub(super) struct Deed {
 
 /// What a command would leave in the trail.
 pub(super) fn deed(known: &Known<'_>, command: &ContactCommand, around: &Surroundings<'_>) -> Option<Deed> {
+    use AuditAction as A;
     use ContactCommand as C;
     let by = |caller: &Caller, action, subject: String, fields| {
         Some(Deed { stamp: caller.stamp(around.now), account: caller.account, action, subject, fields })
     };
     let contact = || known.id.to_string();
     match command {
-        C::Create(caller, _) => by(caller, AuditAction::ContactCreated, contact(), Vec::new()),
-        C::Patch(caller, patch, _) => by(caller, AuditAction::ContactUpdated, contact(), patched(patch)),
-        C::Delete(caller, Removal::Delete) => by(caller, AuditAction::ContactDeleted, contact(), Vec::new()),
-        C::Delete(caller, Removal::Erase) => by(caller, AuditAction::ContactErased, contact(), Vec::new()),
-        C::Cancel(caller, id) => by(caller, AuditAction::MessageCanceled, id.to_string(), Vec::new()),
-        C::Edit(caller, id, edit, _) => by(caller, AuditAction::MessageUpdated, id.to_string(), edited(edit)),
-        C::SendNow(caller, id) => by(caller, AuditAction::MessageSentNow, id.to_string(), Vec::new()),
-        C::Resolve(caller, id, _) => by(caller, AuditAction::MessageResolved, id.to_string(), Vec::new()),
-        C::Remove(caller, id) => by(caller, AuditAction::MessageDeleted, id.to_string(), Vec::new()),
-        C::Restore(caller, id) => by(caller, AuditAction::MessageRestored, id.to_string(), Vec::new()),
+        C::Schedule(caller, schedule) if is_person(caller) => {
+            let action = if schedule.requeue_of.is_some() { A::MessageRequeued } else { A::MessageScheduled };
+            by(caller, action, schedule.id.to_string(), Vec::new())
+        }
+        C::Upsert(caller, given) | C::UpsertAliased(caller, given) if is_person(caller) => {
+            if known.contact.is_some_and(|contact| !contact.is_deleted()) {
+                by(caller, A::ContactUpdated, contact(), upserted(&given.profile))
+            } else {
+                by(caller, A::ContactCreated, contact(), Vec::new())
+            }
+        }
+        C::Create(caller, _) => by(caller, A::ContactCreated, contact(), Vec::new()),
+        C::Patch(caller, patch, _) => by(caller, A::ContactUpdated, contact(), patched(patch)),
+        C::Delete(caller, Removal::Delete) => by(caller, A::ContactDeleted, contact(), Vec::new()),
+        C::Delete(caller, Removal::Erase) => by(caller, A::ContactErased, contact(), Vec::new()),
+        C::Cancel(caller, id) => by(caller, A::MessageCanceled, id.to_string(), Vec::new()),
+        C::Edit(caller, id, edit, _) => by(caller, A::MessageUpdated, id.to_string(), edited(edit)),
+        C::SendNow(caller, id) => by(caller, A::MessageSentNow, id.to_string(), Vec::new()),
+        C::Resolve(caller, id, _) => by(caller, A::MessageResolved, id.to_string(), Vec::new()),
+        C::Remove(caller, id) => by(caller, A::MessageDeleted, id.to_string(), Vec::new()),
+        C::Restore(caller, id) => by(caller, A::MessageRestored, id.to_string(), Vec::new()),
         C::Heard(_, Matter::Absorb, Ok(())) => match known.contact.map(|contact| (contact.account, &contact.life)) {
             Some((account, Life::Merging(Merging { by, origin, is_moving: false, .. }))) => Some(Deed {
                 stamp: Stamp { who: *by, from: *origin, at: around.now },
                 account,
-                action: AuditAction::ContactMerged,
+                action: A::ContactMerged,
                 subject: contact(),
                 fields: Vec::new(),
             }),
             _ => None,
         },
         C::Attend(caller, attend) if is_news(known, attend.assigned_to) => {
-            by(caller, AuditAction::ConversationAssigned, contact(), Vec::new())
+            by(caller, A::ConversationAssigned, contact(), Vec::new())
         }
         C::Unsuppress(account, _, Some(stamp)) => Some(Deed {
             stamp: *stamp,
             account: *account,
-            action: AuditAction::SuppressionDeleted,
+            action: A::SuppressionDeleted,
             subject: contact(),
             fields: Vec::new(),
         }),
         _ => None,
     }
+}
+
+/// Whether somebody sits there, not a program.
+const fn is_person(caller: &Caller) -> bool {
+    matches!(caller.author, Author::User(_))
 }
 
 /// Whether it gives the conversation to somebody else.
@@ -99,6 +117,19 @@ fn patched(patch: &ProfilePatch) -> Vec<&'static str> {
         ("attributes", patch.attributes.is_some()),
         ("consent", patch.consent_email.is_some() || patch.consent_sms.is_some()),
         ("external_id", patch.external_id.is_some()),
+    ])
+}
+
+/// An upsert takes what is given and not empty.
+fn upserted(profile: &Profile) -> Vec<&'static str> {
+    given([
+        ("name", profile.name.is_some()),
+        ("emails", !profile.emails.is_empty()),
+        ("phones", !profile.phones.is_empty()),
+        ("time_zone", profile.time_zone.is_some()),
+        ("tags", !profile.tags.is_empty()),
+        ("attributes", !profile.attributes.is_empty()),
+        ("external_id", profile.external_id.is_some()),
     ])
 }
 

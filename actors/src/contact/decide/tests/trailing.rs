@@ -7,9 +7,9 @@ use crate::contact::command::{Attend, ContactCommand};
 use crate::contact::decision::Decision;
 use crate::domain::address::Channel;
 use crate::domain::audit::AuditEntry;
-use crate::domain::contact::Removal;
-use crate::domain::ids::AccountNo;
-use crate::protocol::api::{Caller, MessageEdit, ProfilePatch};
+use crate::domain::contact::{Profile, Removal};
+use crate::domain::ids::{AccountNo, UserId};
+use crate::protocol::api::{Caller, MessageEdit, NewContact, ProfilePatch};
 use crate::store::{Index, Mutation, Table, codec};
 
 /// The entry that a decision writes; it is listed where it is kept.
@@ -54,13 +54,36 @@ fn what_people_change_is_noted_with_the_names_of_fields() {
 }
 
 #[test]
+fn what_a_person_schedules_and_upserts_is_noted_and_what_a_program_does_says_itself_who_made_it() {
+    let person = Caller { origin: Some([198, 51, 100, 9].into()), ..user(UserId::from_bytes([7; 16])) };
+    let upsert = |name: &str| {
+        let profile = Profile { name: Some(name.into()), ..Profile::default() };
+        Box::new(NewContact { profile, idempotency: None })
+    };
+    let mut world = World::new();
+    let contact = world.contact().unwrap().id;
+    assert_eq!(entry(&world.schedule_as(&caller(), new_message(Channel::Sms))), None);
+    assert_eq!(entry(&world.tell(ContactCommand::Upsert(caller(), upsert("Eve")))), None);
+
+    let of_person = |decision: &Decision, action: &str, fields: &[&str]| {
+        let entry = entry(decision).unwrap_or_else(|| panic!("{action} is noted"));
+        assert_eq!((entry.action.as_str(), entry.who, entry.from), (action, person.author, person.origin));
+        assert_eq!(entry.fields, fields);
+        entry.subject
+    };
+    let decision = world.schedule_as(&person, new_message(Channel::Sms));
+    let subject = of_person(&decision, "message.scheduled", &[]);
+    assert!(world.model.messages().iter().any(|message| message.id.to_string() == subject));
+    let decision = world.tell(ContactCommand::Upsert(person, upsert("Ada")));
+    assert_eq!(of_person(&decision, "contact.updated", &["name"]), contact.to_string());
+    assert_eq!(entry(&world.tell(ContactCommand::Upsert(person, upsert("Ada")))), None, "it was called so before");
+    let stranger = Caller { account: AccountNo(9), ..person };
+    assert_eq!(entry(&world.schedule_as(&stranger, new_message(Channel::Sms))), None, "it is refused");
+}
+
+#[test]
 fn what_changes_nothing_and_what_the_system_does_is_not_noted() {
     let mut world = World::new();
-    assert_eq!(
-        entry(&world.schedule_as(&caller(), new_message(Channel::Sms))),
-        None,
-        "a message says itself who made it"
-    );
     let id = world.sms();
     let stranger = Caller { account: AccountNo(9), ..caller() };
     assert_eq!(entry(&world.tell(ContactCommand::Cancel(stranger, id))), None);
