@@ -85,6 +85,15 @@ impl Engine {
         bytes.map(|bytes| codec::decode(&bytes).map_err(|error| unreadable(&error))).transpose()
     }
 
+    /// Whether what a contact still has is to be shown: that of a deleted one is gone, that of one on its way into
+    /// another is not.
+    pub(super) async fn check_not_deleted(&self, id: ContactId) -> EngineResult<()> {
+        match self.contact_record(id).await? {
+            Some(contact) if !contact.is_deleted() => Ok(()),
+            _ => Err(EngineError::NotFound),
+        }
+    }
+
     /// The contact that has this one's profile by now: itself, if it was not merged.
     pub(super) async fn survivor(&self, id: ContactId) -> EngineResult<ContactId> {
         let mut id = id;

@@ -165,9 +165,7 @@ impl Engine {
     /// Not found, the store.
     pub async fn message(&self, caller: &Caller, id: MessageId) -> EngineResult<MessageView> {
         let message = self.record_of(Some(caller.account), id).await?;
-        if self.read_contacts(caller.account, &[message.contact]).await?.is_empty() {
-            return Err(EngineError::NotFound);
-        }
+        self.check_not_deleted(message.contact).await?;
         self.view(message).await
     }
 

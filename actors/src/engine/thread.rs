@@ -148,7 +148,7 @@ impl Engine {
         let id = self.moved(id).await?.unwrap_or(id);
         let found = self.items(caller.account, &[id]).await?.remove(&id).ok_or(EngineError::NotFound)?;
         // A deleted contact's things are gone, though its clean-up may still be under way.
-        self.contact(caller, found.0.contact).await?;
+        self.check_not_deleted(found.0.contact).await?;
         Ok(found)
     }
 
