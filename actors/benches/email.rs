@@ -20,6 +20,7 @@ use sendwheel_actors::sender::transport::Envelope;
 fn envelope() -> Envelope {
     Envelope {
         message: MessageId::from_bytes([1; 16]),
+        identity: MessageId::from_bytes([1; 16]),
         account: AccountNo(1),
         contact: ContactId::from_bytes([2; 16]),
         attempt: 1,

@@ -12,10 +12,11 @@ use utoipa::ToSchema;
 use super::answers::{Answer, ListOf, PathId, created_status, ok, resource};
 use super::auth::Authenticated;
 use super::body;
+use super::checks;
 use super::contact_request::ContactRequest;
 use super::contact_view::ContactView;
 use super::faults::{At, Faults};
-use super::json;
+use super::json::{self, Text, request_object};
 use super::paging::Query;
 use super::routes::Shared;
 
@@ -123,4 +124,44 @@ pub(crate) async fn delete_contact(
     query.finish()?;
     let canceled = shared.state.engine.delete_contact(&auth.caller, id, removal).await?;
     Ok(ok(&ContactDeleted { canceled }))
+}
+
+request_object! {
+    /// Which contact is merged.
+    pub(crate) struct MergeRequest<'a> {
+        /// The duplicate.
+        #[schema(value_type = String, example = "contact_01h455vb4pex5vsknk084sn02q")]
+        from: Text<'a>,
+    }
+}
+
+/// Merges a duplicate into this contact.
+///
+/// What this one has stays; addresses, tags, attributes, and what else it lacks, come from the duplicate, and on each
+/// channel the stricter consent holds. From the answer on nothing is handed over from the duplicate; its messages,
+/// received messages and notes follow within moments, under new ids. The old ids lead there, and so does the
+/// duplicate's external id. Its own id answers 404 `contact_merged`, which names this contact. While they move,
+/// changes of what is on its way, removing messages and deleting or merging either contact answer 409
+/// `merge_under_way`. There is no way back; merging the same ones again does nothing.
+#[utoipa::path(post, path = "/v1/contacts/{id}/merge", tag = "contacts", request_body = MergeRequest,
+    params(("id" = String, Path)),
+    responses((status = 200, body = ContactView)))]
+pub(crate) async fn merge_contacts(
+    auth: Authenticated,
+    shared: web::Data<Shared>,
+    request: HttpRequest,
+    PathId(id): PathId<ContactId>,
+    mut payload: web::Payload,
+) -> Answer {
+    Query::of(&request, &[]).finish()?;
+    let body = shared.json(&request, &mut payload).await?;
+    let mut faults = Faults::default();
+    let at = At::Root.member("from");
+    let merge: MergeRequest<'_> = json::read(&body.bytes)?;
+    merge.stray.refuse(&At::Root, MergeRequest::NAMES, &mut faults);
+    let from = merge.from.required(&at, &mut faults);
+    let from = from.and_then(|from| checks::id::<ContactId>(&from, "unknown_contact", &at, &mut faults));
+    let from = faults.finish(from)?;
+    let contact = shared.state.engine.merge_contacts(&auth.caller, id, from).await?;
+    Ok(resource(StatusCode::OK, contact.version, &ContactView::of(&contact)))
 }

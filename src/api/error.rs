@@ -157,6 +157,7 @@ impl ApiError {
             Self::Invalid(_) => "invalid_request",
             Self::Engine(error) => match error {
                 EngineError::NotFound => "not_found",
+                EngineError::Merged(_) => "contact_merged",
                 EngineError::Invalid(_) => "invalid_request",
                 EngineError::Conflict { code, .. } | EngineError::Forbidden { code, .. } => code,
                 EngineError::VersionMismatch { .. } => "version_mismatch",
@@ -210,7 +211,7 @@ impl ResponseError for ApiError {
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Engine(error) => match error {
-                EngineError::NotFound => StatusCode::NOT_FOUND,
+                EngineError::NotFound | EngineError::Merged(_) => StatusCode::NOT_FOUND,
                 EngineError::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
                 EngineError::Conflict { .. } => StatusCode::CONFLICT,
                 EngineError::Forbidden { .. } => StatusCode::FORBIDDEN,

@@ -124,6 +124,11 @@ impl<'a> ItemView<'a> {
                 view.body = Some(note.text.as_str());
                 view.who = Some(Who(note.by));
             }
+            // Found under its new id.
+            ItemKind::Moved(to) => {
+                view.event = Some("moved");
+                view.message_id = Some(*to);
+            }
             ItemKind::Event(event) => {
                 view.event = Some(event.code());
                 match event {

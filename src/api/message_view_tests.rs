@@ -12,6 +12,7 @@ fn seen() -> Seen {
     Seen {
         message: Message {
             id: MessageId::from_bytes([1; 16]),
+            origin: None,
             account: AccountNo(1),
             contact: ContactId::from_bytes([2; 16]),
             version: 3,

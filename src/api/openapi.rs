@@ -40,7 +40,7 @@ use crate::inbound::{email, twilio};
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     paths(
-        contacts::create_contact, contacts::list_contacts, contacts::get_contact, contacts::patch_contact, contacts::delete_contact, import::import_contacts,
+        contacts::create_contact, contacts::list_contacts, contacts::get_contact, contacts::patch_contact, contacts::delete_contact, contacts::merge_contacts, import::import_contacts,
         conversations::list_conversations, conversations::patch_conversation, conversations::create_note, conversations::undo,
         suppressions::list_suppressions, suppressions::create_suppression, suppressions::delete_suppression,
         suppressions::import_suppressions, suppressions::export_suppressions,

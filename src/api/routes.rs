@@ -181,6 +181,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             .get(contacts::get_contact)
             .patch(contacts::patch_contact)
             .delete(contacts::delete_contact),
+        at("/v1/contacts/{id}/merge").post(contacts::merge_contacts),
         at("/v1/contacts/{id}/thread").get(thread::get_thread),
         at("/v1/contacts/{id}/undo").post(conversations::undo),
         at("/v1/contacts/{id}/conversation").patch(conversations::patch_conversation),

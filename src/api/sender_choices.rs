@@ -135,7 +135,7 @@ pub(crate) async fn list_sender_choices(
 #[cfg(test)]
 mod tests {
     use sendwheel_actors::domain::clock::UnixMs;
-    use sendwheel_actors::domain::contact::{ContactPhone, LastUsed, Life, Profile};
+    use sendwheel_actors::domain::contact::{ContactPhone, LastUsed, Life, Merges, Profile};
     use sendwheel_actors::domain::directory::{Role, Sender};
     use sendwheel_actors::domain::ids::{AccountNo, LaneNo, SenderId, UserId};
     use sendwheel_actors::domain::message::Author;
@@ -171,6 +171,7 @@ mod tests {
             account: AccountNo(1),
             version: 1,
             life: Life::Live,
+            merges: Merges::default(),
             profile: Profile {
                 phones: vec![phone("+12125550100", true), phone("+12125550101", false)],
                 ..Profile::default()

@@ -237,6 +237,8 @@ impl Entry {
                 entry.route = format!("by {by}, seen by colleagues only");
                 entry.text = note.text.clone();
             }
+            // It stands in no thread that is shown.
+            ItemKind::Moved(_) => {}
             ItemKind::Event(event) => {
                 (entry.side, entry.state) = ("event", "Event".into());
                 entry.text = event_words(event, telling);

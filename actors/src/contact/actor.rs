@@ -191,6 +191,7 @@ impl ContactActor {
         let around = Surroundings {
             now: node.clock.now(),
             boot: node.boot,
+            partitions: node.partitions,
             ids: &node.ids,
             directory: &directory,
             settings: &node.settings,
@@ -249,7 +250,7 @@ impl ContactActor {
                 let pool = self.node.routes().pools.of(granted.ticket.channel());
                 pool.do_send(PermitReleased { permit: granted.permit, release: Release::Requeue });
             }
-            ContactCommand::Cleanup(ticket) | ContactCommand::Heard(ticket, _) => {
+            ContactCommand::Cleanup(ticket) | ContactCommand::Heard(ticket, ..) => {
                 let at = self.node.clock.now().plus(Duration::from_secs(1));
                 self.node.shard(self.partition).wheel.do_send(Rewake(*ticket, at));
             }
@@ -306,7 +307,9 @@ impl ContactActor {
                 // Into the inbox at once: a contact with more to do is not idle.
                 Effect::Continue(command) => self.inbox.push_back((*command, None)),
                 Effect::Tell(contact, command) => consulting::tell(&node, contact, *command),
-                Effect::Consult(consultation) => consulting::ask(Arc::clone(&node), self.id, *consultation),
+                Effect::Consult(consultation) => {
+                    consulting::ask(Arc::clone(&node), self.id, *consultation, reply.take());
+                }
             }
         }
     }
@@ -333,6 +336,7 @@ impl Handler<RecordsRead> for ContactActor {
         match read {
             Ok(read) => {
                 self.records.contents.extend(read.contents);
+                self.records.blobs.extend(read.blobs);
                 self.records.aliases.extend(read.aliases);
                 self.records.items.extend(read.items);
                 self.records.suppressions.extend(read.suppressions);

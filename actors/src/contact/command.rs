@@ -1,5 +1,6 @@
 //! What a contact can be told, and what it answers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use crate::domain::clock::UnixMs;
 use crate::domain::contact::{Contact, Removal};
 use crate::domain::conversation::{Inbound, OptVia, ThreadEvent, ThreadItem};
 use crate::domain::ids::{AccountNo, ContactId, MessageId, UserId, WebhookId};
-use crate::domain::message::{Attachment, Message, StateName, StoredContent};
+use crate::domain::message::{Attachment, Author, Message, StateName, StoredContent};
 use crate::domain::receipt::Receipt;
 use crate::domain::suppression::Suppression;
 use crate::domain::ticket::Ticket;
@@ -121,6 +122,50 @@ pub struct Attend {
     pub assigned_to: Option<Option<UserId>>,
 }
 
+/// What a clean-up asked others about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Matter {
+    /// A deletion: what is kept of the contact under other ids is to go.
+    Farewell,
+    /// A merge: whether the survivor takes the profile.
+    Absorb,
+    /// A merge: these messages and items.
+    TakeOver(Vec<MessageId>),
+    /// A merge: that was all.
+    Joined,
+}
+
+/// A duplicate as its survivor is to take it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Absorbed {
+    /// Its record.
+    pub duplicate: Contact,
+    /// What the survivor gave out.
+    pub token: u64,
+    /// Who merges them.
+    pub by: Author,
+}
+
+/// A part of a duplicate's thread.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakenOver {
+    /// The duplicate.
+    pub from: ContactId,
+    /// What the survivor gave out.
+    pub token: u64,
+    /// The entries, each with its blobs by number.
+    pub entries: Vec<(MovedEntry, Vec<(u8, Bytes)>)>,
+}
+
+/// An entry of a thread that moves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MovedEntry {
+    /// A message of ours.
+    Message(Arc<Message>),
+    /// Anything else.
+    Item(Arc<ThreadItem>),
+}
+
 /// What a contact can be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ContactCommand {
@@ -157,7 +202,19 @@ pub enum ContactCommand {
     /// Go on with a deletion.
     Cleanup(Ticket),
     /// Those whom a clean-up asked have answered.
-    Heard(Ticket, EngineResult<()>),
+    Heard(Ticket, Matter, EngineResult<()>),
+    /// Another contact is to be merged into this one: agree on a token.
+    ExpectMerge(Caller, ContactId),
+    /// Be merged into this contact, which gave out this token.
+    Merge(Caller, ContactId, u64),
+    /// Take a duplicate's profile.
+    Absorb(Box<Absorbed>),
+    /// Take a part of a duplicate's messages and thread.
+    TakeOver(Box<TakenOver>),
+    /// A duplicate has nothing left: told by it, with the token of its merge.
+    Joined(ContactId, u64),
+    /// The contact that this one was merged into is deleted: go, too.
+    Forgo(ContactId, Removal),
     /// Remove what was settled before this instant.
     Forget(UnixMs),
     /// Remove a message that is settled, or something that came in, with everything of it.
@@ -205,6 +262,8 @@ pub enum Answer {
     Upserted(Upserted),
     /// To `Patch`.
     Contact(Box<Contact>),
+    /// To `ExpectMerge`: the token, unless that merge is done, or sure to be.
+    Expected(u64),
     /// To `Delete`: how many pending messages went with it.
     Deleted(u64),
     /// To `Schedule`.

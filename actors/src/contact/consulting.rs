@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use super::actor::ReplyTo;
 use super::command::ContactCommand;
 use super::decision::Consultation;
 use super::registry::Deliver;
@@ -36,8 +37,9 @@ pub(super) fn tell(node: &Node, contact: ContactId, command: ContactCommand) {
     node.shard_of_contact(contact).registry.do_send(Deliver { contact, command, reply: None });
 }
 
-/// Asks, and tells `me` what came of it. Waits beside the actors.
-pub(super) fn ask(node: Arc<Node>, me: ContactId, Consultation { ticket, asked }: Consultation) {
+/// Asks, and tells `me` what came of it; the answer to that is the answer to `reply`. Waits beside the actors.
+pub(super) fn ask(node: Arc<Node>, me: ContactId, consultation: Consultation, reply: ReplyTo) {
+    let Consultation { ticket, matter, asked } = consultation;
     let answers: Vec<_> = asked
         .into_iter()
         .map(|(contact, command)| {
@@ -55,12 +57,15 @@ pub(super) fn ask(node: Arc<Node>, me: ContactId, Consultation { ticket, asked }
                 Err(error) if is_passing(&error) => {
                     let at = node.clock.now().plus(AGAIN);
                     node.shard_of_contact(me).wheel.do_send(Rewake(ticket, at));
+                    if let Some(reply) = reply {
+                        let _ = reply.send(Err(error));
+                    }
                     return;
                 }
                 Err(error) => outcome = Err(error),
             }
         }
-        let heard = Deliver { contact: me, command: ContactCommand::Heard(ticket, outcome), reply: None };
+        let heard = Deliver { contact: me, command: ContactCommand::Heard(ticket, matter, outcome), reply };
         node.shard_of_contact(me).registry.do_send(heard);
     });
 }

@@ -1,14 +1,16 @@
 //! What a decision is made of: what is known, what follows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+
+use bytes::Bytes;
 
 use crate::domain::address::Channel;
 use crate::domain::clock::UnixMs;
 use crate::domain::contact::Contact;
 use crate::domain::conversation::ThreadItem;
 use crate::domain::directory::Snapshot;
-use crate::domain::ids::{AccountNo, BootId, ContactId, MessageId, Partition, WebhookId};
+use crate::domain::ids::{AccountNo, BootId, ContactId, MessageId, Partition, PartitionCount, WebhookId};
 use crate::domain::message::{BlobKey, Content, Message, State, StateName};
 use crate::domain::reply_address::ReplyKey;
 use crate::domain::source::IdSource;
@@ -24,7 +26,7 @@ use crate::sender::transport::Envelope;
 use crate::store::keys::AddressDigest;
 use crate::store::{AddressHint, Entry, Mutation, Table, keys};
 
-use super::command::{Answer, Answered, ContactCommand};
+use super::command::{Answer, Answered, ContactCommand, Matter};
 use super::decide::{blobs_of, blobs_of_item};
 use super::entries::{DueEntry, change_contact, change_item, change_message, due_ticket};
 
@@ -35,6 +37,8 @@ pub struct Surroundings<'a> {
     pub now: UnixMs,
     /// This process.
     pub boot: BootId,
+    /// How many partitions there are.
+    pub partitions: PartitionCount,
     /// Random numbers and creation times.
     pub ids: &'a IdSource,
     /// Accounts and senders as they are now.
@@ -73,6 +77,8 @@ pub struct Records {
     pub contents: BTreeMap<MessageId, Option<Content>>,
     /// Whom this contact's external id stands for, by external id.
     pub aliases: BTreeMap<String, Option<ContactId>>,
+    /// Blobs that move with their message or item; `None`: there is none.
+    pub blobs: HashMap<BlobKey, Option<Bytes>>,
     /// Items of the thread; `None`: there is none.
     pub items: BTreeMap<MessageId, Option<Arc<ThreadItem>>>,
     /// Suppressed addresses; `None`: it is not.
@@ -116,7 +122,8 @@ pub enum Effect {
     Continue(Box<ContactCommand>),
     /// Another contact hears this; nobody waits for an answer.
     Tell(ContactId, Box<ContactCommand>),
-    /// Other contacts are asked, and this one hears what came of it.
+    /// Other contacts are asked, and this one hears what came of it; who waits for an answer to this command gets the
+    /// one to that.
     Consult(Box<Consultation>),
 }
 
@@ -129,6 +136,8 @@ pub enum Effect {
 pub struct Consultation {
     /// The clean-up that goes on with the answers.
     pub ticket: Ticket,
+    /// What it is about: told along with the answers.
+    pub matter: Matter,
     /// Whom, and what.
     pub asked: Vec<(ContactId, ContactCommand)>,
 }

@@ -175,16 +175,16 @@ pub fn change_contact(out: &mut Vec<Mutation>, old: Option<&Contact>, new: Optio
     for (index, score, member) in new_entries.iter().filter(|entry| !old_entries.contains(entry)) {
         out.push(Mutation::Index(*index, *score, member.clone()));
     }
-    let live = |contact: Option<&Contact>| i64::from(contact.is_some_and(|contact| !contact.is_deleted()));
+    let live = |contact: Option<&Contact>| i64::from(contact.is_some_and(|contact| contact.is_live()));
     let difference = live(new) - live(old);
     if difference != 0 {
         out.push(Mutation::Add(Counter::Contacts, difference));
     }
 }
 
-/// A tombstone has none: from its commit on no list and no search shows the contact.
+/// A tombstone and a contact that is merged have none: from that commit on no list and no search shows them.
 fn contact_entries(contact: &Contact) -> Vec<EntryOf> {
-    if contact.is_deleted() {
+    if !contact.is_live() {
         return Vec::new();
     }
     let mut out = vec![(Index::Contacts(contact.account), contact.created_at, keys::contact_member(contact.id))];

@@ -43,6 +43,9 @@ async fn try_read_all(node: &Node, wanted: &[(ContactId, bool, Needs)]) -> Resul
         for id in &needs.contents {
             record(Table::Blob, keys::blob(BlobKey { message: *id, number: BlobKey::CONTENT }));
         }
+        for blob in &needs.blobs {
+            record(Table::Blob, keys::blob(*blob));
+        }
         for (account, external_id) in &needs.aliases {
             record(Table::Alias, keys::alias(*account, external_id));
         }
@@ -87,6 +90,9 @@ async fn try_read_all(node: &Node, wanted: &[(ContactId, bool, Needs)]) -> Resul
                 Ok(content) => drop(read.contents.insert(*message, content)),
                 Err(error) => broken = Some(error),
             }
+        }
+        for blob in &needs.blobs {
+            read.blobs.insert(*blob, next());
         }
         for (_, external_id) in &needs.aliases {
             let target = next().and_then(|bytes| <[u8; 16]>::try_from(&bytes[..]).ok()).map(ContactId::from_bytes);

@@ -86,6 +86,8 @@ pub enum AuditAction {
     ContactDeleted,
     /// A contact was erased.
     ContactErased,
+    /// A contact was merged into another.
+    ContactMerged,
 }
 
 impl AuditAction {
@@ -128,6 +130,7 @@ impl AuditAction {
             Self::SuppressionDeleted => "suppression.deleted",
             Self::ContactDeleted => "contact.deleted",
             Self::ContactErased => "contact.erased",
+            Self::ContactMerged => "contact.merged",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A contact: who they are, how to reach them, what they agreed to.
 
 use std::collections::{BTreeMap, HashSet};
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +9,7 @@ use super::address::{Address, Channel, EmailAddress, PhoneNumber};
 use super::clock::UnixMs;
 use super::conversation::Conversation;
 use super::ids::{AccountNo, ContactId, SenderId};
+use super::message::Author;
 
 /// Bounds on a contact's fields; the API refuses what is beyond them.
 pub mod limits {
@@ -25,6 +27,8 @@ pub mod limits {
     pub const ATTRIBUTE_BYTES: usize = 2_000;
     /// Bytes of an external id.
     pub const EXTERNAL_ID_BYTES: usize = 200;
+    /// Contacts that were merged into one.
+    pub const MERGES: usize = 50;
 }
 
 /// Most search terms of a contact: each is an entry of the index.
@@ -150,6 +154,68 @@ pub enum Life {
         /// How much goes.
         removal: Removal,
     },
+    /// Being merged into another contact. Nothing is handed over or changed here any more.
+    Merging(Merging),
+    /// Merged into this contact, which has everything of it. It stays, so that its ids lead there.
+    Merged(ContactId),
+}
+
+/// A merge under way, as the duplicate knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Merging {
+    /// The contact that survives.
+    pub into: ContactId,
+    /// When it began.
+    pub at: UnixMs,
+    /// Who wants it.
+    pub by: Author,
+    /// From where, if that is known.
+    pub origin: Option<IpAddr>,
+    /// What the survivor gave out for this merge.
+    pub token: u64,
+    /// Whether the survivor has agreed: from then on there is no way back.
+    pub is_moving: bool,
+}
+
+/// A merge under way, as the survivor knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IncomingMerge {
+    /// The duplicate.
+    pub from: ContactId,
+    /// Given out for this merge, and never for another.
+    pub token: u64,
+    /// Whether the profile was taken: from then on the rest follows.
+    pub is_moving: bool,
+}
+
+/// A contact that was merged into this one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MergedContact {
+    /// Its id.
+    pub id: ContactId,
+    /// The external id that leads here because of it.
+    pub external_id: Option<String>,
+    /// The contact that it was merged into: this one, or one that was merged into this one later.
+    pub into: ContactId,
+}
+
+/// What was and is being merged into a contact.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Merges {
+    /// The one that is expected, or on its way.
+    pub incoming: Option<IncomingMerge>,
+    /// Those that arrived, and those that had arrived at them; at most [`limits::MERGES`].
+    pub done: Vec<MergedContact>,
+}
+
+impl Merges {
+    /// The contacts between a merged one and this one, `me`, in the order in which they were merged; this one is last.
+    pub fn way(&self, from: ContactId, me: ContactId) -> impl Iterator<Item = ContactId> + '_ {
+        let next = move |at: &ContactId| {
+            if *at == me { None } else { self.done.iter().find(|merged| merged.id == *at).map(|merged| merged.into) }
+        };
+        std::iter::successors(next(&from), next).take(self.done.len())
+    }
 }
 
 /// A contact, as stored.
@@ -171,6 +237,8 @@ pub struct Contact {
     pub last_sms: LastUsed,
     /// The conversation as a whole.
     pub conversation: Conversation,
+    /// What was and is being merged into it.
+    pub merges: Merges,
     /// When it was created.
     pub created_at: UnixMs,
     /// The last change of the profile.
@@ -180,6 +248,24 @@ pub struct Contact {
 }
 
 impl Contact {
+    /// Whether it is in use: neither deleted nor on its way into another.
+    #[must_use]
+    pub const fn is_live(&self) -> bool {
+        matches!(self.life, Life::Live)
+    }
+
+    /// Whether everything of it is here: a merge is not agreed on until the survivor has the profile.
+    #[must_use]
+    pub const fn is_whole(&self) -> bool {
+        matches!(self.life, Life::Live | Life::Merging(Merging { is_moving: false, .. }))
+    }
+
+    /// Whether another contact's messages and thread are moving here.
+    #[must_use]
+    pub fn is_taking_over(&self) -> bool {
+        self.merges.incoming.is_some_and(|incoming| incoming.is_moving)
+    }
+
     /// Whether it was deleted.
     #[must_use]
     pub const fn is_deleted(&self) -> bool {

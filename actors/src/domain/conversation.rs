@@ -42,6 +42,13 @@ pub enum ItemKind {
     Note(Note),
     /// Something happened.
     Event(ThreadEvent),
+    /// What had this id moved, and has this one now. It stands in no thread that is shown.
+    Moved(MessageId),
+}
+
+impl ThreadItem {
+    /// Where [`ItemKind::Moved`] stands in its timeline: behind everything that ever happened (the end of year 9999).
+    pub const BEHIND_ALL: UnixMs = UnixMs(253_402_300_799_000);
 }
 
 /// A message that came in.

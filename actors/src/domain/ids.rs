@@ -225,6 +225,14 @@ impl MessageId {
         Self::in_partition(derive_uuid(b"received", &[contact.as_bytes(), own_id.as_bytes()]), partition)
     }
 
+    /// The id that an entry of a thread has once it moved into another contact's: the same, however often it is moved
+    /// there, and wherever it was before.
+    #[must_use]
+    pub fn moved(self, into: ContactId, partition: Partition) -> Self {
+        let anywhere = Self::in_partition(self.0, Partition(0));
+        Self::in_partition(derive_uuid(b"moved", &[anywhere.as_bytes(), into.as_bytes()]), partition)
+    }
+
     /// The id of the message that one requeue of a dead letter makes: one dead letter, one revival.
     #[must_use]
     pub fn requeued(original: Self) -> Self {

@@ -415,6 +415,8 @@ pub struct HistoryEntry {
 pub struct Message {
     /// Its id, with its partition inside.
     pub id: MessageId,
+    /// The id that it was made under, if it came here with a contact that was merged.
+    pub origin: Option<MessageId>,
     /// The account it belongs to.
     pub account: AccountNo,
     /// The contact it goes to.
@@ -523,10 +525,16 @@ impl Message {
         self.attempts.last().map_or(self.estimated_cost, |attempt| attempt.cost)
     }
 
-    /// The Message-ID of the email, the same for every attempt: `<id@domain of the sender>`.
+    /// What providers and recipients know it by: the same for every attempt, wherever the message has moved since.
+    #[must_use]
+    pub fn identity(&self) -> MessageId {
+        self.origin.unwrap_or(self.id)
+    }
+
+    /// The Message-ID of the email, the same for every attempt: `<identity@domain of the sender>`.
     #[must_use]
     pub fn email_message_id(&self, sender_domain: &str) -> String {
-        format!("<{}@{sender_domain}>", self.id)
+        format!("<{}@{sender_domain}>", self.identity())
     }
 }
 

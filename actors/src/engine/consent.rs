@@ -5,6 +5,7 @@
 
 use super::handle::{Engine, unexpected};
 use super::lists::{Source, unreadable};
+use super::merging::Patience;
 use crate::contact::command::{Answer, ContactCommand, OptChange};
 use crate::domain::address::Address;
 use crate::domain::audit::Stamp;
@@ -22,6 +23,16 @@ const LOAD_PAGE: usize = 10_000;
 
 impl Engine {
     async fn opt(&self, account: AccountNo, address: &Address, is_out: bool, via: OptVia) -> EngineResult<usize> {
+        let mut patience = Patience::default();
+        loop {
+            match self.opt_once(account, address, is_out, via).await {
+                Err(error) if patience.waits(&error).await => {}
+                answered => return answered,
+            }
+        }
+    }
+
+    async fn opt_once(&self, account: AccountNo, address: &Address, is_out: bool, via: OptVia) -> EngineResult<usize> {
         let mut changed = 0;
         for contact in self.contacts_at(account, address).await? {
             let change = OptChange {

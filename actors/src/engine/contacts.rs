@@ -2,10 +2,11 @@
 
 use super::handle::{Engine, unexpected};
 use super::lists::Source;
+use super::merging::Patience;
 use crate::contact::command::{Answer, ContactCommand};
 use crate::domain::address::{Address, Channel};
 use crate::domain::clock::UnixMs;
-use crate::domain::contact::{Consent, Contact, ContactEmail, ContactPhone, Profile, Removal};
+use crate::domain::contact::{Consent, Contact, ContactEmail, ContactPhone, Life, Merging, Profile, Removal};
 use crate::domain::directory::Role;
 use crate::domain::ids::{AccountNo, ContactId};
 use crate::domain::message::Author;
@@ -58,11 +59,13 @@ impl Engine {
         for _ in 0..MAX_HOPS {
             let other = match self.ask(id, ContactCommand::Upsert(*caller, Box::new(new.clone()))).await? {
                 Answer::Upserted(upserted) => return Ok(upserted),
-                Answer::StandsFor(other) => other,
+                Answer::StandsFor(other) => self.survivor(other).await?,
                 other => return Err(unexpected(&other)),
             };
             match self.ask(other, ContactCommand::UpsertAliased(*caller, Box::new(new.clone()))).await {
                 Ok(Answer::Upserted(upserted)) => return Ok(upserted),
+                // Merged since: the way begins anew.
+                Ok(Answer::StandsFor(_)) => {}
                 Ok(other) => return Err(unexpected(&other)),
                 Err(EngineError::NotFound) => {
                     self.drop_alias(caller, id, new.profile.external_id.clone(), other).await?;
@@ -92,6 +95,8 @@ impl Engine {
         let new = NewContact { profile, idempotency: None };
         match self.ask(id, ContactCommand::Upsert(*caller, Box::new(new))).await? {
             Answer::Upserted(upserted) => Ok(upserted.into_inner()),
+            // It was merged, and the contact that survived has that address no more.
+            Answer::StandsFor(other) => self.contact(caller, self.survivor(other).await?).await,
             other => Err(unexpected(&other)),
         }
     }
@@ -137,8 +142,13 @@ impl Engine {
     /// # Errors
     /// Not found, the store.
     pub async fn contact(&self, caller: &Caller, id: ContactId) -> EngineResult<Contact> {
-        let found = self.read_contacts(caller.account, &[id]).await?;
-        found.into_iter().next().ok_or(EngineError::NotFound)
+        let contact = self.contact_record(id).await?.filter(|contact| contact.account == caller.account);
+        let contact = contact.ok_or(EngineError::NotFound)?;
+        match contact.life {
+            _ if contact.is_whole() => Ok(contact),
+            Life::Merging(Merging { into, .. }) | Life::Merged(into) => Err(EngineError::Merged(into)),
+            Life::Live | Life::Tombstone { .. } => Err(EngineError::NotFound),
+        }
     }
 
     /// The live ones among these contacts.
@@ -150,7 +160,7 @@ impl Engine {
         let mut contacts = Vec::with_capacity(ids.len());
         for bytes in self.read_records(&wanted).await?.into_iter().flatten() {
             let contact: Contact = codec::decode(&bytes).map_err(|error| super::lists::unreadable(&error))?;
-            if contact.account == account && !contact.is_deleted() {
+            if contact.account == account && contact.is_whole() {
                 contacts.push(contact);
             }
         }
@@ -266,8 +276,14 @@ impl Engine {
             // No link is made out for it.
             Channel::Webhook => ProfilePatch::default(),
         };
-        self.patch_contact(&caller, who.contact, patch, None).await?;
-        Ok(who.channel)
+        let mut patience = Patience::default();
+        loop {
+            let contact = self.survivor(who.contact).await?;
+            match self.patch_contact(&caller, contact, patch.clone(), None).await {
+                Err(error) if patience.waits(&error).await => {}
+                answered => return answered.map(|_| who.channel),
+            }
+        }
     }
 }
 

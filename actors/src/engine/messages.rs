@@ -2,6 +2,7 @@
 
 use super::handle::{Engine, unexpected};
 use super::lists::unreadable;
+use super::merging::Patience;
 use crate::contact::command::{Answer, ContactCommand, ScheduleMessage};
 use crate::contact::decide::{message_id_for, not_failed, stored};
 use crate::domain::address::Channel;
@@ -53,7 +54,15 @@ impl Engine {
         }
         let shown = new.content.clone();
         let command = ScheduleMessage { id, new, attachments, content, blobs, requeue_of: None };
-        let created = self.scheduled(contact, caller, command, Some(shown)).await?;
+        let mut patience = Patience::default();
+        let created = loop {
+            match self.scheduled(contact, caller, command.clone(), Some(shown.clone())).await {
+                // Its key may belong to a message that is on its way here.
+                Err(error @ EngineError::Conflict { .. })
+                    if command.new.idempotency.is_some() && patience.waits(&error).await => {}
+                answered => break answered?,
+            }
+        };
         if let Created::New(view) = &created {
             self.remember(caller, contact, Step::Scheduled(view.message.id));
         }
@@ -86,9 +95,16 @@ impl Engine {
         codec::decode(&bytes).map_err(|error| unreadable(&error))
     }
 
-    /// A message's record within an account; notices are none of its messages.
+    /// A message's record within an account; notices are none of its messages. One that moved with a merged contact
+    /// is found under its old id, too: its record names the new one.
     pub(super) async fn record_of(&self, account: Option<AccountNo>, id: MessageId) -> EngineResult<Message> {
-        let message = self.record(id).await?;
+        let message = match self.record(id).await {
+            Err(EngineError::NotFound) => {
+                let moved = self.moved(id).await?.ok_or(EngineError::NotFound)?;
+                self.record(moved).await?
+            }
+            found => found?,
+        };
         let is_theirs = account.is_none_or(|account| message.account == account);
         if is_theirs && message.channel != Channel::Webhook { Ok(message) } else { Err(EngineError::NotFound) }
     }
@@ -149,9 +165,7 @@ impl Engine {
     /// Not found, the store.
     pub async fn message(&self, caller: &Caller, id: MessageId) -> EngineResult<MessageView> {
         let message = self.record_of(Some(caller.account), id).await?;
-        if self.read_contacts(caller.account, &[message.contact]).await?.is_empty() {
-            return Err(EngineError::NotFound);
-        }
+        self.check_not_deleted(message.contact).await?;
         self.view(message).await
     }
 
@@ -164,7 +178,7 @@ impl Engine {
     /// # Errors
     /// Not found, the store.
     pub async fn cancel(&self, caller: &Caller, id: MessageId) -> EngineResult<CancelOutcome> {
-        let (contact, outcome) = self.canceled(caller, id).await?;
+        let (contact, id, outcome) = self.canceled(caller, id).await?;
         if outcome == CancelOutcome::Canceled {
             self.remember(caller, contact, Step::Canceled(vec![id]));
         }
@@ -173,13 +187,13 @@ impl Engine {
 
     /// Takes a message back, as an undo does.
     pub(super) async fn cancel_without_step(&self, caller: &Caller, id: MessageId) -> EngineResult<CancelOutcome> {
-        Ok(self.canceled(caller, id).await?.1)
+        Ok(self.canceled(caller, id).await?.2)
     }
 
-    async fn canceled(&self, caller: &Caller, id: MessageId) -> EngineResult<(ContactId, CancelOutcome)> {
+    async fn canceled(&self, caller: &Caller, id: MessageId) -> EngineResult<(ContactId, MessageId, CancelOutcome)> {
         let message = self.record_of(Some(caller.account), id).await?;
-        match self.ask(message.contact, ContactCommand::Cancel(*caller, id)).await? {
-            Answer::Canceled(outcome) => Ok((message.contact, outcome)),
+        match self.ask(message.contact, ContactCommand::Cancel(*caller, message.id)).await? {
+            Answer::Canceled(outcome) => Ok((message.contact, message.id, outcome)),
             other => Err(unexpected(&other)),
         }
     }
@@ -203,15 +217,15 @@ impl Engine {
             };
             let ids: Vec<_> = listed.items.iter().filter(|view| fits(view)).map(|view| view.message.id).collect();
             let results = futures_util::future::join_all(ids.iter().map(|id| self.canceled(caller, *id))).await;
-            for (id, result) in ids.iter().zip(results) {
+            for result in results {
                 match result {
-                    Ok((_, CancelOutcome::Canceled)) => {
+                    Ok((_, id, CancelOutcome::Canceled)) => {
                         outcome.canceled += 1;
                         if canceled.len() < MAX_UNDONE_TOGETHER {
-                            canceled.push(*id);
+                            canceled.push(id);
                         }
                     }
-                    Ok((_, CancelOutcome::AlreadyHandedOver(_))) => outcome.already_handed_over += 1,
+                    Ok((.., CancelOutcome::AlreadyHandedOver(_))) => outcome.already_handed_over += 1,
                     // Its contact was deleted meanwhile, and it with it.
                     Err(EngineError::NotFound) => {}
                     Err(error) => return Err(error),
@@ -232,9 +246,14 @@ impl Engine {
         }
     }
 
-    async fn change(&self, caller: &Caller, id: MessageId, command: ContactCommand) -> EngineResult<MessageView> {
+    async fn change(
+        &self,
+        caller: &Caller,
+        id: MessageId,
+        command: impl FnOnce(MessageId) -> ContactCommand,
+    ) -> EngineResult<MessageView> {
         let message = self.record_of(Some(caller.account), id).await?;
-        match self.ask(message.contact, command).await? {
+        match self.ask(message.contact, command(message.id)).await? {
             Answer::Message(message) => self.view(*message).await,
             other => Err(unexpected(&other)),
         }
@@ -251,7 +270,7 @@ impl Engine {
         edit: MessageEdit,
         if_match: Option<u32>,
     ) -> EngineResult<MessageView> {
-        self.change(caller, id, ContactCommand::Edit(*caller, id, Box::new(edit), if_match)).await
+        self.change(caller, id, |id| ContactCommand::Edit(*caller, id, Box::new(edit), if_match)).await
     }
 
     /// Sends a pending message at once.
@@ -259,7 +278,7 @@ impl Engine {
     /// # Errors
     /// Not found, no longer pending, the store.
     pub async fn send_now(&self, caller: &Caller, id: MessageId) -> EngineResult<MessageView> {
-        self.change(caller, id, ContactCommand::SendNow(*caller, id)).await
+        self.change(caller, id, |id| ContactCommand::SendNow(*caller, id)).await
     }
 
     /// Removes a message that is settled, or something that a contact sent, with everything of it.
@@ -267,9 +286,12 @@ impl Engine {
     /// # Errors
     /// Not found, still pending, the store.
     pub async fn remove_message(&self, caller: &Caller, id: MessageId) -> EngineResult<()> {
-        let contact = match self.record_of(Some(caller.account), id).await {
-            Ok(message) => message.contact,
-            Err(EngineError::NotFound) => self.item(caller, id).await?.0.contact,
+        let (contact, id) = match self.record_of(Some(caller.account), id).await {
+            Ok(message) => (message.contact, message.id),
+            Err(EngineError::NotFound) => {
+                let (item, _) = self.item(caller, id).await?;
+                (item.contact, item.id)
+            }
             Err(error) => return Err(error),
         };
         match self.ask(contact, ContactCommand::Remove(*caller, id)).await? {
@@ -283,7 +305,7 @@ impl Engine {
     /// # Errors
     /// Not found, not uncertain, the store.
     pub async fn resolve(&self, caller: &Caller, id: MessageId, how: Resolve) -> EngineResult<MessageView> {
-        self.change(caller, id, ContactCommand::Resolve(*caller, id, how)).await
+        self.change(caller, id, |id| ContactCommand::Resolve(*caller, id, how)).await
     }
 
     /// Revives a dead letter: a new message with the same content, due at once. Once per dead letter.
@@ -336,7 +358,11 @@ impl Engine {
             idempotency: None,
         };
         let command = ScheduleMessage {
-            id: MessageId::requeued(message.id),
+            // One that moved is revived once, wherever that was.
+            id: message.origin.map_or_else(
+                || MessageId::requeued(message.id),
+                |origin| MessageId::requeued(origin).moved(message.contact, partition),
+            ),
             new,
             attachments: message.attachments.clone(),
             content: message.content.clone(),

@@ -15,6 +15,7 @@ mod handle;
 mod help;
 mod hooks;
 mod lists;
+mod merging;
 mod message_lists;
 mod messages;
 mod notices;

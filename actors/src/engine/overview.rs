@@ -123,7 +123,7 @@ impl Engine {
             let (text, is_ours) = match item.kind {
                 ItemKind::Inbound(_) => (words_of(&StoredContent::Inline(content)), false),
                 ItemKind::Note(note) => (cut(&note.text), true),
-                ItemKind::Event(_) => continue,
+                ItemKind::Event(_) | ItemKind::Moved(_) => continue,
             };
             words.insert(id, LastWords { text, is_ours, state: None });
         }

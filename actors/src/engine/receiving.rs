@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::handle::{Engine, unexpected};
+use super::merging::Patience;
 use crate::contact::command::{Answer, ContactCommand, Received};
 use crate::contact::decide::stored;
 use crate::domain::address::Address;
@@ -15,7 +16,7 @@ use crate::domain::receipt::Receipt;
 use crate::domain::reply_address::ReplyTo;
 use crate::domain::threading::MailId;
 use crate::protocol::api::{EngineError, EngineResult, Incoming, ReceivedAs};
-use crate::store::{codec, keys};
+use crate::store::{RecordKey, Table, codec, keys};
 
 /// References looked at to find what a mail answers, nearest first.
 const MAX_CANDIDATES: usize = 16;
@@ -59,7 +60,7 @@ impl Engine {
     ) -> EngineResult<Option<(MessageId, ContactId)>> {
         let Some(id) = own_message_id(message_id) else { return Ok(None) };
         match self.record_of(Some(account), id).await {
-            Ok(message) => Ok(Some((id, message.contact))),
+            Ok(message) => Ok(Some((message.id, message.contact))),
             Err(EngineError::NotFound) => Ok(None),
             Err(error) => Err(error),
         }
@@ -91,6 +92,16 @@ impl Engine {
     /// # Errors
     /// Its contact is being deleted, the store.
     pub async fn receive(&self, incoming: Incoming) -> EngineResult<ReceivedAs> {
+        let mut patience = Patience::default();
+        loop {
+            match self.receive_once(&incoming).await {
+                Err(error) if patience.waits(&error).await => {}
+                answered => return answered,
+            }
+        }
+    }
+
+    async fn receive_once(&self, incoming: &Incoming) -> EngineResult<ReceivedAs> {
         let account = incoming.account;
         let from = &incoming.from;
         let references: Vec<MailId> =
@@ -103,16 +114,17 @@ impl Engine {
                 own.push((reference.clone(), id));
             }
         }
-        let contact = match contact.or(incoming.contact) {
-            Some(contact) => self.read_contacts(account, &[contact]).await?.first().map(|contact| contact.id),
+        let named = match contact.or(incoming.contact) {
+            Some(contact) => self.read_contacts(account, &[self.survivor(contact).await?]).await?.into_iter().next(),
             None => None,
         };
-        let contact = match contact {
-            Some(contact) => contact,
-            None => match self.contacts_at(account, from).await?.first() {
-                Some(contact) => contact.id,
-                None => ContactId::from_address_digest(&keys::address_digest(account, from)),
-            },
+        let found = match named {
+            Some(contact) => Some(contact),
+            None => self.contacts_at(account, from).await?.into_iter().next(),
+        };
+        let contact = match &found {
+            Some(contact) => contact.id,
+            None => self.survivor(ContactId::from_address_digest(&keys::address_digest(account, from))).await?,
         };
         let partition = self.partition_of(contact);
         let candidates = references
@@ -124,24 +136,33 @@ impl Engine {
             })
             .collect();
         let own_id = incoming.mail.as_ref().and_then(|mail| mail.id.as_ref()).map(mail_own_id);
-        let item = MessageId::received(contact, own_id.as_ref().unwrap_or(&incoming.own_id), partition);
-        let (content, blobs, attachments) = parts(&incoming);
+        let own_id = own_id.as_ref().unwrap_or(&incoming.own_id);
+        for merged in found.iter().flat_map(|contact| &contact.merges.done) {
+            // Told once more since its contact was merged into this one.
+            let earlier = MessageId::received(merged.id, own_id, self.partition_of(merged.id));
+            if let Some(item) = self.received_as(earlier).await? {
+                return Ok(ReceivedAs { contact, item, is_new: false });
+            }
+        }
+        let item = MessageId::received(contact, own_id, partition);
+        let (content, blobs, attachments) = parts(incoming);
         let channel = from.channel();
         let inbound = Inbound {
             channel,
-            from: incoming.from,
-            to: incoming.to,
+            from: incoming.from.clone(),
+            to: incoming.to.clone(),
             sender: incoming.sender,
             content,
             attachments,
             in_reply_to: None,
             message_id: incoming.mail.as_ref().and_then(|mail| mail.id.clone()),
-            references: incoming.mail.map(|mail| mail.ancestors).unwrap_or_default(),
-            provider_id: incoming.provider_id,
+            references: incoming.mail.as_ref().map(|mail| mail.ancestors.clone()).unwrap_or_default(),
+            provider_id: incoming.provider_id.clone(),
             is_automatic: incoming.is_automatic,
             has_raw: incoming.raw.is_some(),
         };
-        let received = Received { account, item, inbound: Box::new(inbound), blobs, name: incoming.name, candidates };
+        let name = incoming.name.clone();
+        let received = Received { account, item, inbound: Box::new(inbound), blobs, name, candidates };
         match self.ask(contact, ContactCommand::Receive(Box::new(received))).await? {
             Answer::Received { item, is_new } => Ok(ReceivedAs { contact, item, is_new }),
             other => Err(unexpected(&other)),
@@ -153,11 +174,25 @@ impl Engine {
     /// # Errors
     /// Not found, the store.
     pub async fn receipt(&self, id: MessageId, receipt: Receipt) -> EngineResult<StateName> {
-        let message = self.record_of(None, id).await?;
-        match self.ask(message.contact, ContactCommand::Receipt(id, receipt)).await? {
-            Answer::Receipt(state) => Ok(state),
-            other => Err(unexpected(&other)),
+        let mut patience = Patience::default();
+        loop {
+            let message = self.record_of(None, id).await?;
+            match self.ask(message.contact, ContactCommand::Receipt(message.id, receipt.clone())).await {
+                Ok(Answer::Receipt(state)) => return Ok(state),
+                Ok(other) => return Err(unexpected(&other)),
+                Err(error) if patience.waits(&error).await => {}
+                Err(error) => return Err(error),
+            }
         }
+    }
+
+    /// The entry that has this id, or that has become of the one that had it.
+    async fn received_as(&self, id: MessageId) -> EngineResult<Option<MessageId>> {
+        if let Some(moved) = self.moved(id).await? {
+            return Ok(Some(moved));
+        }
+        let wanted = RecordKey { partition: id.partition(), table: Table::Item, key: keys::item(id) };
+        Ok(self.read_records(&[wanted]).await?.into_iter().next().flatten().map(|_| id))
     }
 
     /// Keeps an entry in a contact's thread; `own_id` tells repetitions apart.
@@ -171,6 +206,7 @@ impl Engine {
         own_id: &str,
         event: ThreadEvent,
     ) -> EngineResult<()> {
+        let contact = self.survivor(contact).await?;
         let id = MessageId::received(contact, own_id, self.partition_of(contact));
         match self.ask(contact, ContactCommand::Happened(account, id, event)).await? {
             Answer::Done => Ok(()),

@@ -120,7 +120,7 @@ impl Engine {
                         Content { subject: subject.clone(), ..Content::default() }
                     }
                 },
-                ItemKind::Note(_) | ItemKind::Event(_) => Content::default(),
+                ItemKind::Note(_) | ItemKind::Event(_) | ItemKind::Moved(_) => Content::default(),
             };
             found.insert(item.id, (item, content));
         }
@@ -145,9 +145,10 @@ impl Engine {
     /// # Errors
     /// Not found, the store.
     pub async fn item(&self, caller: &Caller, id: MessageId) -> EngineResult<(ThreadItem, Content)> {
+        let id = self.moved(id).await?.unwrap_or(id);
         let found = self.items(caller.account, &[id]).await?.remove(&id).ok_or(EngineError::NotFound)?;
         // A deleted contact's things are gone, though its clean-up may still be under way.
-        self.contact(caller, found.0.contact).await?;
+        self.check_not_deleted(found.0.contact).await?;
         Ok(found)
     }
 
@@ -156,7 +157,7 @@ impl Engine {
     /// # Errors
     /// Not found, the store.
     pub async fn item_blob(&self, caller: &Caller, id: MessageId, number: u8) -> EngineResult<bytes::Bytes> {
-        self.item(caller, id).await?;
+        let id = self.item(caller, id).await?.0.id;
         let key = keys::blob(BlobKey { message: id, number });
         let wanted = RecordKey { partition: id.partition(), table: Table::Blob, key };
         self.read_records(&[wanted]).await?.into_iter().next().flatten().ok_or(EngineError::NotFound)

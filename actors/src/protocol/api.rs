@@ -67,6 +67,9 @@ pub enum EngineError {
     /// It does not exist for this account.
     #[error("not found")]
     NotFound,
+    /// It was merged into this contact.
+    #[error("this contact was merged into {0}: use that one")]
+    Merged(ContactId),
     /// Fields were refused.
     #[error("the request was refused: {}", .0.first().map_or("", |field| field.detail.as_str()))]
     Invalid(Vec<FieldError>),

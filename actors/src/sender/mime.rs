@@ -68,7 +68,7 @@ pub fn build(envelope: &Envelope) -> Result<Mail, MimeError> {
     };
     let from = smtp_address(&sender.address)?;
     let to = smtp_address(recipient)?;
-    let id = format!("<{}@{}>", envelope.message, from.domain());
+    let id = format!("<{}@{}>", envelope.identity, from.domain());
 
     let mut builder = Message::builder()
         .from(Mailbox::new(sender.name.as_deref().map(one_line), from.clone()))
@@ -153,7 +153,7 @@ fn system_time(at: UnixMs) -> SystemTime {
 fn boundary(envelope: &Envelope) -> String {
     let content = &envelope.content;
     let mut hash = Sha256::new();
-    hash.update(envelope.message.as_bytes());
+    hash.update(envelope.identity.as_bytes());
     for part in [&content.subject, &content.text, &content.html].into_iter().flatten() {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);

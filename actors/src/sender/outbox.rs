@@ -94,7 +94,7 @@ struct OutboxConnection(OutboxTransport);
 impl Connection for OutboxConnection {
     async fn hand_over(&mut self, envelope: &Envelope, guard: &dyn Guard) -> Attempted {
         let folder = Arc::clone(&self.0.folder);
-        let name = envelope.message.to_string();
+        let name = envelope.identity.to_string();
         let bytes = match contents(envelope, self.0.clock.now()) {
             Ok(bytes) => bytes,
             Err(verdict) => return Attempted::Judged(verdict),
@@ -146,7 +146,7 @@ fn contents(envelope: &Envelope, now: UnixMs) -> Result<Vec<u8>, Verdict> {
             .map_err(|error| Verdict::Permanent(Failure::message("mime", error.to_string()))),
         Channel::Sms => {
             let line = Line {
-                id: envelope.message.to_string(),
+                id: envelope.identity.to_string(),
                 attempt: envelope.attempt,
                 from: envelope.from.to_string(),
                 to: envelope.to.as_str(),

@@ -30,8 +30,10 @@ use crate::domain::verdict::{Failure, Verdict};
 /// Everything a worker needs to make one attempt.
 #[derive(Clone)]
 pub struct Envelope {
-    /// The message; also its identity at the provider (`Message-ID`, idempotency key).
+    /// The message: its record and its blobs have this id.
     pub message: MessageId,
+    /// What the provider knows it by (`Message-ID`, idempotency key).
+    pub identity: MessageId,
     /// The account it belongs to.
     pub account: AccountNo,
     /// The contact it goes to.

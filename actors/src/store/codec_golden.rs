@@ -8,7 +8,10 @@ use super::*;
 use crate::domain::address::{Address, Channel, EmailAddress, Mailbox, PhoneNumber};
 use crate::domain::audit::{AuditAction, Stamp};
 use crate::domain::clock::UnixMs;
-use crate::domain::contact::{Consent, ConsentByChannel, ContactEmail, ContactPhone, LastUsed, Life, Profile, Removal};
+use crate::domain::contact::{
+    Consent, ConsentByChannel, ContactEmail, ContactPhone, IncomingMerge, LastUsed, Life, MergedContact, Merges,
+    Profile, Removal,
+};
 use crate::domain::conversation::{Conversation, EmailThread, Inbound, ItemKind};
 use crate::domain::directory::webhooks::ReplacedSecret;
 use crate::domain::directory::{Alerts, Limit, Role, SenderAddress, Subscribed, WebhookEvent};
@@ -48,6 +51,14 @@ fn contact() -> Contact {
         account: AccountNo(1),
         version: 3,
         life: Life::Tombstone { at: UnixMs(1_800_000_000_000), removal: Removal::Erase },
+        merges: Merges {
+            incoming: Some(IncomingMerge { from: ContactId::from_bytes([8; 16]), token: 9, is_moving: true }),
+            done: vec![MergedContact {
+                id: ContactId::from_bytes([7; 16]),
+                external_id: Some("crm-2".into()),
+                into: ContactId::from_bytes([2; 16]),
+            }],
+        },
         profile: Profile {
             name: Some("Ada".into()),
             emails: vec![ContactEmail { address: email(), label: Some("work".into()), primary: true }],
@@ -81,6 +92,7 @@ fn contact() -> Contact {
 fn message() -> Message {
     Message {
         id: MessageId::from_bytes([1; 16]),
+        origin: None,
         account: AccountNo(1),
         contact: ContactId::from_bytes([2; 16]),
         version: 7,

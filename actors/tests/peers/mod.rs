@@ -157,6 +157,7 @@ impl Guard for Yes {
 fn envelope(number: u128, from: SenderAddress, to: Address, content: Content) -> Envelope {
     Envelope {
         message: MessageId::from_uuid(Uuid::from_u128(number)),
+        identity: MessageId::from_uuid(Uuid::from_u128(number)),
         account: AccountNo(1),
         contact: ContactId::from_bytes([3; 16]),
         attempt: 1,

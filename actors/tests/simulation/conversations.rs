@@ -19,7 +19,7 @@ impl Callers {
     /// An address that a contact has now, and on which nobody works; now somebody does.
     fn take_address(&self, rng: &mut StdRng) -> Option<(ContactId, Address)> {
         let mut model = self.world.model();
-        let live = model.mirror.contacts.values().filter(|contact| !contact.is_deleted());
+        let live = model.mirror.contacts.values().filter(|contact| contact.is_live());
         let all = live.flat_map(|contact| contact.profile.addresses().map(|address| (contact.id, address)));
         let (contact, address) = all.choose(rng)?;
         let stop = model.stops.entry(address.clone()).or_default();
@@ -87,7 +87,7 @@ impl Callers {
     pub fn receive(&self, rng: &mut StdRng, number: u32) {
         let from = {
             let model = self.world.model();
-            let live = model.mirror.contacts.values().filter(|contact| !contact.is_deleted());
+            let live = model.mirror.contacts.values().filter(|contact| contact.is_live());
             live.flat_map(|contact| contact.profile.addresses().collect::<Vec<_>>()).choose(rng)
         };
         let Some(from) = from else { return };

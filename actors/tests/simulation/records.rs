@@ -35,7 +35,7 @@ pub fn check(world: &World, data: &MemoryStore, found: &Found, wrongs: &mut Vec<
 }
 
 fn live(found: &Found) -> impl Iterator<Item = &Contact> {
-    found.contacts.values().filter(|contact| !contact.is_deleted())
+    found.contacts.values().filter(|contact| contact.is_live())
 }
 
 fn expected_of_message(message: &Message) -> Vec<EntryOf> {
@@ -164,7 +164,7 @@ fn counters(found: &Found, wrongs: &mut Vec<String>) {
             }
             Table::Contact => {
                 let contact = &found.contacts[&ContactId::from_bytes(key[..].try_into().unwrap())];
-                (!contact.is_deleted()).then_some(Counter::Contacts)
+                (contact.is_live()).then_some(Counter::Contacts)
             }
             _ => None,
         };
@@ -237,7 +237,7 @@ fn external_ids(world: &World, found: &Found, wrongs: &mut Vec<String>) {
         }
     }
     for (id, person) in &world.model().people {
-        let contact = found.contacts.get(id).filter(|contact| !contact.is_deleted());
+        let contact = found.contacts.get(id).filter(|contact| contact.is_live());
         if let (Some(contact), Some((told, births))) = (contact, &person.external_id)
             && *births == person.births
             && contact.profile.external_id.as_ref() != Some(told)

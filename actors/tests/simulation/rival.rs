@@ -125,7 +125,7 @@ impl World {
             message.state == State::Scheduled
                 && message.id.partition() == partition
                 && model.messages.get(&message.id).is_some_and(|known| known.is_acknowledged && !known.is_busy)
-                && model.mirror.contacts.get(&message.contact).is_some_and(|contact| !contact.is_deleted())
+                && model.mirror.contacts.get(&message.contact).is_some_and(|contact| contact.is_live())
         };
         model.mirror.messages.values().filter(is_free).choose(rng).cloned()
     }

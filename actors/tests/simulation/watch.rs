@@ -122,7 +122,7 @@ impl Model {
         let Some(old) = self.mirror.messages.remove(&id) else {
             return wrongs.push(format!("order: {id} was removed, and is not there"));
         };
-        let is_its_contact_there = self.mirror.contacts.get(&old.contact).is_some_and(|contact| !contact.is_deleted());
+        let is_its_contact_there = self.mirror.contacts.get(&old.contact).is_some_and(|contact| contact.is_live());
         let is_past = old.state.name().is_final() && forgets_before.is_some_and(|before| old.since.0 <= before);
         *self.tally.entry(if is_its_contact_there { "forgotten" } else { "deleted" }).or_default() += 1;
         if is_its_contact_there && !is_past {
@@ -138,7 +138,7 @@ impl Model {
             if new.version != old.version + u32::from(!is_same) {
                 wrongs.push(format!("order: version {} of {id} became {}", old.version, new.version));
             }
-            if old.is_deleted() && !new.is_deleted() {
+            if old.is_deleted() && new.is_live() {
                 wrongs.push(format!("I3: {id} was deleted and lives"));
             }
         } else {

@@ -1,5 +1,6 @@
 //! What callers do to a message that exists: cancel, edit, send now, resolve, remove.
 
+use super::merging;
 use super::schedule::{check_consent, check_content, choose_recipient, choose_sender, plan_intent, stored};
 use super::{Decision, Known, Surroundings, enter, live, message_of, next_version, or_refuse, planning};
 use crate::contact::command::Answer;
@@ -254,7 +255,9 @@ pub(super) fn resolve(
 /// Removes a message that is settled, or something that came in, with everything of it. What is pending stays: taking
 /// it back is a cancel.
 pub(super) fn remove(known: &Known<'_>, caller: &Caller, id: MessageId) -> Decision {
-    or_refuse!(live(known, caller.account));
+    if or_refuse!(live(known, caller.account)).is_taking_over() {
+        return Decision::answer(Err(merging::under_way()));
+    }
     let mut decision = Decision::default();
     if let Some(item) = known.records.items.get(&id).and_then(Option::as_deref) {
         let is_theirs = item.account == caller.account && item.contact == known.id;

@@ -8,14 +8,15 @@
 
 use std::time::Duration;
 
+use super::merging;
 use super::needs::{CHUNK, CLEANUP_CHUNK};
 use super::profile::hints;
 use super::{Decision, Known, Surroundings, blobs_of, blobs_of_item, live, or_refuse};
-use crate::contact::command::{Answer, ContactCommand};
+use crate::contact::command::{Answer, ContactCommand, Matter};
 use crate::contact::decision::{Consultation, Effect};
 use crate::contact::entries::change_contact;
 use crate::domain::clock::UnixMs;
-use crate::domain::contact::{Contact, Life, Removal};
+use crate::domain::contact::{Contact, Life, Merging, Removal};
 use crate::domain::conversation::ThreadItem;
 use crate::domain::ids::ContactId;
 use crate::domain::message::{Message, State};
@@ -27,6 +28,9 @@ use crate::store::{Batch, Counter, Entry, Index, Member, Mutation};
 
 pub(super) fn delete(known: &Known<'_>, caller: &Caller, removal: Removal, around: &Surroundings<'_>) -> Decision {
     let contact = or_refuse!(live(known, caller.account));
+    if contact.is_taking_over() {
+        return Decision::answer(Err(merging::under_way()));
+    }
     let ticket = Ticket::cleanup(contact.account, contact.id, around.now);
     let tombstone = Contact {
         life: Life::Tombstone { at: around.now, removal },
@@ -131,8 +135,19 @@ impl<'a> Found<'a> {
     }
 }
 
+/// The merge that goes on by this ticket.
+fn merging_by<'a>(known: &Known<'a>, ticket: &Ticket) -> Option<(&'a Contact, &'a Merging)> {
+    match known.contact.map(|contact| (contact, &contact.life)) {
+        Some((contact, Life::Merging(merging))) if merging.at == ticket.due_at => Some((contact, merging)),
+        _ => None,
+    }
+}
+
 pub(super) fn step(known: &Known<'_>, ticket: &Ticket, around: &Surroundings<'_>) -> Decision {
     let mut decision = Decision::default();
+    if let Some((contact, merge)) = merging_by(known, ticket) {
+        return merging::step(known, contact, merge, ticket, around);
+    }
     let Some(contact) = known.contact.filter(|contact| contact.is_deleted()) else {
         // Finished before, or never deleted: the entry is a leftover.
         unindex(&mut decision, ticket);
@@ -163,7 +178,11 @@ pub(super) fn step(known: &Known<'_>, ticket: &Ticket, around: &Surroundings<'_>
     if asked.is_empty() {
         end(&mut decision, contact, ticket);
     } else {
-        decision.effects.push(Effect::Consult(Box::new(Consultation { ticket: *ticket, asked })));
+        decision.effects.push(Effect::Consult(Box::new(Consultation {
+            ticket: *ticket,
+            matter: Matter::Farewell,
+            asked,
+        })));
     }
     decision
 }
@@ -178,6 +197,8 @@ fn elsewhere(contact: &Contact) -> Vec<(ContactId, ContactCommand)> {
             asked.push((holder, ContactCommand::DropAlias(contact.account, external_id.clone(), contact.id)));
         }
     }
+    // What was merged into it leads here.
+    asked.extend(contact.merges.done.iter().map(|merged| (merged.id, ContactCommand::Forgo(contact.id, removal))));
     if removal == Removal::Erase {
         asked.extend(contact.profile.addresses().map(|address| {
             let owner = ContactId::of_address_digest(&keys::address_digest(contact.account, &address));
@@ -191,10 +212,19 @@ fn elsewhere(contact: &Contact) -> Vec<(ContactId, ContactCommand)> {
 pub(super) fn heard(
     known: &Known<'_>,
     ticket: &Ticket,
-    answer: &EngineResult<()>,
+    matter: Matter,
+    answer: EngineResult<()>,
     around: &Surroundings<'_>,
 ) -> Decision {
+    if let Some((contact, merge)) = merging_by(known, ticket) {
+        return merging::heard(known, contact, merge, ticket, matter, answer, around);
+    }
     let mut decision = Decision::default();
+    if matter != Matter::Farewell {
+        // Of a merge that is over.
+        decision.reply(answer.map(|()| Answer::Done));
+        return decision;
+    }
     // An answer to an earlier deletion, of a contact that came back since, says nothing of this one.
     let is_this = |contact: &&Contact| matches!(contact.life, Life::Tombstone { at, .. } if at == ticket.due_at);
     let Some(contact) = known.contact.filter(is_this) else { return decision };
@@ -221,7 +251,9 @@ fn unindex(decision: &mut Decision, ticket: &Ticket) {
 /// Removes messages that were settled before an instant, a chunk at a time.
 pub(super) fn forget(known: &Known<'_>, before: UnixMs) -> Decision {
     let mut decision = Decision::default();
-    let Some(contact) = known.contact.filter(|contact| !contact.is_deleted()) else { return decision.done() };
+    // While another's messages move here nothing goes, so that what has arrived is known to have.
+    let stays = |contact: &&Contact| contact.is_live() && !contact.is_taking_over();
+    let Some(contact) = known.contact.filter(stays) else { return decision.done() };
     let past = known.records.timeline.as_deref().unwrap_or_default();
     let is_recent = |found: &Found<'_>| match found {
         Found::Message(message) => message.since > before,

@@ -6,6 +6,7 @@
 //! has in flight), and is uncertain if it is of another.
 
 use super::change::{content_of, replace_content};
+use super::merging::UNTIL_MOVED;
 use super::schedule::rendered;
 use super::settle::{finish_attempt, resend_or_hold};
 use super::{Decision, Known, Surroundings, enter, next_version};
@@ -71,6 +72,9 @@ pub(super) fn permit(known: &Known<'_>, granted: &PermitGranted, around: &Surrou
         return unused(decision);
     }
     let check = |message: &Message, stored: &Message| match contact {
+        Some(contact) if !is_notice && !contact.is_live() => {
+            not_now(message, granted, stored, around.now.plus(UNTIL_MOVED), around)
+        }
         Some(contact) if !is_notice => claim_or_stop(known, contact, message, granted, stored, around),
         _ => notices::claim_or_drop(known, message, granted, stored, around),
     };
@@ -149,15 +153,7 @@ fn claim_or_stop(
             decision.put_message(Some(stored), next, due, around.now);
             decision.effects.push(Effect::Release(message.channel, granted.permit, Release::Unused));
         }
-        Check::NotYet => {
-            if stored.state != State::Scheduled {
-                decision.put_message(Some(stored), next, due, around.now);
-                // Its ticket comes again when it is due.
-                decision.effects.retain(|effect| !matches!(effect, Effect::Arm(_)));
-            }
-            decision.effects.push(Effect::Rewake(granted.ticket, message.due_at));
-            decision.effects.push(Effect::Release(message.channel, granted.permit, Release::Unused));
-        }
+        Check::NotYet => return not_now(message, granted, stored, message.due_at, around),
         Check::Send(sender, mut content) => {
             let is_completed = threads::join(known, contact, &mut next, &sender.address, &mut content);
             let cost = match message.channel {
@@ -175,6 +171,25 @@ fn claim_or_stop(
             decision.effects.push(Effect::HandOver(granted.permit, Box::new(envelope)));
         }
     }
+    decision
+}
+
+/// Neither claimed nor stopped: its ticket comes again at this instant.
+fn not_now(
+    message: &Message,
+    granted: &PermitGranted,
+    stored: &Message,
+    at: UnixMs,
+    around: &Surroundings<'_>,
+) -> Decision {
+    let mut decision = Decision::default();
+    if stored.state != State::Scheduled {
+        let due = DueEntry::behind(&granted.ticket, stored);
+        decision.put_message(Some(stored), next_version(message, around.now), due, around.now);
+        decision.effects.retain(|effect| !matches!(effect, Effect::Arm(_)));
+    }
+    decision.effects.push(Effect::Rewake(granted.ticket, at));
+    decision.effects.push(Effect::Release(message.channel, granted.permit, Release::Unused));
     decision
 }
 
@@ -293,6 +308,7 @@ fn envelope(
         .flatten();
     Envelope {
         message: message.id,
+        identity: message.identity(),
         account: message.account,
         contact: contact.id,
         attempt,

@@ -9,16 +9,19 @@
 //! | what the contact does ([`receive`], [`consent`]) | pending `→ canceled`, by a [`sweep`] |
 //! | a deletion ([`cleanup`]), a caller when it is final ([`change`]) | out of being |
 //! | what it tells webhooks ([`notices`]) and a message's `StatusCallback` ([`callbacks`]) | a notice into being and out of it |
+//! | a merge ([`merging`], [`absorbing`]) | from one contact to another |
 //! | its account's resumption ([`resumed`]) | `held → scheduled`, `expired` |
 //!
 //! Nothing here does I/O: what a command needs to know is asked for with [`needs()`] and read first.
 
+mod absorbing;
 mod callbacks;
 mod change;
 mod cleanup;
 mod consent;
 mod converse;
 mod deliver;
+mod merging;
 mod needs;
 mod notices;
 mod planning;
@@ -46,6 +49,7 @@ use super::command::ContactCommand;
 use super::decision::{Decision, Known, Surroundings};
 
 pub(crate) use change::not_failed;
+pub(crate) use merging::UNDER_WAY;
 pub use needs::{Needs, needs};
 pub use schedule::{message_id_for, stored};
 pub use sweep::Sweep;
@@ -80,7 +84,13 @@ fn decided(known: &Known<'_>, command: ContactCommand, around: &Surroundings<'_>
         C::Permit(permit) => deliver::permit(known, &permit, around),
         C::Finished(finished) => settle::finished(known, *finished, around),
         C::Cleanup(ticket) => cleanup::step(known, &ticket, around),
-        C::Heard(ticket, answer) => cleanup::heard(known, &ticket, &answer, around),
+        C::Heard(ticket, matter, answer) => cleanup::heard(known, &ticket, matter, answer, around),
+        C::ExpectMerge(caller, from) => absorbing::expect(known, &caller, from, around),
+        C::Merge(caller, into, token) => merging::begin(known, &caller, into, token, around),
+        C::Absorb(absorbed) => absorbing::absorb(known, *absorbed, around),
+        C::TakeOver(taken) => absorbing::take_over(known, *taken, around),
+        C::Joined(from, token) => absorbing::joined(known, from, token),
+        C::Forgo(survivor, removal) => merging::forgo(known, survivor, removal, around),
         C::Forget(before) => cleanup::forget(known, before),
         C::Remove(caller, id) => change::remove(known, &caller, id),
         C::Restore(caller, id) => change::restore(known, &caller, id, around),
@@ -117,9 +127,10 @@ pub fn blobs_of(message: &Message) -> impl Iterator<Item = u8> + '_ {
     content.into_iter().chain(message.attachments.iter().map(|attachment| attachment.blob))
 }
 
-/// The live contact of the caller's account, or "not found".
+/// The live contact of the caller's account, or "not found", or where it went.
 fn live<'a>(known: &Known<'a>, account: AccountNo) -> Result<&'a Contact, EngineError> {
-    known.contact.filter(|contact| contact.account == account && !contact.is_deleted()).ok_or(EngineError::NotFound)
+    let contact = known.contact.filter(|contact| contact.account == account).ok_or(EngineError::NotFound)?;
+    if contact.is_live() { Ok(contact) } else { Err(merging::refusal(contact)) }
 }
 
 /// A message of this contact and the caller's account, or "not found".

@@ -1,11 +1,14 @@
 //! What must be read before a command can be decided.
 
-use crate::contact::command::ContactCommand;
+use super::merging;
+use crate::contact::command::{ContactCommand, Matter};
 use crate::contact::decision::Known;
 use crate::domain::address::{Address, Channel};
 use crate::domain::clock::UnixMs;
+use crate::domain::contact::Life;
+use crate::domain::conversation::ThreadItem;
 use crate::domain::ids::{AccountNo, MessageId};
-use crate::domain::message::{ReplyChoice, State, StoredContent};
+use crate::domain::message::{BlobKey, ReplyChoice, State, StoredContent};
 use crate::protocol::api::Caller;
 use crate::store::keys::{AddressDigest, TimelineMember};
 use crate::store::{Entry, keys};
@@ -17,6 +20,8 @@ pub struct Needs {
     pub messages: Vec<MessageId>,
     /// Contents that are blobs.
     pub contents: Vec<MessageId>,
+    /// Blobs that move.
+    pub blobs: Vec<BlobKey>,
     /// Aliases, by account and external id.
     pub aliases: Vec<(AccountNo, String)>,
     /// Items of the thread.
@@ -67,7 +72,8 @@ pub fn needs(command: &ContactCommand, known: &Known<'_>) -> Needs {
     match command {
         C::Schedule(_, new) if new.new.idempotency.is_some() || new.requeue_of.is_some() => {
             message(new.id);
-            new.requeue_of.into_iter().for_each(message);
+            new.requeue_of.into_iter().for_each(&mut message);
+            merging::earlier_ids(known, new).into_iter().for_each(message);
         }
         C::Cancel(_, id)
         | C::SendNow(_, id)
@@ -87,7 +93,7 @@ pub fn needs(command: &ContactCommand, known: &Known<'_>) -> Needs {
             let is_notice = permit.ticket.channel() == Channel::Webhook;
             if is_notice {
                 content_of(&mut out, known, permit.ticket.message);
-            } else if known.contact.is_some_and(|contact| !contact.is_deleted()) {
+            } else if known.contact.is_some_and(|contact| contact.is_live()) {
                 content_of(&mut out, known, permit.ticket.message);
                 suppression_of(&mut out, known, permit.ticket.message);
                 answered_of(&mut out, known, permit.ticket.message);
@@ -129,6 +135,15 @@ pub fn needs(command: &ContactCommand, known: &Known<'_>) -> Needs {
                 out.pending = Some((after.clone(), CHUNK));
             });
         }
+        C::Cleanup(_) if known.contact.is_some_and(|contact| matches!(contact.life, Life::Merging(_))) => {
+            moving(&mut out, known);
+        }
+        C::TakeOver(taken) => {
+            for (moved, _) in &taken.entries {
+                entry(&mut out, known, moved.id().moved(known.id, known.partition));
+            }
+        }
+        C::Heard(_, Matter::TakeOver(ids), Ok(())) => ids.iter().for_each(|id| entry(&mut out, known, *id)),
         C::Cleanup(_) => {
             entries_with_records(&mut out, known, known.records.pending.as_ref(), |out| {
                 out.pending = Some((None, CLEANUP_CHUNK));
@@ -151,9 +166,31 @@ pub fn needs(command: &ContactCommand, known: &Known<'_>) -> Needs {
         | C::AddressSuppressed(_)
         | C::Attend(..)
         | C::Heard(..)
+        | C::ExpectMerge(..)
+        | C::Merge(..)
+        | C::Absorb(_)
+        | C::Joined(..)
+        | C::Forgo(..)
         | C::Ping(..) => {}
     }
     out
+}
+
+/// What the next step of a merge moves: pending entries, then those of the past, with their records and blobs.
+fn moving(out: &mut Needs, known: &Known<'_>) {
+    let records = known.records;
+    entries_with_records(out, known, records.pending.as_ref(), |out| out.pending = Some((None, merging::PAGE)));
+    let mut entries = &records.pending;
+    if records.pending.as_ref().is_some_and(Vec::is_empty) {
+        let before = UnixMs(ThreadItem::BEHIND_ALL.0 - 1);
+        entries_with_records(out, known, records.timeline.as_ref(), |out| {
+            out.timeline = Some((before, merging::PAGE));
+        });
+        entries = &records.timeline;
+    }
+    if let Some(entries) = entries.as_ref().filter(|_| out.is_empty()) {
+        out.blobs = merging::blobs_needed(known, entries);
+    }
 }
 
 /// The entries, and then the records that they name.

@@ -211,6 +211,7 @@ pub(super) fn put(
     }
     let notice = Message {
         id,
+        origin: None,
         account: goal.account,
         contact: known.id,
         version: 1,
@@ -312,6 +313,7 @@ pub(super) fn claim_or_drop(
     let attempt = begin_attempt(notice, &mut next, 1, granted, around);
     let envelope = Envelope {
         message: notice.id,
+        identity: notice.id,
         account: notice.account,
         contact: notice.contact,
         attempt,

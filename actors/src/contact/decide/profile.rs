@@ -8,7 +8,7 @@ use crate::contact::command::{Answer, ContactCommand};
 use crate::contact::decision::Effect;
 use crate::contact::entries::change_contact;
 use crate::domain::address::Channel;
-use crate::domain::contact::{Consent, Contact, LastUsed, Life, Profile};
+use crate::domain::contact::{Consent, Contact, LastUsed, Life, MergedContact, Merges, Profile};
 use crate::domain::conversation::Conversation;
 use crate::domain::ids::{AccountNo, ContactId};
 use crate::protocol::api::{Caller, Created, EngineError, Idempotency, NewContact, ProfilePatch, Upserted};
@@ -33,6 +33,8 @@ fn meet<'a>(known: &Known<'a>, account: AccountNo, new: &NewContact) -> Result<M
     match known.contact {
         Some(contact) if contact.account != account => Err(EngineError::NotFound),
         Some(contact) if contact.is_deleted() => Err(being_deleted()),
+        Some(Contact { life: Life::Merged(into), .. }) => Ok(Met::StandsFor(*into)),
+        Some(contact) if !contact.is_live() => Err(super::merging::refusal(contact)),
         Some(contact) => Ok(Met::Existing(contact)),
         None => Ok(new
             .profile
@@ -90,14 +92,25 @@ pub(super) fn upsert(known: &Known<'_>, caller: &Caller, new: NewContact, around
 pub(super) fn upsert_aliased(
     known: &Known<'_>,
     caller: &Caller,
-    new: NewContact,
+    mut new: NewContact,
     around: &Surroundings<'_>,
 ) -> Decision {
     if known.contact.is_some_and(Contact::is_deleted) {
         return Decision::answer(Err(being_deleted()));
     }
-    let contact = or_refuse!(live(known, caller.account));
+    let contact = match live(known, caller.account) {
+        Ok(contact) => contact,
+        Err(EngineError::Merged(into)) => return Decision::answer(Ok(Answer::StandsFor(into))),
+        Err(error) => return Decision::answer(Err(error)),
+    };
     let own = &contact.profile.external_id;
+    // Those of contacts that were merged into this one lead here, and it keeps its own.
+    let asked = new.profile.external_id.as_deref();
+    let holder = asked.map(|asked| ContactId::from_external_id(contact.account, asked));
+    let leads_here = |merged: &MergedContact| merged.external_id.as_deref() == asked || Some(merged.id) == holder;
+    if contact.merges.done.iter().any(leads_here) {
+        new.profile.external_id.clone_from(own);
+    }
     if own.is_some() && *own != new.profile.external_id {
         return Decision::answer(Err(EngineError::NotFound));
     }
@@ -244,6 +257,7 @@ fn fresh(known: &Known<'_>, caller: &Caller, new: NewContact, around: &Surroundi
         last_email: LastUsed::default(),
         last_sms: LastUsed::default(),
         conversation: Conversation::default(),
+        merges: Merges::default(),
         created_at: around.now,
         updated_at: around.now,
         request_hash: new.idempotency.map(|idempotency| idempotency.request_hash),

@@ -7,7 +7,7 @@
 //! | `submitted` | kept | refined: `delivered`, `undelivered`, `bounced` |
 //! | anything else | ignored | ignored |
 
-use super::{Decision, Known, Surroundings, enter, next_version};
+use super::{Decision, Known, Surroundings, enter, merging, next_version};
 use crate::contact::command::Answer;
 use crate::contact::entries::DueEntry;
 use crate::domain::address::Channel;
@@ -19,7 +19,11 @@ use crate::protocol::api::EngineError;
 
 pub(super) fn receipt(known: &Known<'_>, id: MessageId, receipt: Receipt, around: &Surroundings<'_>) -> Decision {
     let message = known.records.messages.get(&id).and_then(Option::as_deref);
-    let is_live = known.contact.is_some_and(|contact| !contact.is_deleted());
+    let is_live = known.contact.is_some_and(|contact| contact.is_live());
+    if let Some(contact) = known.contact.filter(|contact| !contact.is_live() && !contact.is_deleted()) {
+        // It moves to another contact: asked again, it is found there.
+        return Decision::answer(Err(merging::refusal(contact)));
+    }
     let is_awaiting = |message: &&Message| message.contact == known.id && message.channel != Channel::Webhook;
     let Some(message) = message.filter(is_awaiting).filter(|_| is_live) else {
         return Decision::answer(Err(EngineError::NotFound));

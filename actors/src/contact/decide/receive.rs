@@ -10,7 +10,7 @@ use crate::contact::command::{Answer, ContactCommand, Received};
 use crate::contact::decision::Effect;
 use crate::contact::entries::change_item;
 use crate::domain::address::{Address, Channel};
-use crate::domain::contact::{Contact, ContactEmail, ContactPhone, LastUsed, Life, Profile};
+use crate::domain::contact::{Contact, ContactEmail, ContactPhone, LastUsed, Life, Merges, Profile};
 use crate::domain::conversation::{Conversation, Inbound, ItemKind, ThreadEvent, ThreadItem};
 use crate::domain::ids::{AccountNo, ContactId, MessageId};
 use crate::domain::message::{BlobKey, Message, StateName};
@@ -25,6 +25,7 @@ pub(super) fn receive(known: &Known<'_>, received: Received, around: &Surroundin
     let (old, mut contact) = match known.contact {
         Some(contact) if contact.account != account => return Decision::answer(Err(EngineError::NotFound)),
         Some(contact) if contact.is_deleted() => return Decision::answer(Err(super::profile::being_deleted())),
+        Some(contact) if !contact.is_live() => return Decision::answer(Err(super::merging::refusal(contact))),
         Some(contact) => (Some(contact), contact.clone()),
         None => (None, unknown(known.id, account, &inbound.from, name, around)),
     };
@@ -89,7 +90,7 @@ pub(super) fn happened(
     event: ThreadEvent,
     around: &Surroundings<'_>,
 ) -> Decision {
-    let is_live = known.contact.is_some_and(|contact| contact.account == account && !contact.is_deleted());
+    let is_live = known.contact.is_some_and(|contact| contact.account == account && contact.is_live());
     if !is_live || matches!(known.records.items.get(&id), Some(Some(_))) {
         return Decision::default().done();
     }
@@ -134,6 +135,7 @@ fn unknown(
         last_email: LastUsed::default(),
         last_sms: LastUsed::default(),
         conversation: Conversation { is_unknown: true, ..Conversation::default() },
+        merges: Merges::default(),
         created_at: around.now,
         updated_at: around.now,
         request_hash: None,

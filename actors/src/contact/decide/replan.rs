@@ -27,7 +27,7 @@ pub(super) fn after_a_move(decision: &mut Decision, old: &Contact, new: &Contact
 
 pub(super) fn replan_pending(known: &Known<'_>, around: &Surroundings<'_>) -> Decision {
     let mut decision = Decision::default();
-    let Some(contact) = known.contact.filter(|contact| !contact.is_deleted()) else { return decision.done() };
+    let Some(contact) = known.contact.filter(|contact| contact.is_live()) else { return decision.done() };
     let pending = known.records.pending.as_deref().unwrap_or_default();
     let per_change = PER_CHANGE + notices::mutations_of_a_change(contact.account, around);
     let mut last: Option<&Entry> = None;

@@ -9,7 +9,7 @@ use crate::domain::reason::Reason;
 /// Lets a message go on that was held for its account alone. One that would be later than its author allowed
 /// expires: its lateness counts from the time that was meant, not from the resumption.
 pub(super) fn resume_held(known: &Known<'_>, id: MessageId, around: &Surroundings<'_>) -> Decision {
-    let is_alive = known.contact.is_some_and(|contact| !contact.is_deleted());
+    let is_alive = known.contact.is_some_and(|contact| contact.is_live());
     let message = known.records.messages.get(&id).and_then(Option::as_deref);
     let held = message
         .filter(|message| message.state == State::Held && message.reason == Some(Reason::AccountSuspended) && is_alive);

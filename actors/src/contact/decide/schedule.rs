@@ -1,6 +1,6 @@
 //! Scheduling a message: sender, recipient, content and time are chosen and checked; then it is a record.
 
-use super::{Decision, Known, Surroundings, live, or_refuse, planning};
+use super::{Decision, Known, Surroundings, live, merging, or_refuse, planning};
 use crate::contact::command::{Answer, ScheduleMessage};
 use crate::contact::entries::DueEntry;
 use crate::domain::address::{Address, Channel};
@@ -47,6 +47,15 @@ pub(super) fn schedule(
     if let Some(Some(existing)) = known.records.messages.get(&command.id) {
         return Decision::answer(replay(existing, &command));
     }
+    for earlier in merging::earlier_ids(known, &command) {
+        if let Some(Some(existing)) = known.records.messages.get(&earlier) {
+            return Decision::answer(replay(existing, &command));
+        }
+    }
+    if contact.is_taking_over() && command.new.idempotency.is_some() {
+        // What it asks for may be on its way here.
+        return Decision::answer(Err(merging::under_way()));
+    }
     let ScheduleMessage { id, new, attachments, content, blobs, requeue_of } = command;
     let mut errors = Vec::new();
     debug_assert_ne!(new.channel, Channel::Webhook, "nobody writes to a webhook");
@@ -83,6 +92,7 @@ pub(super) fn schedule(
     let revived = requeue_of.and_then(|id| known.records.messages.get(&id)).and_then(Option::as_deref);
     let message = Message {
         id,
+        origin: None,
         account: caller.account,
         contact: contact.id,
         version: 1,

@@ -146,7 +146,7 @@ pub(super) fn finished(known: &Known<'_>, finished: AttemptFinished, around: &Su
             finish_attempt(&mut next, AttemptOutcome::Submitted, provider_id, None, finished_at);
             enter(&mut next, State::Submitted, None, Author::System, around.now);
             refine(&mut next, around);
-            if let Some(contact) = known.contact.filter(|contact| !contact.is_deleted()) {
+            if let Some(contact) = known.contact.filter(|contact| contact.is_live()) {
                 note_sent(&mut decision, contact, &next, around);
             }
         }

@@ -41,7 +41,7 @@ const PER_CANCEL: usize = 8;
 
 pub(super) fn cancel_pending(known: &Known<'_>, sweep: Sweep, around: &Surroundings<'_>) -> Decision {
     let mut decision = Decision::default();
-    let is_live = known.contact.is_some_and(|contact| !contact.is_deleted());
+    let is_live = known.contact.is_some_and(|contact| contact.is_live());
     let pending = known.records.pending.as_deref().filter(|_| is_live).unwrap_or_default();
     let mut last: Option<&Entry> = None;
     let (mut is_cut, mut spent) = (false, 0);

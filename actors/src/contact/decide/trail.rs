@@ -5,10 +5,10 @@
 //! them: the message or the contact says itself who made it and when, and the key's own entry who let it.
 
 use super::{Decision, Known, Surroundings};
-use crate::contact::command::{Answered, ContactCommand};
+use crate::contact::command::{Answered, ContactCommand, Matter};
 use crate::contact::decision::Effect;
 use crate::domain::audit::{AuditAction, AuditEntry, Stamp};
-use crate::domain::contact::{Profile, Removal};
+use crate::domain::contact::{Life, Merging, Profile, Removal};
 use crate::domain::ids::{AccountNo, UserId};
 use crate::domain::message::Author;
 use crate::protocol::api::{Caller, MessageEdit, ProfilePatch};
@@ -53,6 +53,16 @@ pub(super) fn deed(known: &Known<'_>, command: &ContactCommand, around: &Surroun
         C::Resolve(caller, id, _) => by(caller, A::MessageResolved, id.to_string(), Vec::new()),
         C::Remove(caller, id) => by(caller, A::MessageDeleted, id.to_string(), Vec::new()),
         C::Restore(caller, id) => by(caller, A::MessageRestored, id.to_string(), Vec::new()),
+        C::Heard(_, Matter::Absorb, Ok(())) => match known.contact.map(|contact| (contact.account, &contact.life)) {
+            Some((account, Life::Merging(Merging { by, origin, is_moving: false, .. }))) => Some(Deed {
+                stamp: Stamp { who: *by, from: *origin, at: around.now },
+                account,
+                action: A::ContactMerged,
+                subject: contact(),
+                fields: Vec::new(),
+            }),
+            _ => None,
+        },
         C::Attend(caller, attend) if is_news(known, attend.assigned_to) => {
             by(caller, A::ConversationAssigned, contact(), Vec::new())
         }

@@ -110,6 +110,7 @@ fn consent_and_last_use_are_kept_by_channel() {
         account: AccountNo(1),
         version: 1,
         life: Life::Live,
+        merges: Merges::default(),
         profile: Profile::default(),
         last_email: LastUsed::default(),
         last_sms: LastUsed::default(),
@@ -121,7 +122,7 @@ fn consent_and_last_use_are_kept_by_channel() {
     let sender = Some(SenderId::from_bytes([2; 16]));
     contact.last_sms.sender = sender;
     assert_eq!((contact.last_used(Channel::Sms).sender, contact.last_used(Channel::Email).sender), (sender, None));
-    assert!(!contact.is_deleted());
+    assert!(contact.is_live());
     contact.life = Life::Tombstone { at: UnixMs(5), removal: Removal::Delete };
     assert!(contact.is_deleted());
 }

@@ -10,7 +10,8 @@ use crate::domain::threading::MAX_REFERENCES;
 
 fn envelope() -> Envelope {
     Envelope {
-        message: "msg_01h455vb4pex5vsknk084sn02q".parse::<MessageId>().unwrap(),
+        message: MessageId::from_bytes([3; 16]),
+        identity: "msg_01h455vb4pex5vsknk084sn02q".parse::<MessageId>().unwrap(),
         account: AccountNo(1),
         contact: ContactId::from_bytes([7; 16]),
         attempt: 1,

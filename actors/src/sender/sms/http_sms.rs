@@ -182,7 +182,7 @@ impl Connection for HttpSmsConnection {
             Ok(parts) => parts,
             Err(verdict) => return Attempted::Judged(verdict),
         };
-        let id = envelope.message.to_string();
+        let id = envelope.identity.to_string();
         let body = match render(&shared.templates, &id, &to, &from, &text, envelope.attempt) {
             Ok(body) => body,
             Err(error) => {

@@ -125,7 +125,7 @@ impl Connection for TwilioConnection {
             Err(verdict) => return Attempted::Judged(verdict),
         };
         let callback = settings.status_callback.clone().map(|mut url| {
-            url.query_pairs_mut().append_pair("message", &envelope.message.to_string());
+            url.query_pairs_mut().append_pair("message", &envelope.identity.to_string());
             url
         });
         let body = form(&to, &from, &text, callback.as_ref());
@@ -133,7 +133,7 @@ impl Connection for TwilioConnection {
             .post(url.clone())
             .basic_auth(&settings.account_sid, Some(settings.auth_token.expose_secret()))
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .header("I-Twilio-Idempotency-Token", envelope.message.to_string());
+            .header("I-Twilio-Idempotency-Token", envelope.identity.to_string());
         match http::post(request, body, settings.attempt_timeout, guard, clock.now()).await {
             Posted::Stopped => Attempted::NotStarted,
             Posted::Failed(verdict) => Attempted::Judged(verdict),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::world::*;
-use crate::contact::command::{Answer, ContactCommand};
+use crate::contact::command::{Answer, ContactCommand, Matter};
 use crate::contact::decide::cleanup::CLEANUP_ROOM;
 use crate::contact::decision::{Decision, Effect};
 use crate::domain::address::Channel;
@@ -211,7 +211,7 @@ fn an_erasure_takes_the_addresses_off_the_readable_list_before_the_contact_goes(
     });
     assert_eq!(asked, wanted.collect::<Vec<_>>());
     assert!(world.contact().is_some() && cleanup_entry(&world).is_some(), "a crash asks again");
-    world.tell(ContactCommand::Heard(ticket, Ok(())));
+    world.tell(ContactCommand::Heard(ticket, Matter::Farewell, Ok(())));
     assert_all_is_gone(&world);
     let trail: Vec<_> = world.model.audit().into_iter().map(|entry| (entry.action, entry.subject)).collect();
     let noted = |action: &str| (action.to_owned(), CONTACT.to_string());
@@ -229,11 +229,11 @@ fn the_alias_of_an_external_id_goes_before_the_contact_that_it_leads_to() {
     let (ticket, asked) = consulted(&asking).expect("its holder is asked");
     assert_eq!(asked, [(holder, ContactCommand::DropAlias(ACCOUNT, "crm-1".into(), CONTACT))]);
     let earlier = Ticket::cleanup(ACCOUNT, CONTACT, UnixMs(ticket.due_at.0 - 1));
-    world.tell(ContactCommand::Heard(earlier, Ok(())));
+    world.tell(ContactCommand::Heard(earlier, Matter::Farewell, Ok(())));
     assert!(world.contact().is_some(), "an answer to an earlier deletion ends nothing");
-    let refused = world.tell(ContactCommand::Heard(ticket, Err(EngineError::NotFound)));
+    let refused = world.tell(ContactCommand::Heard(ticket, Matter::Farewell, Err(EngineError::NotFound)));
     assert!(rewake(&refused).is_some() && world.contact().is_some());
-    world.tell(ContactCommand::Heard(ticket, Ok(())));
+    world.tell(ContactCommand::Heard(ticket, Matter::Farewell, Ok(())));
     assert_all_is_gone(&world);
 }
 

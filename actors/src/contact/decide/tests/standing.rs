@@ -35,7 +35,7 @@ impl World {
 
         let others = self.model.index.iter().filter(|(index, ..)| !is_due(index)).cloned();
         let mut wanted: BTreeSet<_> = messages.iter().flat_map(expected_entries).collect();
-        if let Some(contact) = contact.as_ref().filter(|contact| !contact.is_deleted()) {
+        if let Some(contact) = contact.as_ref().filter(|contact| contact.is_live()) {
             wanted.insert((Index::Contacts(ACCOUNT), contact.created_at, keys::contact_member(CONTACT)));
             let active = contact.conversation.last_activity_at;
             wanted.extend(active.map(|at| (Index::Inbox(ACCOUNT), at, keys::contact_member(CONTACT))));
@@ -75,6 +75,6 @@ impl World {
         let pending = messages.iter().filter(|message| message.channel != Channel::Webhook);
         let pending = pending.filter(|message| message.state.name().is_pending()).count();
         assert_eq!(counter(Counter::Pending), pending as i64, "pending messages");
-        assert_eq!(counter(Counter::Contacts), i64::from(contact.is_some_and(|contact| !contact.is_deleted())));
+        assert_eq!(counter(Counter::Contacts), i64::from(contact.is_some_and(|contact| contact.is_live())));
     }
 }

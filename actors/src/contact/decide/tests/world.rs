@@ -16,7 +16,7 @@ use crate::domain::clock::UnixMs;
 use crate::domain::contact::{Consent, Contact};
 use crate::domain::conversation::ThreadItem;
 use crate::domain::directory::Snapshot;
-use crate::domain::ids::{BootId, ContactId, MessageId};
+use crate::domain::ids::{BootId, ContactId, MessageId, PartitionCount};
 use crate::domain::message::{BlobKey, Message, StateName};
 use crate::domain::reply_address::ReplyKey;
 use crate::domain::source::IdSource;
@@ -151,6 +151,9 @@ impl World {
             let target = found.map(|bytes| ContactId::from_bytes(bytes[..].try_into().unwrap()));
             records.aliases.insert(external_id.clone(), target);
         }
+        for blob in &needs.blobs {
+            records.blobs.insert(*blob, self.model.records.get(&(Table::Blob, keys::blob(*blob))).cloned());
+        }
         if let Some((after, limit)) = &needs.pending {
             let mut entries: Vec<Entry> = range(Index::Pending(CONTACT), UnixMs::MAX, usize::MAX);
             entries.retain(|entry| after.as_ref().is_none_or(|after| entry > after));
@@ -208,6 +211,7 @@ impl World {
         let around = Surroundings {
             now: self.now,
             boot: self.boot,
+            partitions: PartitionCount::DEFAULT,
             ids: &self.ids,
             directory: &self.directory,
             settings: &self.settings,
