@@ -1,7 +1,11 @@
 //! What a page posts: fields as browsers write them, bounded as the API's bodies are.
 
+use std::future::Future;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
 use actix_web::http::header;
-use actix_web::{HttpRequest, web};
+use actix_web::{FromRequest, HttpRequest, web};
 use sha2::{Digest, Sha256};
 
 use super::error::PageError;
@@ -35,15 +39,10 @@ impl Form {
         Ok(Self(fields))
     }
 
-    /// Reads one of somebody who is signed in, with the proof that it comes from our pages.
-    pub(super) async fn of_visitor(
-        shared: &web::Data<Shared>,
-        request: &HttpRequest,
-        mut payload: web::Payload,
-    ) -> Result<(Visitor, Self), PageError> {
-        let form = Self::read(shared, request, &mut payload).await?;
-        let visitor = Visitor::of_form(shared, request, form.get("csrf"))?;
-        Ok((visitor, form))
+    /// A form of these fields.
+    #[cfg(test)]
+    pub(super) const fn of(fields: Vec<(String, String)>) -> Self {
+        Self(fields)
     }
 
     /// A field's value; empty when it is not there.
@@ -56,6 +55,11 @@ impl Form {
         Some(self.get(name).trim()).filter(|value| !value.is_empty())
     }
 
+    /// Every value of a field that may be there several times.
+    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(given, _)| given == name).map(|(_, value)| value.as_str())
+    }
+
     /// First 16 bytes of a hash over its fields but the tokens: whether a repetition is one.
     pub(super) fn hash(&self) -> [u8; 16] {
         let mut hash = Sha256::new();
@@ -66,5 +70,27 @@ impl Form {
             hash.update(value);
         }
         hash.finalize()[..16].try_into().expect("a SHA-256 has 32 bytes")
+    }
+}
+
+/// What somebody who is signed in posted, with the proof that it comes from our pages.
+pub(super) struct Posted {
+    pub(super) visitor: Visitor,
+    pub(super) form: Form,
+}
+
+impl FromRequest for Posted {
+    type Error = PageError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, PageError>>>>;
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let shared = request.app_data::<web::Data<Shared>>().expect("the routes are mounted with their state");
+        let (shared, request) = (web::Data::clone(shared), request.clone());
+        let payload = web::Payload::from_request(&request, payload);
+        Box::pin(async move {
+            let mut payload = payload.await.map_err(|_| ApiError::BodyIncomplete)?;
+            let form = Form::read(&shared, &request, &mut payload).await?;
+            let visitor = Visitor::of_form(&shared, &request, form.get("csrf"))?;
+            Ok(Self { visitor, form })
+        })
     }
 }

@@ -14,7 +14,7 @@ use super::composer::Composer;
 use super::entry::{Entry, Telling};
 use super::error::PageError;
 use super::people::{Asked, People, called, initials, tint};
-use super::visitor::{Frame, Visitor, Whose, user_name};
+use super::visitor::{Frame, Named, Visitor, Whose, user_name};
 use super::when;
 use crate::api::paging::Query;
 
@@ -197,7 +197,7 @@ pub(super) async fn around(
 }
 
 /// The page of a conversation. Looking at it marks it as read.
-pub(super) async fn conversation(visitor: Visitor, request: HttpRequest, Whose(id): Whose) -> Answer {
+pub(super) async fn conversation(visitor: Visitor, request: HttpRequest, Named(id): Whose) -> Answer {
     let known = [&Asked::NAMES[..], &["before", "told", "edit", "reschedule", "again"]].concat();
     let mut query = Query::of(&request, &known);
     let asked = Asked::of(&mut query);
@@ -222,7 +222,7 @@ pub(super) async fn conversation(visitor: Visitor, request: HttpRequest, Whose(i
 }
 
 /// The timeline alone, read anew when something happened.
-pub(super) async fn timeline(visitor: Visitor, request: HttpRequest, Whose(id): Whose) -> Answer {
+pub(super) async fn timeline(visitor: Visitor, request: HttpRequest, Named(id): Whose) -> Answer {
     let mut query = Query::of(&request, &["before"]);
     let before = query.take("before");
     query.finish()?;

@@ -1,6 +1,7 @@
 //! Who looks at a page: somebody signed in, with the zone that their browser shows times in.
 
 use std::future::{Ready, ready};
+use std::str::FromStr;
 
 use actix_web::dev::Payload;
 use actix_web::http::Method;
@@ -118,10 +119,10 @@ impl FromRequest for Visitor {
     }
 }
 
-/// The contact that a path names. What is no id names nobody, and that is a page too.
-pub(super) struct Whose(pub(super) ContactId);
+/// What a path names by its id. What is no id names nothing, and that is a page too.
+pub(super) struct Named<T>(pub(super) T);
 
-impl FromRequest for Whose {
+impl<T: FromStr> FromRequest for Named<T> {
     type Error = PageError;
     type Future = Ready<Result<Self, PageError>>;
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
@@ -129,3 +130,6 @@ impl FromRequest for Whose {
         ready(id.map(Self).ok_or(PageError::not_found()))
     }
 }
+
+/// The contact that a path names.
+pub(super) type Whose = Named<ContactId>;

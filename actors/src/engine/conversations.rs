@@ -13,7 +13,7 @@ use crate::protocol::api::{
     Caller, CancelOutcome, ConversationFilter, Created, EngineError, EngineResult, Idempotency, MessageView, Page,
     PageRequest, Undone,
 };
-use crate::shard::{Step, UNDO_WITHIN};
+use crate::shard::{Step, UNDO_WITHIN, Undoable};
 use crate::store::{Index, keys};
 
 /// Conversations looked at for one page, among those that a filter leaves out.
@@ -92,6 +92,12 @@ impl Engine {
     #[must_use]
     pub fn undo_left(&self, caller: &Caller, contact: ContactId) -> Option<Duration> {
         self.node.undo.left(contact, caller.author, self.node.clock.boot())
+    }
+
+    /// With whom the caller can still take back a last step, the latest first.
+    #[must_use]
+    pub fn undoable(&self, caller: &Caller) -> Vec<Undoable> {
+        self.node.undo.of(caller.author, self.node.clock.boot())
     }
 
     /// Takes back the caller's last schedule or cancel with a contact, within ten seconds.

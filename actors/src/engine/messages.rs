@@ -155,7 +155,7 @@ impl Engine {
         self.view(message).await
     }
 
-    fn remember(&self, caller: &Caller, contact: ContactId, step: Step) {
+    pub(super) fn remember(&self, caller: &Caller, contact: ContactId, step: Step) {
         self.node.undo.remember(contact, caller.author, step, self.node.clock.boot());
     }
 
@@ -176,7 +176,7 @@ impl Engine {
         Ok(self.canceled(caller, id).await?.1)
     }
 
-    async fn canceled(&self, caller: &Caller, id: MessageId) -> EngineResult<(ContactId, CancelOutcome)> {
+    pub(super) async fn canceled(&self, caller: &Caller, id: MessageId) -> EngineResult<(ContactId, CancelOutcome)> {
         let message = self.record_of(Some(caller.account), id).await?;
         match self.ask(message.contact, ContactCommand::Cancel(*caller, id)).await? {
             Answer::Canceled(outcome) => Ok((message.contact, outcome)),

@@ -15,6 +15,9 @@ pub const UNDO_WITHIN: Duration = Duration::from_secs(10);
 /// Steps kept; beyond that the oldest can no longer be undone.
 const MAX_STEPS: usize = 100_000;
 
+/// Latest steps of everybody that are looked at for those of one.
+const MAX_LOOKED_AT: usize = 10_000;
+
 /// A step that can be undone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
@@ -22,6 +25,17 @@ pub enum Step {
     Scheduled(MessageId),
     /// These messages were cancelled together.
     Canceled(Vec<MessageId>),
+}
+
+/// That somebody can undo their last step with a contact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Undoable {
+    /// The contact.
+    pub contact: ContactId,
+    /// For how long.
+    pub left: Duration,
+    /// How many messages the step cancelled; none for one that scheduled.
+    pub canceled: usize,
 }
 
 type Whose = (ContactId, Author);
@@ -58,6 +72,19 @@ impl UndoLog {
         let steps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (at, _) = steps.last.get(&(contact, author))?;
         UNDO_WITHIN.checked_sub(now.since(*at)).filter(|left| !left.is_zero())
+    }
+
+    /// The last steps of somebody with everybody that can still be undone, the latest first.
+    pub fn of(&self, author: Author, now: BootUs) -> Vec<Undoable> {
+        let steps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let latest = steps.order.iter().rev().take(MAX_LOOKED_AT);
+        let young = latest.take_while(|(at, _)| now.since(*at) < UNDO_WITHIN).filter(|(_, whose)| whose.1 == author);
+        let undoable = young.filter_map(|(at, whose)| {
+            let (_, step) = steps.last.get(whose).filter(|(of, _)| of == at)?;
+            let canceled = if let Step::Canceled(ids) = step { ids.len() } else { 0 };
+            Some(Undoable { contact: whose.0, left: UNDO_WITHIN - now.since(*at), canceled })
+        });
+        undoable.collect()
     }
 
     /// The last step of somebody with a contact, if it is young enough. It can be undone once.
@@ -103,6 +130,22 @@ mod tests {
         assert_eq!(log.left(ANN, Author::System, seconds(12)), None);
         assert_eq!(log.take(ANN, Author::System, seconds(11)), Some(step(1)));
         assert_eq!(log.take(BEN, Author::System, seconds(12)), None);
+    }
+
+    #[test]
+    fn what_somebody_can_undo_is_listed_the_latest_first() {
+        let log = UndoLog::default();
+        let other = Author::User(crate::domain::ids::UserId::from_bytes([1; 16]));
+        log.remember(ANN, Author::System, step(1), seconds(1));
+        log.remember(BEN, Author::System, step(2), seconds(2));
+        log.remember(ANN, Author::System, Step::Canceled(vec![MessageId::from_bytes([1; 16])]), seconds(5));
+        log.remember(ANN, other, step(3), seconds(6));
+        let listed = |now| log.of(Author::System, seconds(now)).into_iter();
+        let brief = |one: Undoable| (one.contact, one.left.as_secs(), one.canceled);
+        assert_eq!(listed(7).map(brief).collect::<Vec<_>>(), [(ANN, 8, 1), (BEN, 5, 0)]);
+        assert_eq!(listed(13).map(brief).collect::<Vec<_>>(), [(ANN, 2, 1)]);
+        let _ = log.take(ANN, Author::System, seconds(13));
+        assert_eq!(listed(13).count(), 0);
     }
 
     #[test]

@@ -23,6 +23,9 @@ const flags = [
 ];
 const widths = { wide: 1440, middle: 1024, narrow: 390 };
 
+// The contact whose name and mail are a script.
+const HOSTILE = /^<img/;
+
 const step = async (name, play) => {
   const begun = performance.now();
   await play();
@@ -47,7 +50,10 @@ const check = async (page, name) => {
       await page.setViewportSize({ width, height: width === 390 ? 844 : 900 });
       const isTooWide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
       if (isTooWide) barriers.push(`${name} scrolls sideways at ${width} px`);
-      await page.screenshot({ path: path.join(pictures, `${name}-${size}-${colorScheme}.png`) });
+      // Half of them each: all six take longer than looking at them is worth.
+      if ((size === "narrow") === (colorScheme === "dark")) {
+        await page.screenshot({ path: path.join(pictures, `${name}-${size}-${colorScheme}.png`) });
+      }
     }
   }
   await page.emulateMedia({ colorScheme: "light" });
@@ -148,6 +154,16 @@ const flows = async (browser) => {
     await page.getByRole("alert").getByText("An SMS needs a body").waitFor();
     complaints.length = 0; // Chromium calls the 422 an error.
     await check(page, "thread");
+    // Where there is no room for it beside the conversation, the contact is a drawer over it.
+    await page.setViewportSize({ width: widths.narrow, height: 844 });
+    assert.equal(await page.getByRole("button", { name: "Delete contact" }).isVisible(), false);
+    await page.getByRole("button", { name: "Contact", exact: true }).focus();
+    await page.keyboard.press("Enter");
+    await page.getByRole("button", { name: "Delete contact" }).waitFor();
+    await page.screenshot({ path: path.join(pictures, "contact-narrow-light.png") });
+    await page.keyboard.press("Escape");
+    await page.getByRole("button", { name: "Delete contact" }).waitFor({ state: "hidden" });
+    await page.setViewportSize({ width: widths.wide, height: 900 });
   });
 
   await step("strangers", async () => {
@@ -187,6 +203,79 @@ const flows = async (browser) => {
     assert.equal(await page.getByRole("link", { name: /^Noah Wilson/ }).count(), 0);
   });
 
+  await step("a contact is changed", async () => {
+    await page.goto(base);
+    await page.getByRole("link", { name: /^Lena Fischer/ }).click();
+    await page.getByRole("link", { name: "Edit contact" }).click();
+    await check(page, "edit-contact");
+    await page.getByLabel("Phone 2", { exact: true }).fill("12");
+    await page.getByRole("button", { name: "Save contact" }).click();
+    await page.getByRole("alert").getByText(/^Phone: /).waitFor();
+    complaints.length = 0; // Chromium calls the 422 an error.
+    await page.getByLabel("Phone 2", { exact: true }).fill("+4915123456780");
+    await page.getByRole("radio", { name: "Primary phone 2" }).check();
+    await page.getByLabel("Tags").fill("sample, <b>bold</b>");
+    await page.getByLabel("Name of attribute 1").fill("plan");
+    await page.getByLabel("Value of attribute 1").fill("pro");
+    await page.getByLabel("SMS consent").selectOption("Agreed");
+    await page.getByRole("button", { name: "Save contact" }).click();
+    const side = page.getByRole("complementary", { name: "Contact" });
+    for (const text of ["+4915123456780 primary", "<b>bold</b>", "pro", "Agreed"]) await side.getByText(text).waitFor();
+  });
+
+  await step("contacts are imported", async () => {
+    await page.goto(base);
+    await page.getByRole("link", { name: "Import" }).click();
+    const csv = "name,email,phone\nZoë Quill,zoe@example.com,\n<img src=x onerror=window.ran=1>,nowhere,\nYan Ode,,+61491570110\n";
+    await page.getByLabel("File").setInputFiles({ name: "people.csv", mimeType: "text/csv", buffer: Buffer.from(csv) });
+    await page.getByRole("button", { name: "Check rows" }).click();
+    await page.getByRole("status").getByText("Rows that can be imported: 2, 1 refused.").waitFor();
+    await page.getByRole("cell", { name: /^email: / }).waitFor();
+    await check(page, "import");
+    await page.getByRole("button", { name: "Import contacts" }).click();
+    await page.getByRole("status").getByText("2 created, 0 updated, 1 refused.").waitFor();
+    await page.goto(base);
+    await page.getByRole("link", { name: /^Zoë Quill/ }).waitFor();
+  });
+
+  await step("the schedule", async () => {
+    await page.getByRole("link", { name: "Schedule", exact: true }).click();
+    await page.getByRole("heading", { name: "Tomorrow" }).waitFor();
+    await page.getByRole("link", { name: HOSTILE }).first().waitFor();
+    await check(page, "plan-list");
+    const boxes = page.getByRole("checkbox", { name: /^(SMS|Email) to/ });
+    const count = await boxes.count();
+    await page.getByRole("checkbox", { name: "All on this page" }).focus();
+    await page.keyboard.press("Space");
+    assert.equal(await page.getByRole("checkbox", { name: /^(SMS|Email) to/, checked: true }).count(), count);
+    await page.getByRole("button", { name: "Reschedule selected" }).click();
+    await page.getByLabel("Date").fill("2020-01-01");
+    await page.getByRole("button", { name: "Reschedule", exact: true }).click();
+    await page.getByRole("alert").waitFor();
+    complaints.length = 0; // Chromium calls the 422 an error.
+    await boxes.first().check();
+    await page.getByRole("button", { name: "Reschedule selected" }).click();
+    await page.getByLabel("Date").fill("2035-05-07");
+    await page.screenshot({ path: path.join(pictures, "plan-move-wide-light.png") });
+    await page.getByRole("button", { name: "Reschedule", exact: true }).click();
+    await page.getByRole("status").getByText("1 message moved.").waitFor();
+    await page.getByRole("heading", { name: "7 May 2035" }).waitFor();
+    await boxes.first().check();
+    await page.getByRole("button", { name: "Cancel selected" }).click();
+    await page.getByRole("status").getByText("1 message canceled.").waitFor();
+    assert.equal(await boxes.count(), count - 1);
+    await page.getByRole("button", { name: "Undo" }).click();
+    await page.getByRole("status").getByText("Taken back.").waitFor();
+    assert.equal(await boxes.count(), count);
+    await page.getByRole("link", { name: "Week", exact: true }).click();
+    await page.getByRole("link", { name: /^\d\d:\d\d/ }).first().waitFor();
+    await check(page, "plan-week");
+    await page.getByRole("link", { name: "Week after" }).click();
+    await page.getByLabel("Channel").selectOption("email");
+    await page.getByRole("button", { name: "Show" }).click();
+    await page.waitForURL(/view=week.*channel=email/);
+  });
+
   await step("forged forms", async () => {
     await page.goto(base);
     const csrf = await page.locator("[name=csrf]").first().inputValue();
@@ -202,6 +291,12 @@ const flows = async (browser) => {
     const plain = await browser.newContext({ javaScriptEnabled: false, storageState: await context.storageState() });
     plain.setDefaultTimeout(20_000);
     const bare = await plain.newPage();
+    await bare.goto(`${base}/contacts/import`);
+    await bare.getByLabel("Rows").fill("name,email\nXena,xena@example.com\nNo,nowhere");
+    await bare.getByRole("button", { name: "Check rows" }).click();
+    await bare.getByText("1 row can be imported, 1 row is refused.").waitFor();
+    await bare.getByRole("button", { name: "Import contacts" }).click();
+    await bare.getByText("1 created, 0 updated, 1 row is refused.").waitFor();
     await bare.goto(base);
     await bare.getByLabel("Search").fill("lena");
     await bare.keyboard.press("Enter");
