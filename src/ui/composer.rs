@@ -18,7 +18,10 @@ use serde_json::{Map, Value, json};
 use super::answer::{Answer, ok};
 use super::error::{PageError, faults_of};
 use super::form::{Form, Posted};
+
 use super::moment::{Moment, Preset, presets};
+use super::multipart::File;
+use super::rich;
 use super::steps::{back, message_of};
 use super::thread::{Look, around};
 use super::visitor::{Named, Visitor, Whose};
@@ -258,7 +261,8 @@ fn put(request: &mut Map<String, Value>, name: &str, value: Option<&str>) {
 }
 
 /// What fields of a message are called.
-const FIELDS: [(&str, &str); 7] = [
+const FIELDS: [(&str, &str); 8] = [
+    ("attachments", "Attach file"),
     ("to", "To"),
     ("from", "From"),
     ("subject", "Subject"),
@@ -277,6 +281,10 @@ async fn scheduled(visitor: &Visitor, contact: &Contact, form: &Form) -> Result<
     put(&mut request, if channel == "email" { "text" } else { "body" }, form.given("message"));
     if channel == "email" {
         put(&mut request, "subject", form.given("subject"));
+        put(&mut request, "html", form.given("message").and_then(rich::html).as_deref());
+    }
+    if !form.files().is_empty() {
+        request.insert("attachments".into(), form.files().iter().map(File::request).collect());
     }
     if form.get("do") == "schedule" {
         request.insert("send".into(), send_of(form, contact.profile.time_zone.as_deref())?);
@@ -295,7 +303,10 @@ pub(super) async fn write(Posted { visitor, form }: Posted, Named(id): Whose) ->
     match scheduled(&visitor, &contact, &form).await {
         Ok(()) => Ok(back(id, if form.get("do") == "schedule" { "scheduled" } else { "sent" })),
         Err(error) => {
-            let wrong = faults_of(error, "the message", &FIELDS)?;
+            let mut wrong = faults_of(error, "the message", &FIELDS)?;
+            if !form.files().is_empty() {
+                wrong.push("Attach file: choose the files again.".to_owned());
+            }
             let composer = Composer::new(&visitor, &contact).refused(&visitor, &contact, &form, wrong);
             around(&visitor, contact, composer, Look::default(), StatusCode::UNPROCESSABLE_ENTITY).await
         }
@@ -311,6 +322,16 @@ async fn changed(visitor: &Visitor, contact: &Contact, id: MessageId, form: &For
             put(&mut request, name, form.given(name));
         }
         put(&mut request, "text", Some(form.get("message")));
+        let view = visitor.engine().message(visitor.caller(), id).await?;
+        let text = view.content.text.as_deref().unwrap_or_default();
+        // HTML that comes from marks goes on with them; what a program wrote is left to it.
+        let is_ours = |html: &String| *html == rich::written(text).0;
+        let (html, has_marks) = rich::written(form.get("message"));
+        let is_wanted = match &view.content.html {
+            Some(html) => is_ours(html),
+            None => has_marks && view.message.channel == Channel::Email,
+        };
+        put(&mut request, "html", Some(html.as_str()).filter(|_| is_wanted));
     }
     let bytes = Value::Object(request).to_string();
     let edit = reader::read::<MessageRequest<'_>>(bytes.as_bytes())?.into_edit(visitor.caller().role)?;

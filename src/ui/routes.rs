@@ -6,7 +6,8 @@ use actix_web::{HttpResponse, ResponseError as _};
 
 use super::error::PageError;
 use super::{
-    assets, composer, contacts, edit_contact, importing, moment, people, schedule, settings, signing, steps, thread,
+    assets, composer, contacts, edit_contact, importing, moment, ops, people, preview, schedule, settings, signing,
+    steps, thread,
 };
 use crate::api::routes::at;
 
@@ -23,6 +24,10 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         at("/").get(people::conversations),
         at("/schedule").get(schedule::schedule).post(schedule::change),
         at("/schedule/undo").post(schedule::undo),
+        at("/ops").get(ops::page::ops_page),
+        at("/ops/lanes/{id}").post(ops::actions::lane),
+        at("/ops/dead-letters/{id}").post(ops::actions::requeue),
+        at("/ops/drain").post(ops::actions::drain),
         at("/settings").get(settings::you::you_page).post(settings::you::change),
         at("/settings/account").get(settings::account::account_page).post(settings::account::change),
         at("/settings/senders").get(settings::senders::senders_page).post(settings::senders::add),
@@ -40,6 +45,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         at("/contacts/{id}").get(thread::conversation),
         at("/contacts/{id}/thread").get(thread::timeline),
         at("/contacts/{id}/when").get(moment::when_page),
+        at("/contacts/{id}/preview").post(preview::preview),
         at("/contacts/{id}/length").post(composer::length_page),
         at("/contacts/{id}/messages").post(composer::write),
         at("/contacts/{id}/messages/{message}/edit").post(composer::edit),

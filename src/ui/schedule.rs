@@ -240,8 +240,10 @@ async fn shown_page(visitor: &Visitor, asked: Asked, outcome: Outcome, status: S
     let senders = visitor.auth.directory.senders_of(visitor.caller().account);
     let undoable = if outcome.can_undo { visitor.engine().undoable(visitor.caller()) } else { Vec::new() };
     let with = |is_week, cursor| Asked { is_week, cursor, ..asked.clone() }.href();
+    let mut frame = visitor.frame("schedule");
+    frame.undo = frame.undo.filter(|_| outcome.told.is_none());
     let template = SchedulePage {
-        frame: visitor.frame("schedule"),
+        frame,
         senders: senders.map(|one| SenderChoice { id: one.id, name: one.address.to_string() }).collect(),
         days,
         week,

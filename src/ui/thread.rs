@@ -186,12 +186,14 @@ pub(super) async fn around(
 ) -> Result<HttpResponse, PageError> {
     let people = People::read(visitor, &look.asked, Some(contact.id)).await?;
     let timeline = Timeline::read(visitor, &contact, look.before).await?;
-    let left = visitor.engine().undo_left(visitor.caller(), contact.id).map(|left| left.as_secs().max(1));
-    // What was sent at once, or is over, cannot be taken back.
-    let is_step = matches!(look.told, Some(SCHEDULED | CANCELED));
-    let undo_left = left.filter(|_| is_step);
-    let told = look.told.filter(|_| undo_left.is_some() || !is_step);
-    let frame = visitor.frame("conversations");
+    let own = visitor.undoable().find(|step| step.contact == contact.id);
+    let is_step = matches!(look.told, None | Some(SCHEDULED | CANCELED));
+    // Whoever comes back in time finds their last step again.
+    let step = own.filter(|_| is_step).map(|step| if step.canceled > 0 { CANCELED } else { SCHEDULED });
+    let undo_left = own.filter(|_| is_step).map(|step| step.left.as_secs().max(1));
+    let told = if is_step { step } else { look.told };
+    let mut frame = visitor.frame("conversations");
+    frame.undo = frame.undo.filter(|_| told.is_none());
     let side = Side::of(visitor, &contact);
     Ok(page(status, &ThreadPage { frame, people, contact: contact.id, side, timeline, composer, told, undo_left }))
 }

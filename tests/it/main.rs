@@ -10,6 +10,7 @@ mod browser;
 mod delivery;
 mod faults;
 mod kill9;
+mod pages;
 mod peers;
 mod signatures;
 mod sources;

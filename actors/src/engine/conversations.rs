@@ -117,7 +117,7 @@ impl Engine {
             });
         };
         match step {
-            Step::Scheduled(id) => match self.cancel_without_step(caller, id).await? {
+            Step::Scheduled(id, _) => match self.cancel_without_step(caller, id).await? {
                 CancelOutcome::Canceled => Ok(Undone::Canceled(id)),
                 CancelOutcome::AlreadyHandedOver(state) => Err(EngineError::Conflict {
                     code: "already_handed_over",

@@ -55,7 +55,7 @@ impl Engine {
         let command = ScheduleMessage { id, new, attachments, content, blobs, requeue_of: None };
         let created = self.scheduled(contact, caller, command, Some(shown)).await?;
         if let Created::New(view) = &created {
-            self.remember(caller, contact, Step::Scheduled(view.message.id));
+            self.remember(caller, contact, Step::Scheduled(view.message.id, view.message.due_at));
         }
         Ok(created)
     }

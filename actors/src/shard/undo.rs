@@ -6,7 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::domain::clock::BootUs;
+use crate::domain::clock::{BootUs, UnixMs};
 use crate::domain::ids::{ContactId, MessageId};
 use crate::domain::message::Author;
 
@@ -21,8 +21,8 @@ const MAX_LOOKED_AT: usize = 10_000;
 /// A step that can be undone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// This message was scheduled.
-    Scheduled(MessageId),
+    /// This message was scheduled, for this moment.
+    Scheduled(MessageId, UnixMs),
     /// These messages were cancelled together.
     Canceled(Vec<MessageId>),
 }
@@ -36,6 +36,8 @@ pub struct Undoable {
     pub left: Duration,
     /// How many messages the step cancelled; none for one that scheduled.
     pub canceled: usize,
+    /// For when the step scheduled a message, if it did.
+    pub due_at: Option<UnixMs>,
 }
 
 type Whose = (ContactId, Author);
@@ -81,8 +83,11 @@ impl UndoLog {
         let young = latest.take_while(|(at, _)| now.since(*at) < UNDO_WITHIN).filter(|(_, whose)| whose.1 == author);
         let undoable = young.filter_map(|(at, whose)| {
             let (_, step) = steps.last.get(whose).filter(|(of, _)| of == at)?;
-            let canceled = if let Step::Canceled(ids) = step { ids.len() } else { 0 };
-            Some(Undoable { contact: whose.0, left: UNDO_WITHIN - now.since(*at), canceled })
+            let (canceled, due_at) = match step {
+                Step::Canceled(ids) => (ids.len(), None),
+                Step::Scheduled(_, due_at) => (0, Some(*due_at)),
+            };
+            Some(Undoable { contact: whose.0, left: UNDO_WITHIN - now.since(*at), canceled, due_at })
         });
         undoable.collect()
     }
@@ -103,7 +108,7 @@ mod tests {
     const BEN: ContactId = ContactId::from_bytes([2; 16]);
 
     const fn step(n: u8) -> Step {
-        Step::Scheduled(MessageId::from_bytes([n; 16]))
+        Step::Scheduled(MessageId::from_bytes([n; 16]), UnixMs(0))
     }
 
     const fn seconds(n: u64) -> BootUs {

@@ -7,7 +7,7 @@ use sendwheel_actors::domain::directory::Account;
 use sendwheel_actors::domain::sending_rules::{SendingRules, Weekdays};
 use serde_json::{Map, Value, json};
 
-use super::{Around, admin};
+use super::around::{Around, admin};
 use crate::api::account::AccountChange;
 use crate::api::sending_rules::{HolidayView, HoursView};
 use crate::api::{ApiError, json as reader};

@@ -7,8 +7,8 @@ use sendwheel_actors::domain::ids::ApiKeyId;
 use sendwheel_actors::engine::api::Idempotency;
 use serde_json::{Map, Value};
 
+use super::around::{Around, admin, put_given};
 use super::users::roles;
-use super::{Around, admin, put_given};
 use crate::api::api_keys::ApiKeyRequest;
 use crate::api::{ApiError, json as reader};
 use crate::ui::answer::{Answer, ok, page, see};

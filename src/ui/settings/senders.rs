@@ -8,7 +8,7 @@ use sendwheel_actors::domain::ids::SenderId;
 use sendwheel_actors::engine::api::Idempotency;
 use serde_json::{Map, Value, json};
 
-use super::{Around, admin, clearable, number, put_given};
+use super::around::{Around, admin, clearable, number, put_given};
 use crate::api::sender_request::{SenderChange, SenderRequest};
 use crate::api::times::show_duration;
 use crate::api::{ApiError, json as reader};

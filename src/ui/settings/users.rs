@@ -8,7 +8,7 @@ use sendwheel_actors::domain::ids::UserId;
 use sendwheel_actors::engine::api::Idempotency;
 use serde_json::{Map, Value};
 
-use super::{Around, admin, clearable, put_given};
+use super::around::{Around, admin, clearable, put_given};
 use crate::api::user_request::{UserChange, UserRequest};
 use crate::api::{ApiError, json as reader, passwords};
 use crate::ui::answer::{Answer, ok, page, see};

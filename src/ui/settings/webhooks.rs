@@ -10,7 +10,7 @@ use sendwheel_actors::engine::api::Idempotency;
 use sendwheel_actors::engine::webhooks::WithSecret;
 use serde_json::{Value, json};
 
-use super::{Around, admin, clearable};
+use super::around::{Around, admin, clearable};
 use crate::api::webhook_request::{EVERY, WebhookChange, WebhookRequest};
 use crate::api::{ApiError, json as reader};
 use crate::ui::answer::{Answer, ok, page, see};

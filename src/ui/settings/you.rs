@@ -6,7 +6,7 @@ use askama::Template;
 use sendwheel_actors::domain::directory::User;
 use serde_json::json;
 
-use super::{Around, clearable};
+use super::around::{Around, clearable};
 use crate::api::ApiError;
 use crate::api::json as reader;
 use crate::api::user_request::UserChange;

@@ -45,7 +45,7 @@
 
   // Of senders and addresses only those of the chosen channel.
   const channels = document.querySelectorAll(".channels input");
-  const lists = ["from", "to"].map((id) => document.getElementById(id)).filter(Boolean);
+  const lists = ["from", "to"].map((id) => document.getElementById(id)).filter((list) => list?.options);
   const options = new Map(lists.map((list) => [list, [...list.options]]));
   const choose = (isFirst) => {
     const channel = [...channels].find((one) => one.checked)?.value;
@@ -58,6 +58,28 @@
   };
   if (channels.length) choose(true);
   for (const one of channels) one.addEventListener("change", () => choose(false));
+
+  // Marks around what is chosen in the message.
+  const message = document.getElementById("message");
+  const marked = (mark, text) => {
+    if (mark === "link") return [`[${text || "text"}](`, "https://", ")"];
+    if (mark === "list") return ["", (text || "item").split("\n").map((line) => `- ${line}`).join("\n"), ""];
+    return [mark, text || "text", mark];
+  };
+  for (const part of document.querySelectorAll(".marks, .with-script")) part.hidden = false;
+  for (const button of document.querySelectorAll("[data-mark]")) {
+    button.addEventListener("click", () => {
+      const { selectionStart: from, selectionEnd: to, value } = message;
+      const [before, inside, after] = marked(button.dataset.mark, value.slice(from, to));
+      message.setRangeText(before + inside + after, from, to);
+      message.focus();
+      message.setSelectionRange(from + before.length, from + before.length + inside.length);
+    });
+  }
+  // What an email comes to is not asked: its files would go along.
+  message?.addEventListener("htmx:config:request", (event) => {
+    if ([...channels].find((one) => one.checked)?.value === "email") event.preventDefault();
+  });
 
   for (const presets of document.querySelectorAll(".presets")) presets.hidden = false;
   for (const preset of document.querySelectorAll(".presets button")) {

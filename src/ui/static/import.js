@@ -8,7 +8,6 @@
     document.getElementById(id),
   );
   const now = document.getElementById("import-now");
-  for (const part of form.querySelectorAll(".with-script")) part.hidden = false;
   const show = () => {
     rows.closest("div").hidden = file.files.length > 0;
     now.disabled = true;
