@@ -21,7 +21,7 @@ const TOKEN: &str = "a-token-of-more-than-thirty-two-characters";
 /// A script that would say that it ran.
 const HOSTILE: &str = "<img src=x onerror=\"window.ran=1\"><script>window.ran=1</script>";
 /// How long everything together may take, on a machine that has other things to do.
-const LIMIT: Duration = Duration::from_secs(240);
+const LIMIT: Duration = Duration::from_secs(480);
 
 async fn stage() -> Node {
     let options = NodeOptions::new(env!("CARGO_BIN_EXE_sendwheel"))
