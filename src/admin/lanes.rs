@@ -142,7 +142,7 @@ pub(crate) async fn resume_lane(
 }
 
 /// The limit that a body names; `{"rate": null}` takes it away.
-fn read_rate(body: &[u8]) -> Result<Option<Limit>, ApiError> {
+pub(crate) fn read_rate(body: &[u8]) -> Result<Option<Limit>, ApiError> {
     let request = json::read::<LimitRequest<'_>>(body)?;
     if matches!(request.rate, json::Field::Null) && !request.per.is_named() && !request.burst.is_named() {
         let mut faults = Faults::default();

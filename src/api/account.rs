@@ -59,6 +59,44 @@ request_object! {
     }
 }
 
+impl AccountChange<'_> {
+    /// The changes that are asked for.
+    pub(crate) fn into_patch(self) -> Result<AccountPatch, ApiError> {
+        let mut faults = Faults::default();
+        let (root, all) = (At::Root, &mut faults);
+        self.stray.refuse(&root, AccountChange::NAMES, all);
+        let at = root.member("name");
+        let name = self.name.changed(&at, all).and_then(|text| line(text, 200, &at, all));
+        let at = root.member("time_zone");
+        let time_zone = self.time_zone.changed(&at, all).and_then(|text| zone_name(text, &at, all));
+        let at = root.member("alert_emails");
+        let alert_emails = self.alert_emails.changed(&at, all).and_then(|list| emails(list, &at, all));
+        let at = root.member("quiet_hours");
+        let quiet_hours = self.quiet_hours.changed(&at, all).and_then(|list| hours(list, &at, all));
+        let at = root.member("send_windows");
+        let send_windows = self.send_windows.changed(&at, all).and_then(|list| hours(list, &at, all));
+        let at = root.member("holidays");
+        let holidays = self.holidays.changed(&at, all).and_then(|list| holidays_of(list, &at, all));
+        let conversation_exempt = self.conversation_exempt.changed(&root.member("conversation_exempt"), all);
+        let at = root.member("help_reply");
+        let help_reply = self.help_reply.clearable(&at, all).and_then(|text| match text {
+            None => Some(None),
+            Some(text) => sms_text(&text, &at, all).map(Some),
+        });
+        faults.finish(Some(AccountPatch {
+            name,
+            time_zone,
+            suspended: None,
+            alert_emails,
+            quiet_hours,
+            send_windows,
+            holidays,
+            conversation_exempt,
+            help_reply,
+        }))
+    }
+}
+
 /// The addresses of a list.
 fn emails(list: List<Text<'_>>, at: &At<'_>, faults: &mut Faults) -> Option<Vec<EmailAddress>> {
     if !at_most(list.total, Alerts::MAX_EMAILS, at, faults) {
@@ -187,39 +225,7 @@ pub(crate) async fn patch_account(
     Query::of(&request, &[]).finish()?;
     let if_match = body::if_match(&request)?;
     let body = shared.json(&request, &mut payload).await?;
-    let change = json::read::<AccountChange<'_>>(&body.bytes)?;
-    let mut faults = Faults::default();
-    let (root, all) = (At::Root, &mut faults);
-    change.stray.refuse(&root, AccountChange::NAMES, all);
-    let at = root.member("name");
-    let name = change.name.changed(&at, all).and_then(|text| line(text, 200, &at, all));
-    let at = root.member("time_zone");
-    let time_zone = change.time_zone.changed(&at, all).and_then(|text| zone_name(text, &at, all));
-    let at = root.member("alert_emails");
-    let alert_emails = change.alert_emails.changed(&at, all).and_then(|list| emails(list, &at, all));
-    let at = root.member("quiet_hours");
-    let quiet_hours = change.quiet_hours.changed(&at, all).and_then(|list| hours(list, &at, all));
-    let at = root.member("send_windows");
-    let send_windows = change.send_windows.changed(&at, all).and_then(|list| hours(list, &at, all));
-    let at = root.member("holidays");
-    let holidays = change.holidays.changed(&at, all).and_then(|list| holidays_of(list, &at, all));
-    let conversation_exempt = change.conversation_exempt.changed(&root.member("conversation_exempt"), all);
-    let at = root.member("help_reply");
-    let help_reply = change.help_reply.clearable(&at, all).and_then(|text| match text {
-        None => Some(None),
-        Some(text) => sms_text(&text, &at, all).map(Some),
-    });
-    let patch = faults.finish(Some(AccountPatch {
-        name,
-        time_zone,
-        suspended: None,
-        alert_emails,
-        quiet_hours,
-        send_windows,
-        holidays,
-        conversation_exempt,
-        help_reply,
-    }))?;
+    let patch = json::read::<AccountChange<'_>>(&body.bytes)?.into_patch()?;
     let account = shared.state.engine.patch_account(&auth.caller, auth.caller.account, patch, if_match).await?;
     Ok(resource(StatusCode::OK, account.version, &AccountView::own(&account, &auth.caller, &shared)))
 }

@@ -37,7 +37,8 @@ request_object! {
 }
 
 impl ApiKeyRequest<'_> {
-    fn into_new(self, by: Role) -> Result<NewApiKey, ApiError> {
+    /// The key that is asked for by somebody of this role.
+    pub(crate) fn into_new(self, by: Role) -> Result<NewApiKey, ApiError> {
         let mut faults = Faults::default();
         let (root, all) = (At::Root, &mut faults);
         self.stray.refuse(&root, Self::NAMES, all);

@@ -219,9 +219,10 @@ impl Authenticated {
     }
 }
 
-fn require(role: Role, caller: Authenticated) -> Result<Authenticated, ApiError> {
+/// Refuses whoever has not this role.
+pub(crate) fn require(role: Role, caller: &Authenticated) -> Result<(), ApiError> {
     if caller.caller.role >= role {
-        return Ok(caller);
+        return Ok(());
     }
     Err(match role {
         Role::Operator => ApiError::forbidden("operator_required", "this needs the role operator"),
@@ -241,7 +242,7 @@ impl FromRequest for Admin {
     type Error = ApiError;
     type Future = Ready<Result<Self, ApiError>>;
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(authenticate(request).and_then(|caller| require(Role::Admin, caller)).map(Self))
+        ready(authenticate(request).and_then(|caller| require(Role::Admin, &caller).map(|()| Self(caller))))
     }
 }
 
@@ -249,7 +250,7 @@ impl FromRequest for Operator {
     type Error = ApiError;
     type Future = Ready<Result<Self, ApiError>>;
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(authenticate(request).and_then(|caller| require(Role::Operator, caller)).map(Self))
+        ready(authenticate(request).and_then(|caller| require(Role::Operator, &caller).map(|()| Self(caller))))
     }
 }
 
@@ -290,7 +291,7 @@ mod tests {
             (Role::Admin, Role::Operator, false),
             (Role::Operator, Role::Admin, true),
         ] {
-            assert_eq!(require(needs, with(has)).is_ok(), passes, "{has:?} for {needs:?}");
+            assert_eq!(require(needs, &with(has)).is_ok(), passes, "{has:?} for {needs:?}");
         }
     }
 }

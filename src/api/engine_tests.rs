@@ -3,6 +3,7 @@
 use actix_web::body::MessageBody;
 use actix_web::http::{Method, header};
 use actix_web::test::{TestRequest, call_service};
+use sendwheel_actors::domain::ids::SenderId;
 use sendwheel_loadtest::wait::until;
 use serde_json::{Value, json};
 
@@ -54,6 +55,20 @@ async fn a_message_is_scheduled_once_read_changed_and_cancelled() {
     let listed = ask!(app, GET, "/v1/messages?state=scheduled").expect(200);
     assert_eq!(listed["data"].as_array().unwrap().len(), 1);
     assert_eq!(listed["next_cursor"], Value::Null);
+    let nobody = SenderId::from_bytes([9; 16]);
+    for (filter, is_listed) in [
+        (String::new(), true),
+        (format!("?from={0}T16:00:00Z&to={0}T16:00:01Z", day()), true),
+        (format!("?from={}T16:00:01Z", day()), false),
+        (format!("?to={}T16:00:00Z", day()), false),
+        (format!("?sender={sender}&channel=sms"), true),
+        (format!("?sender={nobody}"), false),
+        ("?channel=email".to_owned(), false),
+    ] {
+        let listed = ask!(app, GET, format!("/v1/schedule{filter}")).expect(200);
+        assert_eq!(listed["data"].as_array().unwrap().len() == 1, is_listed, "{filter}");
+    }
+    assert_eq!(ask!(app, GET, "/v1/schedule?from=tomorrow").status, 422);
     let thread = ask!(app, GET, format!("/v1/contacts/{contact}/thread")).expect(200);
     assert_eq!(thread["data"][0]["kind"], "scheduled");
 

@@ -2,17 +2,19 @@
 //!
 //! Rows run side by side, bounded, begun in their order; results come in the same order. A row with an
 //! `external_id` updates the contact of that name, or makes it, so an import that broke off can be sent
-//! again. Results are kept for a client that sends everything before it reads anything ([`super::pipe`]).
+//! again. A dry run judges every row and makes nothing. Results are kept for a client that sends everything before it reads anything ([`super::pipe`]).
 //! If the client goes away, rows not yet begun are not done.
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::error::PayloadError;
 use actix_web::http::header;
+use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::StreamExt;
-use futures_util::stream;
+use futures_util::stream::{self, LocalBoxStream, Stream};
 use sendwheel_actors::domain::contact::Profile;
 use sendwheel_actors::domain::ids::ContactId;
 use sendwheel_actors::engine::api::{EngineError, FieldError, NewContact, Upserted};
@@ -40,7 +42,7 @@ pub(crate) struct RowResult<'a> {
     row: u64,
     /// The line of the body that it begins on, from 1.
     line: u64,
-    /// `created`, `updated` or `refused`.
+    /// `created`, `updated` or `refused`; of a dry run `valid` or `refused`.
     outcome: &'static str,
     /// The contact.
     #[serde(serialize_with = "as_text_or_null")]
@@ -52,7 +54,7 @@ pub(crate) struct RowResult<'a> {
 
 /// Where the rows come from.
 struct Source {
-    payload: web::Payload,
+    payload: LocalBoxStream<'static, Result<Bytes, PayloadError>>,
     rows: Rows,
     taken: u64,
     max_rows: u64,
@@ -64,6 +66,27 @@ struct Source {
 type Numbered = (u64, Result<Row, (u64, ApiError)>);
 
 impl Source {
+    fn of(
+        kind: RowKind,
+        payload: LocalBoxStream<'static, Result<Bytes, PayloadError>>,
+        settings: &super::ApiSettings,
+    ) -> Self {
+        Self {
+            payload,
+            rows: Rows::new(kind, settings.import_row_bytes),
+            taken: 0,
+            max_rows: settings.import_rows,
+            is_over: false,
+            is_broken: false,
+        }
+    }
+
+    /// The columns, from the header of a CSV.
+    async fn columns(&mut self) -> Result<Columns, ApiError> {
+        let header = self.row().await?.and_then(|row| row.bytes);
+        Columns::read(header.as_deref().unwrap_or_default())
+    }
+
     /// Waits for the next piece of the body.
     async fn fetch(&mut self) -> Result<(), ApiError> {
         match tokio::time::timeout(STREAM_PAUSE, self.payload.next()).await {
@@ -113,6 +136,16 @@ struct Import {
     auth: Authenticated,
     shared: web::Data<Shared>,
     columns: Option<Columns>,
+    is_dry: bool,
+}
+
+/// What became of a row that is good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    Created(ContactId),
+    Updated(ContactId),
+    /// Nothing was made of it: it was a dry run.
+    Valid,
 }
 
 impl Import {
@@ -130,10 +163,13 @@ impl Import {
         faults.finish(Some(profile))
     }
 
-    async fn upsert(&self, row: &Row) -> Result<Upserted, ApiError> {
+    async fn take(&self, row: &Row) -> Result<Taken, ApiError> {
         /// How often a row is tried again when the node is busy, and how long the first wait is.
         const PATIENCE: (u32, Duration) = (6, Duration::from_millis(50));
         let new = NewContact { profile: self.profile(row)?, idempotency: None };
+        if self.is_dry {
+            return Ok(Taken::Valid);
+        }
         let engine = &self.shared.state.engine;
         let mut tries = 0;
         loop {
@@ -142,27 +178,40 @@ impl Import {
                     tokio::time::sleep(PATIENCE.1 * 2u32.pow(tries)).await;
                     tries += 1;
                 }
-                outcome => return Ok(outcome?),
+                outcome => {
+                    return Ok(match outcome? {
+                        Upserted::Created(contact) => Taken::Created(contact.id),
+                        Upserted::Updated(contact) => Taken::Updated(contact.id),
+                    });
+                }
             }
         }
     }
 
-    /// Does one row; its result with a line break.
-    async fn result(self: Arc<Self>, (number, row): Numbered) -> Vec<u8> {
-        let (line, outcome) = match row {
-            Ok(row) => (row.line, self.upsert(&row).await),
-            Err((line, error)) => (line, Err(error)),
-        };
-        result_line(number, line, &outcome)
+    /// Does one row; with its number and its line.
+    async fn result(self: Arc<Self>, (number, row): Numbered) -> (u64, u64, Result<Taken, ApiError>) {
+        match row {
+            Ok(row) => (number, row.line, self.take(&row).await),
+            Err((line, error)) => (number, line, Err(error)),
+        }
+    }
+
+    /// Does the rows as they come, side by side; results come in the order of the rows.
+    fn results(self, source: Source) -> impl Stream<Item = (u64, u64, Result<Taken, ApiError>)> {
+        let in_flight = self.shared.state.settings.lines_in_flight;
+        let import = Arc::new(self);
+        let rows = stream::unfold(source, async |mut source| source.numbered().await.map(|row| (row, source)));
+        rows.map(move |row| Arc::clone(&import).result(row)).buffered(in_flight)
     }
 }
 
-fn result_line(row: u64, line: u64, outcome: &Result<Upserted, ApiError>) -> Vec<u8> {
+fn result_line(row: u64, line: u64, outcome: &Result<Taken, ApiError>) -> Vec<u8> {
     let mut result = RowResult { row, line, outcome: "refused", id: None, errors: Vec::new() };
     let whole;
     match outcome {
-        Ok(Upserted::Created(contact)) => (result.outcome, result.id) = ("created", Some(contact.id)),
-        Ok(Upserted::Updated(contact)) => (result.outcome, result.id) = ("updated", Some(contact.id)),
+        Ok(Taken::Created(contact)) => (result.outcome, result.id) = ("created", Some(*contact)),
+        Ok(Taken::Updated(contact)) => (result.outcome, result.id) = ("updated", Some(*contact)),
+        Ok(Taken::Valid) => result.outcome = "valid",
         Err(ApiError::Invalid(errors)) => result.errors = errors.iter().map(ProblemField::of).collect(),
         Err(error) => {
             whole = FieldError::new("", error.code(), error.to_string());
@@ -176,11 +225,8 @@ fn result_line(row: u64, line: u64, outcome: &Result<Upserted, ApiError>) -> Vec
 
 /// Does the rows as they come. Ends with the body, or when nobody reads the results any more.
 async fn run(import: Import, source: Source, mut results: Writer) {
-    let in_flight = import.shared.state.settings.lines_in_flight;
-    let import = Arc::new(import);
-    let rows = stream::unfold(source, async |mut source| source.numbered().await.map(|row| (row, source)));
-    let mut done =
-        std::pin::pin!(rows.map(|row| Arc::clone(&import).result(row)).buffered(in_flight).ready_chunks(128));
+    let lines = import.results(source).map(|(row, line, outcome)| result_line(row, line, &outcome));
+    let mut done = std::pin::pin!(lines.ready_chunks(128));
     while let Some(lines) = done.next().await {
         if results.write(&lines.concat()).await.is_err() {
             return;
@@ -191,6 +237,7 @@ async fn run(import: Import, source: Source, mut results: Writer) {
 /// Makes or updates contacts from `text/csv` (with a header row) or newline-delimited JSON, streamed.
 /// Answers a line a row. Rows: at most 1,000,000, each at most 64 KiB.
 #[utoipa::path(post, path = "/v1/contacts:import", tag = "contacts",
+    params(("dry_run" = Option<bool>, Query, description = "Judges the rows and makes nothing")),
     request_body(content((ContactRequest = "application/x-ndjson"), (String = "text/csv"))),
     responses((status = 200, body = RowResult, content_type = "application/x-ndjson", description = "A result a line")))]
 pub(crate) async fn import_contacts(
@@ -199,7 +246,9 @@ pub(crate) async fn import_contacts(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Answer {
-    Query::of(&request, &[]).finish()?;
+    let mut query = Query::of(&request, &["dry_run"]);
+    let is_dry = query.flag("dry_run");
+    query.finish()?;
     body::refuse_encoded(&request)?;
     let kind = match body::kind_of(&request) {
         Some(Kind::Csv) => RowKind::Csv,
@@ -207,28 +256,61 @@ pub(crate) async fn import_contacts(
         _ => return Err(ApiError::UnsupportedMediaType("text/csv or application/x-ndjson")),
     };
     let settings = &shared.state.settings;
-    let mut source = Source {
-        payload,
-        rows: Rows::new(kind, settings.import_row_bytes),
-        taken: 0,
-        max_rows: settings.import_rows,
-        is_over: false,
-        is_broken: false,
-    };
+    let mut source = Source::of(kind, payload.boxed_local(), settings);
     let columns = match kind {
         RowKind::Lines => None,
-        RowKind::Csv => {
-            let header = source.row().await?.and_then(|row| row.bytes);
-            Some(Columns::read(header.as_deref().unwrap_or_default())?)
-        }
+        RowKind::Csv => Some(source.columns().await?),
     };
     let (results, reader) = pipe(settings.import_results_bytes);
-    let import = Import { shared: shared.clone(), auth, columns };
+    let import = Import { shared: shared.clone(), auth, columns, is_dry };
     actix_web::rt::spawn(run(import, source, results));
     Ok(HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "application/x-ndjson"))
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .streaming(reader.into_stream().map(Ok::<_, Infallible>)))
+}
+
+/// What came of an import whose results are wanted together.
+#[derive(Debug, Default)]
+pub(crate) struct Summary {
+    /// Rows of which something was made, or would be.
+    pub(crate) created: u64,
+    pub(crate) updated: u64,
+    pub(crate) valid: u64,
+    /// How many were refused, and the first of them: its line and what is wrong with it.
+    pub(crate) refused: u64,
+    pub(crate) first_refused: Vec<(u64, ApiError)>,
+}
+
+/// Refused rows that are told.
+const TOLD: usize = 100;
+
+/// Imports rows of CSV that are there already.
+pub(crate) async fn import_csv(
+    auth: Authenticated,
+    shared: web::Data<Shared>,
+    rows: String,
+    is_dry: bool,
+) -> Result<Summary, ApiError> {
+    let rows = stream::once(async move { Ok(Bytes::from(rows)) }).boxed_local();
+    let mut source = Source::of(RowKind::Csv, rows, &shared.state.settings);
+    let columns = Some(source.columns().await?);
+    let mut summary = Summary::default();
+    let mut results = std::pin::pin!(Import { auth, shared, columns, is_dry }.results(source));
+    while let Some((_, line, outcome)) = results.next().await {
+        match outcome {
+            Ok(Taken::Created(_)) => summary.created += 1,
+            Ok(Taken::Updated(_)) => summary.updated += 1,
+            Ok(Taken::Valid) => summary.valid += 1,
+            Err(error) => {
+                summary.refused += 1;
+                if summary.first_refused.len() < TOLD {
+                    summary.first_refused.push((line, error));
+                }
+            }
+        }
+    }
+    Ok(summary)
 }
 
 #[cfg(test)]
@@ -246,6 +328,7 @@ mod tests {
             serde_json::json!({"row": 2, "line": 3, "outcome": "refused", "id": null,
                 "errors": [{"pointer": "/email", "code": "invalid_email", "detail": "not an email address"}]})
         );
+        assert_eq!(shown(Ok(Taken::Valid))["outcome"], "valid");
         let refused = shown(Err(ApiError::from(EngineError::Overloaded)));
         assert_eq!(refused["errors"][0]["code"], "overloaded");
     }

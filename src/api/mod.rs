@@ -12,10 +12,10 @@
 //! away, what was not begun is not done, and what was handed to the engine is done or not as if the answer
 //! had been lost.
 
-mod account;
+pub(crate) mod account;
 mod accounts;
 pub(crate) mod answers;
-mod api_keys;
+pub(crate) mod api_keys;
 mod attachments;
 mod audit;
 pub(crate) mod auth;
@@ -32,7 +32,7 @@ pub(crate) mod error;
 mod events;
 pub(crate) mod faults;
 pub(crate) mod health;
-mod import;
+pub(crate) mod import;
 mod item_view;
 pub(crate) mod json;
 mod message_actions;
@@ -43,29 +43,30 @@ pub(crate) mod openapi;
 pub(crate) mod origin;
 mod page;
 pub(crate) mod paging;
-mod passwords;
+pub(crate) mod passwords;
 mod pipe;
 mod plan_view;
 mod request_span;
 pub(crate) mod routes;
 mod rows;
+pub(crate) mod schedule;
 pub(crate) mod schemas;
 mod send_request;
 pub(crate) mod sender_choices;
-mod sender_request;
+pub(crate) mod sender_request;
 pub(crate) mod sender_view;
 mod senders;
-mod sending_rules;
+pub(crate) mod sending_rules;
 pub(crate) mod sessions;
 mod state;
 mod suppressions;
 mod thread;
-mod times;
+pub(crate) mod times;
 mod unsubscribe;
-mod user_request;
+pub(crate) mod user_request;
 mod user_view;
 mod users;
-mod webhook_request;
+pub(crate) mod webhook_request;
 mod webhooks;
 
 pub use error::{ApiError, Problem, ProblemField};

@@ -8,10 +8,11 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use sendwheel_actors::domain::address::EmailAddress;
 use sendwheel_actors::domain::ids::UserId;
 use sendwheel_actors::domain::password::Password;
+use sendwheel_actors::engine::Engine;
 use sendwheel_actors::engine::api::EngineError;
 
 use super::answers::{Answer, PathId};
-use super::auth::Admin;
+use super::auth::{Admin, Authenticated};
 use super::body;
 use super::error::ApiError;
 use super::json;
@@ -71,6 +72,12 @@ pub(crate) async fn invite_user(
     PathId(id): PathId<UserId>,
 ) -> Answer {
     Query::of(&request, &[]).finish()?;
+    invited(&auth, &shared.state.engine, id).await?;
+    Ok(HttpResponse::Accepted().finish())
+}
+
+/// Invites a user of the caller's account, who is an admin.
+pub(crate) async fn invited(auth: &Authenticated, engine: &Engine, id: UserId) -> Result<(), ApiError> {
     let user = auth.directory.user(id).filter(|user| user.account == auth.caller.account);
     let user = user.ok_or(ApiError::not_found())?;
     if auth.caller.test {
@@ -79,8 +86,7 @@ pub(crate) async fn invite_user(
     if user.role > auth.caller.role {
         return Err(ApiError::forbidden("role_too_high", "this user has more rights than you"));
     }
-    shared.state.engine.invite(user).await?;
-    Ok(HttpResponse::Accepted().finish())
+    Ok(engine.invite(user).await?)
 }
 
 /// The form, with what was wrong: a refusal's text, which is ours and has nothing of the password in it.

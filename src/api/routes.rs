@@ -15,8 +15,8 @@ use super::error::ApiError;
 use super::state::ApiState;
 use super::{
     account, accounts, api_keys, audit, batch, contacts, conversations, events, health, import, message_actions,
-    messages, openapi, passwords, sender_choices, senders, sessions, suppressions, thread, unsubscribe, users,
-    webhooks,
+    messages, openapi, passwords, schedule, sender_choices, senders, sessions, suppressions, thread, unsubscribe,
+    users, webhooks,
 };
 use crate::admin::{dead_letters, drain, lanes, nodes, partitions};
 use crate::inbound::{email, twilio};
@@ -171,6 +171,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             .patch(messages::edit_message)
             .delete(messages::cancel_message),
         at("/v1/messages").get(messages::list_messages),
+        at("/v1/schedule").get(schedule::list_schedule),
         at("/v1/messages:cancel").post(message_actions::cancel_messages),
         at("/v1/messages/{id}/send-now").post(message_actions::send_message_now),
         at("/v1/messages/{id}/resolve").post(message_actions::resolve_message),

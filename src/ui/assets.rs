@@ -19,9 +19,10 @@ struct Asset {
 const CSS: &str = "text/css; charset=utf-8";
 const JS: &str = "text/javascript; charset=utf-8";
 
-static FILES: [Asset; 5] = [
+static FILES: [Asset; 6] = [
     Asset { name: "app.css", kind: CSS, bytes: include_bytes!("static/app.css") },
     Asset { name: "app.js", kind: JS, bytes: include_bytes!("static/app.js") },
+    Asset { name: "import.js", kind: JS, bytes: include_bytes!("static/import.js") },
     Asset { name: "htmx.js", kind: JS, bytes: include_bytes!("static/htmx.min.js") },
     Asset { name: "sse.js", kind: JS, bytes: include_bytes!("static/hx-sse.min.js") },
     Asset { name: "icon.svg", kind: "image/svg+xml", bytes: include_bytes!("static/icon.svg") },
@@ -32,6 +33,7 @@ pub(super) struct Paths {
     version: String,
     pub(super) css: String,
     pub(super) app: String,
+    pub(super) import: String,
     pub(super) htmx: String,
     pub(super) sse: String,
     pub(super) icon: String,
@@ -47,6 +49,7 @@ static PATHS: LazyLock<Paths> = LazyLock::new(|| {
     Paths {
         css: path("app.css"),
         app: path("app.js"),
+        import: path("import.js"),
         htmx: path("htmx.js"),
         sse: path("sse.js"),
         icon: path("icon.svg"),

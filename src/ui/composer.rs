@@ -3,8 +3,8 @@
 
 use std::sync::LazyLock;
 
+use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, web};
 use askama::Template;
 use sendwheel_actors::domain::address::Channel;
 use sendwheel_actors::domain::contact::Contact;
@@ -16,17 +16,20 @@ use sendwheel_actors::engine::api::Idempotency;
 use serde_json::{Map, Value, json};
 
 use super::answer::{Answer, ok};
-use super::error::{PageError, sentence};
-use super::form::Form;
+use super::error::{PageError, faults_of};
+use super::form::{Form, Posted};
+
 use super::moment::{Moment, Preset, presets};
+use super::multipart::File;
+use super::rich;
 use super::steps::{back, message_of};
 use super::thread::{Look, around};
-use super::visitor::{Visitor, Whose};
+use super::visitor::{Named, Visitor, Whose};
 use super::when;
 use crate::api::faults::{At, Faults};
 use crate::api::message_request::MessageRequest;
 use crate::api::sender_choices::choices;
-use crate::api::{ApiError, Shared, json as reader};
+use crate::api::{ApiError, json as reader};
 
 /// Something to choose.
 pub(super) struct Choice {
@@ -242,12 +245,12 @@ impl Composer {
 }
 
 /// When a form means, as a request says it. The contact's own zone is meant as theirs: it follows them.
-fn send_of(form: &Form, contact: &Contact) -> Result<Value, ApiError> {
+pub(super) fn send_of(form: &Form, own: Option<&str>) -> Result<Value, ApiError> {
     let (Some(date), Some(time)) = (form.given("date"), form.given("time")) else {
         return Err(ApiError::field("/send/at", "required", "choose a date and a time"));
     };
     let zone = form.given("zone").unwrap_or("contact");
-    let zone = if contact.profile.time_zone.as_deref() == Some(zone) { "contact" } else { zone };
+    let zone = if own == Some(zone) { "contact" } else { zone };
     Ok(json!({"at": format!("{date}T{time}"), "time_zone": zone}))
 }
 
@@ -257,32 +260,17 @@ fn put(request: &mut Map<String, Value>, name: &str, value: Option<&str>) {
     }
 }
 
-/// What is wrong, each with the name of its field.
-fn faults_of(error: ApiError) -> Result<Vec<String>, PageError> {
-    let ApiError::Invalid(errors) = error else {
-        return match &error {
-            ApiError::Engine(sendwheel_actors::engine::api::EngineError::Conflict { detail, .. }) => {
-                Ok(vec![sentence(detail)])
-            }
-            ApiError::Engine(sendwheel_actors::engine::api::EngineError::Forbidden { detail, .. }) => {
-                Ok(vec![sentence(detail)])
-            }
-            ApiError::Engine(sendwheel_actors::engine::api::EngineError::VersionMismatch { .. }) => {
-                Ok(vec!["The message has changed meanwhile: look at it, then try again.".into()])
-            }
-            _ => Err(error.into()),
-        };
-    };
-    let name = |pointer: &str| match pointer.split('/').nth(1).unwrap_or_default() {
-        "to" => "To: ",
-        "from" => "From: ",
-        "subject" => "Subject: ",
-        "body" | "text" | "html" => "Message: ",
-        "send" => "Time: ",
-        _ => "",
-    };
-    Ok(errors.iter().map(|error| format!("{}{}", name(&error.pointer), sentence(&error.detail))).collect())
-}
+/// What fields of a message are called.
+const FIELDS: [(&str, &str); 8] = [
+    ("attachments", "Attach file"),
+    ("to", "To"),
+    ("from", "From"),
+    ("subject", "Subject"),
+    ("body", "Message"),
+    ("text", "Message"),
+    ("html", "Message"),
+    ("send", "Time"),
+];
 
 async fn scheduled(visitor: &Visitor, contact: &Contact, form: &Form) -> Result<(), ApiError> {
     let channel = form.get("channel");
@@ -293,9 +281,13 @@ async fn scheduled(visitor: &Visitor, contact: &Contact, form: &Form) -> Result<
     put(&mut request, if channel == "email" { "text" } else { "body" }, form.given("message"));
     if channel == "email" {
         put(&mut request, "subject", form.given("subject"));
+        put(&mut request, "html", form.given("message").and_then(rich::html).as_deref());
+    }
+    if !form.files().is_empty() {
+        request.insert("attachments".into(), form.files().iter().map(File::request).collect());
     }
     if form.get("do") == "schedule" {
-        request.insert("send".into(), send_of(form, contact)?);
+        request.insert("send".into(), send_of(form, contact.profile.time_zone.as_deref())?);
     }
     let bytes = Value::Object(request).to_string();
     let request = reader::read::<MessageRequest<'_>>(bytes.as_bytes())?;
@@ -306,18 +298,15 @@ async fn scheduled(visitor: &Visitor, contact: &Contact, form: &Form) -> Result<
 }
 
 /// Sends or schedules what was written.
-pub(super) async fn write(
-    shared: web::Data<Shared>,
-    request: HttpRequest,
-    Whose(id): Whose,
-    payload: web::Payload,
-) -> Answer {
-    let (visitor, form) = Form::of_visitor(&shared, &request, payload).await?;
+pub(super) async fn write(Posted { visitor, form }: Posted, Named(id): Whose) -> Answer {
     let contact = visitor.engine().contact(visitor.caller(), id).await?;
     match scheduled(&visitor, &contact, &form).await {
         Ok(()) => Ok(back(id, if form.get("do") == "schedule" { "scheduled" } else { "sent" })),
         Err(error) => {
-            let wrong = faults_of(error)?;
+            let mut wrong = faults_of(error, "the message", &FIELDS)?;
+            if !form.files().is_empty() {
+                wrong.push("Attach file: choose the files again.".to_owned());
+            }
             let composer = Composer::new(&visitor, &contact).refused(&visitor, &contact, &form, wrong);
             around(&visitor, contact, composer, Look::default(), StatusCode::UNPROCESSABLE_ENTITY).await
         }
@@ -327,12 +316,22 @@ pub(super) async fn write(
 async fn changed(visitor: &Visitor, contact: &Contact, id: MessageId, form: &Form) -> Result<(), ApiError> {
     let mut request = Map::new();
     if form.get("do") == "reschedule" {
-        request.insert("send".into(), send_of(form, contact)?);
+        request.insert("send".into(), send_of(form, contact.profile.time_zone.as_deref())?);
     } else {
         for name in ["to", "from", "subject"] {
             put(&mut request, name, form.given(name));
         }
         put(&mut request, "text", Some(form.get("message")));
+        let view = visitor.engine().message(visitor.caller(), id).await?;
+        let text = view.content.text.as_deref().unwrap_or_default();
+        // HTML that comes from marks goes on with them; what a program wrote is left to it.
+        let is_ours = |html: &String| *html == rich::written(text).0;
+        let (html, has_marks) = rich::written(form.get("message"));
+        let is_wanted = match &view.content.html {
+            Some(html) => is_ours(html),
+            None => has_marks && view.message.channel == Channel::Email,
+        };
+        put(&mut request, "html", Some(html.as_str()).filter(|_| is_wanted));
     }
     let bytes = Value::Object(request).to_string();
     let edit = reader::read::<MessageRequest<'_>>(bytes.as_bytes())?.into_edit(visitor.caller().role)?;
@@ -342,18 +341,12 @@ async fn changed(visitor: &Visitor, contact: &Contact, id: MessageId, form: &For
 }
 
 /// Changes a message that waits.
-pub(super) async fn edit(
-    shared: web::Data<Shared>,
-    request: HttpRequest,
-    Whose(id): Whose,
-    payload: web::Payload,
-) -> Answer {
-    let (visitor, form) = Form::of_visitor(&shared, &request, payload).await?;
+pub(super) async fn edit(Posted { visitor, form }: Posted, request: HttpRequest, Named(id): Whose) -> Answer {
     let (message, contact) = (message_of(&request)?, visitor.engine().contact(visitor.caller(), id).await?);
     match changed(&visitor, &contact, message, &form).await {
         Ok(()) => Ok(back(id, "changed")),
         Err(error) => {
-            let wrong = faults_of(error)?;
+            let wrong = faults_of(error, "the message", &FIELDS)?;
             let composer = Composer::change(&visitor, &contact, message, form.get("do") == "reschedule").await?;
             let composer = composer.refused(&visitor, &contact, &form, wrong);
             around(&visitor, contact, composer, Look::default(), StatusCode::UNPROCESSABLE_ENTITY).await
@@ -368,8 +361,7 @@ struct Length {
 }
 
 /// What an SMS comes to.
-pub(super) async fn length_page(shared: web::Data<Shared>, request: HttpRequest, payload: web::Payload) -> Answer {
-    let (_, form) = Form::of_visitor(&shared, &request, payload).await?;
+pub(super) async fn length_page(Posted { form, .. }: Posted) -> Answer {
     ok(&Length { words: length_words(form.get("message")) })
 }
 

@@ -1,7 +1,6 @@
 //! Contacts come and go: the form for a new one, and what deleting one takes along.
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, web};
 use askama::Template;
 use sendwheel_actors::domain::contact::Removal;
 use sendwheel_actors::domain::ids::ContactId;
@@ -10,13 +9,13 @@ use serde_json::{Value, json};
 
 use super::answer::{Answer, ok, page, see};
 use super::composer::{once, zones};
-use super::error::sentence;
-use super::form::Form;
+use super::error::faults_of;
+use super::form::{Form, Posted};
 use super::people::called;
-use super::visitor::{Frame, Visitor, Whose};
+use super::visitor::{Frame, Named, Visitor, Whose};
 use crate::api::contact_request::ContactRequest;
 use crate::api::faults::{At, Faults};
-use crate::api::{ApiError, Shared, json as reader};
+use crate::api::{ApiError, json as reader};
 
 /// Pending messages that are counted before a contact is deleted.
 const COUNTED: usize = 500;
@@ -61,22 +60,24 @@ async fn created(visitor: &Visitor, form: &Form) -> Result<ContactId, ApiError> 
     Ok(contact.into_inner().id)
 }
 
+/// What fields of a contact are called.
+pub(super) const FIELDS: [(&str, &str); 8] = [
+    ("name", "Name"),
+    ("emails", "Email"),
+    ("phones", "Phone"),
+    ("time_zone", "Time zone"),
+    ("tags", "Tags"),
+    ("attributes", "Attributes"),
+    ("consent", "Consent"),
+    ("external_id", "External ID"),
+];
+
 /// Makes one.
-pub(super) async fn new_contact(shared: web::Data<Shared>, request: HttpRequest, payload: web::Payload) -> Answer {
-    let (visitor, form) = Form::of_visitor(&shared, &request, payload).await?;
-    let errors = match created(&visitor, &form).await {
+pub(super) async fn new_contact(Posted { visitor, form }: Posted) -> Answer {
+    let wrong = match created(&visitor, &form).await {
         Ok(id) => return Ok(see(&format!("/contacts/{id}"))),
-        Err(ApiError::Invalid(errors)) => errors,
-        Err(error) => return Err(error.into()),
+        Err(error) => faults_of(error, "the contact", &FIELDS)?,
     };
-    let name = |pointer: &str| match pointer.split('/').nth(1).unwrap_or_default() {
-        "name" => "Name: ",
-        "emails" => "Email: ",
-        "phones" => "Phone: ",
-        "time_zone" => "Time zone: ",
-        _ => "",
-    };
-    let wrong = errors.iter().map(|error| format!("{}{}", name(&error.pointer), sentence(&error.detail))).collect();
     let (frame, zones) = (visitor.frame("conversations"), zones());
     let [name, email, phone, zone, once] = ["name", "email", "phone", "zone", "once"].map(|name| form.get(name));
     let again = NewContactPage { frame, name, email, phone, zone, zones, once, wrong };
@@ -94,7 +95,7 @@ struct DeletePage {
 }
 
 /// What deleting would take along.
-pub(super) async fn delete_page(visitor: Visitor, Whose(id): Whose) -> Answer {
+pub(super) async fn delete_page(visitor: Visitor, Named(id): Whose) -> Answer {
     let contact = visitor.engine().contact(visitor.caller(), id).await?;
     let filter = MessageFilter { contact: Some(id), state: None };
     // Pending ones come first.
@@ -110,13 +111,7 @@ pub(super) async fn delete_page(visitor: Visitor, Whose(id): Whose) -> Answer {
 }
 
 /// Deletes one.
-pub(super) async fn delete(
-    shared: web::Data<Shared>,
-    request: HttpRequest,
-    Whose(id): Whose,
-    payload: web::Payload,
-) -> Answer {
-    let (visitor, _) = Form::of_visitor(&shared, &request, payload).await?;
+pub(super) async fn delete(Posted { visitor, .. }: Posted, Named(id): Whose) -> Answer {
     visitor.engine().delete_contact(visitor.caller(), id, Removal::Delete).await?;
     Ok(see("/"))
 }

@@ -55,7 +55,7 @@ pub(super) struct Entry {
     pub(super) is_pending: bool,
 }
 
-fn channel_name(channel: Channel) -> &'static str {
+pub(super) fn channel_name(channel: Channel) -> &'static str {
     match channel {
         Channel::Email => "Email",
         Channel::Sms => "SMS",
@@ -63,7 +63,7 @@ fn channel_name(channel: Channel) -> &'static str {
     }
 }
 
-const fn shown(state: StateName) -> (&'static str, &'static str) {
+pub(super) const fn shown(state: StateName) -> (&'static str, &'static str) {
     match state {
         StateName::Scheduled => ("Scheduled", "wait"),
         StateName::Queued => ("Queued", "wait"),

@@ -3,7 +3,7 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
 use askama::Template;
-use sendwheel_actors::engine::api::EngineError;
+use sendwheel_actors::engine::api::{EngineError, FieldError};
 
 use super::answer;
 use super::assets::{Paths, paths};
@@ -70,6 +70,28 @@ pub(super) fn sentence(text: &str) -> String {
         sentence.push('.');
     }
     sentence
+}
+
+/// What is wrong with what was asked for, each with what its field is called. What is no fault of the form is an error.
+pub(super) fn faults_of(error: ApiError, thing: &str, names: &[(&str, &str)]) -> Result<Vec<String>, PageError> {
+    let errors = match error {
+        ApiError::Invalid(errors) => errors,
+        ApiError::Engine(EngineError::Conflict { detail, .. } | EngineError::Forbidden { detail, .. }) => {
+            return Ok(vec![sentence(&detail)]);
+        }
+        ApiError::Engine(EngineError::VersionMismatch { .. }) => {
+            return Ok(vec![format!("Meanwhile {thing} has changed: look at it, then try again.")]);
+        }
+        error => return Err(error.into()),
+    };
+    let told = |error: &FieldError| {
+        let field = error.pointer.split('/').nth(1).unwrap_or_default();
+        match names.iter().find(|(name, _)| *name == field) {
+            Some((_, name)) => format!("{name}: {}", sentence(&error.detail)),
+            None => sentence(&error.detail),
+        }
+    };
+    Ok(errors.iter().map(told).collect())
 }
 
 impl ResponseError for PageError {

@@ -10,7 +10,7 @@ use sendwheel_actors::domain::zone::{TimeZone, resolve};
 use super::answer::{Answer, ok};
 use super::entry::clock_change;
 use super::error::sentence;
-use super::visitor::{Visitor, Whose};
+use super::visitor::{Named, Visitor, Whose};
 use super::when;
 use crate::api::paging::Query;
 
@@ -78,7 +78,7 @@ impl Moment {
 }
 
 /// What a chosen time comes to.
-pub(super) async fn when_page(visitor: Visitor, request: HttpRequest, Whose(id): Whose) -> Answer {
+pub(super) async fn when_page(visitor: Visitor, request: HttpRequest, Named(id): Whose) -> Answer {
     let mut query = Query::of(&request, &["date", "time", "zone"]);
     let mut take = |name| query.take(name).unwrap_or_default();
     let (date, time, zone) = (take("date"), take("time"), take("zone"));

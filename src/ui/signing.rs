@@ -8,7 +8,7 @@ use serde_json::json;
 use super::answer::{Answer, ok, page, see};
 use super::assets::{Paths, paths};
 use super::error::words;
-use super::form::Form;
+use super::form::{Form, Posted};
 use crate::api::auth::Authenticated;
 use crate::api::{ApiError, Shared, sessions};
 
@@ -62,9 +62,9 @@ pub(super) async fn sign_in(shared: web::Data<Shared>, request: HttpRequest, mut
 }
 
 /// Signs out.
-pub(super) async fn sign_out(shared: web::Data<Shared>, request: HttpRequest, payload: web::Payload) -> Answer {
-    let (visitor, _) = Form::of_visitor(&shared, &request, payload).await?;
-    sessions::end_current(&shared, &visitor.auth).await?;
+pub(super) async fn sign_out(Posted { visitor, .. }: Posted) -> Answer {
+    let shared = &visitor.shared;
+    sessions::end_current(shared, &visitor.auth).await?;
     let mut response: HttpResponse = see("/sign-in");
     response.add_cookie(&shared.cookie.end()).expect("an empty cookie is one");
     Ok(response)

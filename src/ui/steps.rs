@@ -1,6 +1,6 @@
 //! What is done with a message or a conversation by a button: one post, then back to the conversation.
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse};
 use sendwheel_actors::contact::command::Attend;
 use sendwheel_actors::domain::conversation::MAX_NOTE_BYTES;
 use sendwheel_actors::domain::ids::{ContactId, MessageId, UserId};
@@ -8,9 +8,9 @@ use sendwheel_actors::engine::api::{CancelOutcome, EngineError, Idempotency, Res
 
 use super::answer::{Answer, see};
 use super::error::PageError;
-use super::form::Form;
-use super::visitor::Whose;
-use crate::api::{ApiError, Shared};
+use super::form::Posted;
+use super::visitor::{Named, Whose};
+use crate::api::ApiError;
 
 /// Back to a conversation, with a word of what was done.
 pub(super) fn back(contact: ContactId, told: &str) -> HttpResponse {
@@ -25,12 +25,10 @@ pub(super) fn message_of(request: &HttpRequest) -> Result<MessageId, PageError> 
 
 /// Cancels, sends now, tries again, or settles.
 pub(super) async fn with_message(
-    shared: web::Data<Shared>,
+    Posted { visitor, .. }: Posted,
     request: HttpRequest,
-    Whose(contact): Whose,
-    payload: web::Payload,
+    Named(contact): Whose,
 ) -> Answer {
-    let (visitor, _) = Form::of_visitor(&shared, &request, payload).await?;
     let (engine, caller, id) = (visitor.engine(), visitor.caller(), message_of(&request)?);
     let told = match request.match_info().get("step").unwrap_or_default() {
         "cancel" => match engine.cancel(caller, id).await? {
@@ -51,13 +49,7 @@ pub(super) async fn with_message(
 }
 
 /// Takes the last step back.
-pub(super) async fn undo(
-    shared: web::Data<Shared>,
-    request: HttpRequest,
-    Whose(contact): Whose,
-    payload: web::Payload,
-) -> Answer {
-    let (visitor, _) = Form::of_visitor(&shared, &request, payload).await?;
+pub(super) async fn undo(Posted { visitor, .. }: Posted, Named(contact): Whose) -> Answer {
     match visitor.engine().undo(visitor.caller(), contact).await {
         Ok(_) => Ok(back(contact, "undone")),
         Err(EngineError::Conflict { code: "nothing_to_undo", .. }) => Ok(back(contact, "undo_over")),
@@ -67,13 +59,7 @@ pub(super) async fn undo(
 }
 
 /// Keeps a note.
-pub(super) async fn note(
-    shared: web::Data<Shared>,
-    request: HttpRequest,
-    Whose(contact): Whose,
-    payload: web::Payload,
-) -> Answer {
-    let (visitor, form) = Form::of_visitor(&shared, &request, payload).await?;
+pub(super) async fn note(Posted { visitor, form }: Posted, Named(contact): Whose) -> Answer {
     let text = form.given("note").ok_or_else(|| ApiError::field("/body", "required", "a note says something"))?;
     if text.len() > MAX_NOTE_BYTES {
         let detail = format!("a note has at most {MAX_NOTE_BYTES} bytes: shorten it");
@@ -85,13 +71,7 @@ pub(super) async fn note(
 }
 
 /// Marks a conversation as unread, or assigns it.
-pub(super) async fn attend(
-    shared: web::Data<Shared>,
-    request: HttpRequest,
-    Whose(contact): Whose,
-    payload: web::Payload,
-) -> Answer {
-    let (visitor, form) = Form::of_visitor(&shared, &request, payload).await?;
+pub(super) async fn attend(Posted { visitor, form }: Posted, Named(contact): Whose) -> Answer {
     let (attend, told) = match form.get("do") {
         "unread" => (Attend { is_read: Some(false), assigned_to: None }, "unread"),
         _ => {

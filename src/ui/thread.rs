@@ -14,7 +14,7 @@ use super::composer::Composer;
 use super::entry::{Entry, Telling};
 use super::error::PageError;
 use super::people::{Asked, People, called, initials, tint};
-use super::visitor::{Frame, Visitor, Whose, user_name};
+use super::visitor::{Frame, Named, Visitor, Whose, user_name};
 use super::when;
 use crate::api::paging::Query;
 
@@ -186,18 +186,20 @@ pub(super) async fn around(
 ) -> Result<HttpResponse, PageError> {
     let people = People::read(visitor, &look.asked, Some(contact.id)).await?;
     let timeline = Timeline::read(visitor, &contact, look.before).await?;
-    let left = visitor.engine().undo_left(visitor.caller(), contact.id).map(|left| left.as_secs().max(1));
-    // What was sent at once, or is over, cannot be taken back.
-    let is_step = matches!(look.told, Some(SCHEDULED | CANCELED));
-    let undo_left = left.filter(|_| is_step);
-    let told = look.told.filter(|_| undo_left.is_some() || !is_step);
-    let frame = visitor.frame("conversations");
+    let own = visitor.undoable().find(|step| step.contact == contact.id);
+    let is_step = matches!(look.told, None | Some(SCHEDULED | CANCELED));
+    // Whoever comes back in time finds their last step again.
+    let step = own.filter(|_| is_step).map(|step| if step.canceled > 0 { CANCELED } else { SCHEDULED });
+    let undo_left = own.filter(|_| is_step).map(|step| step.left.as_secs().max(1));
+    let told = if is_step { step } else { look.told };
+    let mut frame = visitor.frame("conversations");
+    frame.undo = frame.undo.filter(|_| told.is_none());
     let side = Side::of(visitor, &contact);
     Ok(page(status, &ThreadPage { frame, people, contact: contact.id, side, timeline, composer, told, undo_left }))
 }
 
 /// The page of a conversation. Looking at it marks it as read.
-pub(super) async fn conversation(visitor: Visitor, request: HttpRequest, Whose(id): Whose) -> Answer {
+pub(super) async fn conversation(visitor: Visitor, request: HttpRequest, Named(id): Whose) -> Answer {
     let known = [&Asked::NAMES[..], &["before", "told", "edit", "reschedule", "again"]].concat();
     let mut query = Query::of(&request, &known);
     let asked = Asked::of(&mut query);
@@ -222,7 +224,7 @@ pub(super) async fn conversation(visitor: Visitor, request: HttpRequest, Whose(i
 }
 
 /// The timeline alone, read anew when something happened.
-pub(super) async fn timeline(visitor: Visitor, request: HttpRequest, Whose(id): Whose) -> Answer {
+pub(super) async fn timeline(visitor: Visitor, request: HttpRequest, Named(id): Whose) -> Answer {
     let mut query = Query::of(&request, &["before"]);
     let before = query.take("before");
     query.finish()?;

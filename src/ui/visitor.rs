@@ -1,17 +1,18 @@
 //! Who looks at a page: somebody signed in, with the zone that their browser shows times in.
 
 use std::future::{Ready, ready};
+use std::str::FromStr;
 
 use actix_web::dev::Payload;
 use actix_web::http::Method;
 use actix_web::{FromRequest, HttpRequest, web};
 use sendwheel_actors::domain::clock::UnixMs;
 use sendwheel_actors::domain::contact::Contact;
-use sendwheel_actors::domain::directory::User;
+use sendwheel_actors::domain::directory::{Role, User};
 use sendwheel_actors::domain::ids::ContactId;
 use sendwheel_actors::domain::zone::TimeZone;
-use sendwheel_actors::engine::Engine;
 use sendwheel_actors::engine::api::Caller;
+use sendwheel_actors::engine::{Engine, Undoable};
 
 use super::assets::{Paths, paths};
 use super::error::PageError;
@@ -67,6 +68,13 @@ impl Visitor {
         own.unwrap_or_else(|| account_zone(&self.auth))
     }
 
+    /// The last steps that can be taken back, the latest first. What was to go at once cannot.
+    pub(super) fn undoable(&self) -> impl Iterator<Item = Undoable> {
+        let now = self.now();
+        let all = self.engine().undoable(self.caller()).into_iter();
+        all.filter(move |step| step.due_at.is_none_or(|due_at| due_at > now))
+    }
+
     /// What stands around a page of this section.
     pub(super) fn frame(&self, section: &'static str) -> Frame {
         Frame {
@@ -75,6 +83,8 @@ impl Visitor {
             user: self.user().map(user_name).unwrap_or_default(),
             account: self.auth.directory.account(self.caller().account).map_or_else(String::new, |it| it.name.clone()),
             zone: self.zone.name().to_owned(),
+            undo: self.undoable().next().map(|step| Undo::of(&step)),
+            is_operator: self.caller().role >= Role::Operator,
             section,
         }
     }
@@ -90,6 +100,25 @@ pub(super) fn user_name(user: &User) -> String {
     user.name.clone().unwrap_or_else(|| user.email.as_str().to_owned())
 }
 
+/// A step that can be taken back.
+pub(super) struct Undo {
+    pub(super) contact: ContactId,
+    /// For so many seconds.
+    pub(super) left: u64,
+    pub(super) words: String,
+}
+
+impl Undo {
+    fn of(step: &Undoable) -> Self {
+        let words = match step.canceled {
+            0 => "Scheduled.".to_owned(),
+            1 => "Canceled. It will not be sent.".to_owned(),
+            count => format!("{count} messages canceled."),
+        };
+        Self { contact: step.contact, left: step.left.as_secs().max(1), words }
+    }
+}
+
 /// What stands around every page.
 pub(super) struct Frame {
     pub(super) assets: &'static Paths,
@@ -97,6 +126,9 @@ pub(super) struct Frame {
     pub(super) user: String,
     pub(super) account: String,
     pub(super) zone: String,
+    /// The last step, wherever it was done, while it can be taken back.
+    pub(super) undo: Option<Undo>,
+    pub(super) is_operator: bool,
     pub(super) section: &'static str,
 }
 
@@ -118,10 +150,10 @@ impl FromRequest for Visitor {
     }
 }
 
-/// The contact that a path names. What is no id names nobody, and that is a page too.
-pub(super) struct Whose(pub(super) ContactId);
+/// What a path names by its id. What is no id names nothing, and that is a page too.
+pub(super) struct Named<T>(pub(super) T);
 
-impl FromRequest for Whose {
+impl<T: FromStr> FromRequest for Named<T> {
     type Error = PageError;
     type Future = Ready<Result<Self, PageError>>;
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
@@ -129,3 +161,6 @@ impl FromRequest for Whose {
         ready(id.map(Self).ok_or(PageError::not_found()))
     }
 }
+
+/// The contact that a path names.
+pub(super) type Whose = Named<ContactId>;

@@ -25,6 +25,12 @@ pub(super) fn moment(zone: &TimeZone, at: UnixMs, now: UnixMs) -> String {
     format!("{} {}", day(shown.date(), civil(zone, now).date()), shown.format("%H:%M"))
 }
 
+/// The day and the time of day of a moment: `Tomorrow` and `09:00`.
+pub(super) fn day_and_time(zone: &TimeZone, at: UnixMs, now: UnixMs) -> (String, String) {
+    let shown = civil(zone, at);
+    (day(shown.date(), civil(zone, now).date()), shown.format("%H:%M").to_string())
+}
+
 /// As short as a list has room for: the time of today, else the day.
 pub(super) fn short(zone: &TimeZone, at: UnixMs, now: UnixMs) -> String {
     let (shown, today) = (civil(zone, at), civil(zone, now).date());

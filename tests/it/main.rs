@@ -11,6 +11,7 @@ mod delivery;
 mod faults;
 mod kill9;
 mod load;
+mod pages;
 mod peers;
 mod signatures;
 mod sources;

@@ -151,6 +151,14 @@ impl Engine {
         }
     }
 
+    /// The live ones among these contacts of the caller's account.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn contacts_among(&self, caller: &Caller, ids: &[ContactId]) -> EngineResult<Vec<Contact>> {
+        self.read_contacts(caller.account, ids).await
+    }
+
     /// The live ones among these contacts.
     pub(super) async fn read_contacts(&self, account: AccountNo, ids: &[ContactId]) -> EngineResult<Vec<Contact>> {
         let wanted: Vec<_> = ids

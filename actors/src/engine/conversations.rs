@@ -13,7 +13,7 @@ use crate::protocol::api::{
     Caller, CancelOutcome, ConversationFilter, Created, EngineError, EngineResult, Idempotency, MessageView, Page,
     PageRequest, Undone,
 };
-use crate::shard::{Step, UNDO_WITHIN};
+use crate::shard::{Step, UNDO_WITHIN, Undoable};
 use crate::store::{Index, keys};
 
 /// Conversations looked at for one page, among those that a filter leaves out.
@@ -94,6 +94,12 @@ impl Engine {
         self.node.undo.left(contact, caller.author, self.node.clock.boot())
     }
 
+    /// With whom the caller can still take back a last step, the latest first.
+    #[must_use]
+    pub fn undoable(&self, caller: &Caller) -> Vec<Undoable> {
+        self.node.undo.of(caller.author, self.node.clock.boot())
+    }
+
     /// Takes back the caller's last schedule or cancel with a contact, within ten seconds.
     ///
     /// # Errors
@@ -111,7 +117,7 @@ impl Engine {
             });
         };
         match step {
-            Step::Scheduled(id) => match self.cancel_without_step(caller, id).await? {
+            Step::Scheduled(id, _) => match self.cancel_without_step(caller, id).await? {
                 CancelOutcome::Canceled => Ok(Undone::Canceled(id)),
                 CancelOutcome::AlreadyHandedOver(state) => Err(EngineError::Conflict {
                     code: "already_handed_over",

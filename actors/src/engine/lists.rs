@@ -82,7 +82,7 @@ impl Engine {
         let (index, descending) = match source {
             Source::Up(index) => (index, false),
             Source::Down(index) => (index, true),
-            Source::Scheduled(account) => return self.read_scheduled(account, wanted).await,
+            Source::Scheduled(account) => return self.read_scheduled(account, to, wanted).await,
         };
         let queries: Vec<_> = wanted
             .iter()

@@ -1,22 +1,16 @@
 //! Lists of messages: of a contact, of an account in a state.
 
-use std::collections::HashSet;
-
 use super::handle::Engine;
 use super::lists::{Source, unreadable};
 use crate::domain::address::Channel;
 use crate::domain::clock::UnixMs;
 use crate::domain::ids::{AccountNo, MessageId};
 use crate::domain::message::{Message, State, StateName};
-use crate::domain::ticket::{Ticket, TicketKind};
 use crate::protocol::api::{
-    Caller, EngineError, EngineResult, MessageFilter, MessageView, Page, PageRequest, ThreadEntry,
+    Caller, EngineError, EngineResult, MessageFilter, MessageView, Page, PageRequest, ScheduleFilter, ThreadEntry,
 };
 use crate::store::keys::{AttentionMember, HeldMember};
 use crate::store::{Index, RecordKey, Table, codec, keys};
-
-/// Entries looked at for one page of an account's scheduled messages, among those of other accounts.
-const MAX_LOOKED_AT: usize = 20_000;
 
 impl Engine {
     pub(super) async fn records(&self, account: AccountNo, ids: &[MessageId]) -> EngineResult<Vec<Message>> {
@@ -67,7 +61,7 @@ impl Engine {
         }
         let account = caller.account;
         let (ids, next_cursor): (Vec<MessageId>, _) = match filter.state {
-            Some(StateName::Scheduled) => self.scheduled_of(account, &page).await?,
+            Some(StateName::Scheduled) => self.scheduled_of(account, &ScheduleFilter::default(), &page).await?,
             Some(StateName::Held) => {
                 let listed = self.merged(Source::Up(Index::Held(account)), None, UnixMs::MAX, &page).await?;
                 let ids = listed.items.iter().filter_map(|entry| HeldMember::decode(&entry.member).ok());
@@ -88,37 +82,5 @@ impl Engine {
         };
         let items = self.views(self.records(account, &ids).await?).await;
         Ok(Page { items, next_cursor })
-    }
-
-    /// The due index has every account's messages: those of others are passed over, a bounded number a page. One that
-    /// was edited while it was read may be met as it was and as it is, and counts once.
-    async fn scheduled_of(
-        &self,
-        account: AccountNo,
-        page: &PageRequest,
-    ) -> EngineResult<(Vec<MessageId>, Option<String>)> {
-        let mut ids: Vec<MessageId> = Vec::new();
-        let mut seen = HashSet::new();
-        let mut request = PageRequest { cursor: page.cursor.clone(), limit: page.limit };
-        let mut looked_at = 0;
-        loop {
-            request.limit = page.limit - ids.len();
-            let listed = self.merged(Source::Scheduled(account), None, UnixMs::MAX, &request).await?;
-            looked_at += listed.items.len();
-            ids.extend(
-                listed
-                    .items
-                    .iter()
-                    .filter_map(|entry| Ticket::from_entry(entry.score, &entry.member).ok())
-                    .filter(|ticket| ticket.account == account && ticket.kind() == TicketKind::Message)
-                    .filter(|ticket| ticket.channel() != Channel::Webhook)
-                    .map(|ticket| ticket.message)
-                    .filter(|id| seen.insert(*id)),
-            );
-            if listed.next_cursor.is_none() || ids.len() >= page.limit || looked_at >= MAX_LOOKED_AT {
-                return Ok((ids, listed.next_cursor));
-            }
-            request.cursor = listed.next_cursor;
-        }
     }
 }

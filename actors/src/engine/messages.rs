@@ -64,7 +64,7 @@ impl Engine {
             }
         };
         if let Created::New(view) = &created {
-            self.remember(caller, contact, Step::Scheduled(view.message.id));
+            self.remember(caller, contact, Step::Scheduled(view.message.id, view.message.due_at));
         }
         Ok(created)
     }
@@ -169,7 +169,7 @@ impl Engine {
         self.view(message).await
     }
 
-    fn remember(&self, caller: &Caller, contact: ContactId, step: Step) {
+    pub(super) fn remember(&self, caller: &Caller, contact: ContactId, step: Step) {
         self.node.undo.remember(contact, caller.author, step, self.node.clock.boot());
     }
 
@@ -190,7 +190,11 @@ impl Engine {
         Ok(self.canceled(caller, id).await?.2)
     }
 
-    async fn canceled(&self, caller: &Caller, id: MessageId) -> EngineResult<(ContactId, MessageId, CancelOutcome)> {
+    pub(super) async fn canceled(
+        &self,
+        caller: &Caller,
+        id: MessageId,
+    ) -> EngineResult<(ContactId, MessageId, CancelOutcome)> {
         let message = self.record_of(Some(caller.account), id).await?;
         match self.ask(message.contact, ContactCommand::Cancel(*caller, message.id)).await? {
             Answer::Canceled(outcome) => Ok((message.contact, message.id, outcome)),

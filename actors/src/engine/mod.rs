@@ -31,6 +31,7 @@ mod walk;
 pub use crate::directory::Bootstrap;
 pub use crate::protocol::settings::EngineSettings;
 pub use crate::protocol::{api, events, operations, people, settings, webhooks};
+pub use crate::shard::Undoable;
 pub use handle::Engine;
 pub use receiving::own_message_id;
 pub use start::{EngineStart, StartError, Threads, Transports};

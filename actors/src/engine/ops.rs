@@ -1,5 +1,7 @@
 //! What operators see and do.
 
+use std::time::Duration;
+
 use super::handle::Engine;
 use super::lists::{Source, unread};
 use crate::contact::registry::CountActive;
@@ -8,15 +10,19 @@ use crate::domain::clock::UnixMs;
 use crate::domain::directory::{Limit, Sender};
 use crate::domain::ids::{MessageId, SenderId};
 use crate::domain::message::StateName;
+use crate::domain::ticket::{Ticket, TicketKind};
 use crate::partition::DescribePartition;
 use crate::protocol::api::{
     Caller, Created, DeadLetter, EngineError, EngineResult, MessageView, Page, PageRequest, SenderPatch,
 };
-use crate::protocol::operations::{LaneView, NodeStatus, PartitionStatus};
+use crate::protocol::operations::{DueSoon, LaneView, NodeStatus, PartitionStatus};
 use crate::sender::pool::{DescribePool, SetDraining};
-use crate::store::Index;
 use crate::store::keys::AttentionMember;
+use crate::store::{Entry, Index, Member, RangeQuery};
 use crate::wheel::actor::DescribeWheel;
+
+/// Entries of a partition that are counted.
+const MAX_COUNTED: usize = 500;
 
 /// An actor that does not answer is gone: the node is stopping.
 fn gone(_: actix::MailboxError) -> EngineError {
@@ -72,6 +78,37 @@ impl Engine {
         }
         out.sort_by_key(|status| status.partition);
         Ok(out)
+    }
+
+    /// How many messages are due in each of so many steps from now on, over all accounts.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn due_soon(&self, step: Duration, steps: usize) -> EngineResult<DueSoon> {
+        let from = self.node.clock.now();
+        let step_ms = i64::try_from(step.as_millis().max(1)).unwrap_or(i64::MAX);
+        let count = i64::try_from(steps).unwrap_or(i64::MAX);
+        let query = |partition| RangeQuery {
+            partition,
+            index: Index::Due,
+            after: Some(Entry { score: from, member: Member::from_slice(b"") }),
+            to: UnixMs(from.0.saturating_add(step_ms.saturating_mul(count)).saturating_sub(1)),
+            limit: MAX_COUNTED,
+            descending: false,
+        };
+        let queries: Vec<_> = self.node.partitions.iter().map(query).collect();
+        let found = self.read_ranges(&queries).await?;
+        let mut counts = vec![0; steps];
+        for entry in found.iter().flatten() {
+            let ticket = Ticket::from_entry(entry.score, &entry.member).ok();
+            let is_message =
+                ticket.is_some_and(|it| it.kind() == TicketKind::Message && it.channel() != Channel::Webhook);
+            let at = usize::try_from((entry.score.0 - from.0) / step_ms).ok();
+            if let Some(count) = at.filter(|_| is_message).and_then(|at| counts.get_mut(at)) {
+                *count += 1;
+            }
+        }
+        Ok(DueSoon { from, counts, is_whole: found.iter().all(|entries| entries.len() < MAX_COUNTED) })
     }
 
     /// Every lane on this node.

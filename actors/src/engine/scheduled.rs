@@ -5,33 +5,131 @@
 //! first, then which scopes are parked, then those: what moves meanwhile is met twice, which is noticed, and never
 //! missed.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::handle::Engine;
-use super::lists::{Chunk, Wanted};
+use super::lists::{Chunk, Source, Wanted};
+use crate::domain::address::Channel;
 use crate::domain::clock::UnixMs;
-use crate::domain::ids::AccountNo;
-use crate::protocol::api::EngineResult;
+use crate::domain::ids::{AccountNo, ContactId, LaneNo, MessageId};
+use crate::domain::ticket::{Ticket, TicketKind};
+use crate::protocol::api::{
+    Caller, CancelManyOutcome, CancelOutcome, EngineError, EngineResult, MessageView, Page, PageRequest, ScheduleFilter,
+};
+use crate::shard::Step;
 use crate::store::keys::WaitingScope;
-use crate::store::{Entry, Index, RangeQuery};
+use crate::store::{Entry, Index, Member, RangeQuery};
 
 /// Lanes and classes of one partition that are looked at: as many as are served.
 const MAX_SCOPES: usize = 100_000;
+/// Entries looked at for one page of an account's scheduled messages, among those of others and those that do not fit.
+const MAX_LOOKED_AT: usize = 20_000;
 
 impl Engine {
+    /// What is scheduled in the account, by due time.
+    ///
+    /// # Errors
+    /// A cursor that is none, the store.
+    pub async fn schedule_of(
+        &self,
+        caller: &Caller,
+        filter: &ScheduleFilter,
+        page: PageRequest,
+    ) -> EngineResult<Page<MessageView>> {
+        let (ids, next_cursor) = self.scheduled_of(caller.account, filter, &page).await?;
+        Ok(Page { items: self.views(self.records(caller.account, &ids).await?).await, next_cursor })
+    }
+
+    /// Takes back these messages; with each contact the caller can undo it.
+    ///
+    /// # Errors
+    /// The store; some may have been cancelled by then.
+    pub async fn cancel_these(&self, caller: &Caller, ids: &[MessageId]) -> EngineResult<CancelManyOutcome> {
+        let mut outcome = CancelManyOutcome::default();
+        let mut canceled: HashMap<ContactId, Vec<MessageId>> = HashMap::new();
+        let results = futures_util::future::join_all(ids.iter().map(|id| self.canceled(caller, *id))).await;
+        let mut failed = None;
+        for (id, result) in ids.iter().zip(results) {
+            match result {
+                Ok((contact, CancelOutcome::Canceled)) => canceled.entry(contact).or_default().push(*id),
+                Ok((_, CancelOutcome::AlreadyHandedOver(_))) | Err(EngineError::NotFound) => {
+                    outcome.already_handed_over += 1;
+                }
+                Err(error) => failed = Some(error),
+            }
+        }
+        outcome.canceled = canceled.values().map(|ids| ids.len() as u64).sum();
+        for (contact, ids) in canceled {
+            self.remember(caller, contact, Step::Canceled(ids));
+        }
+        failed.map_or(Ok(outcome), Err)
+    }
+
+    /// The due index has every account's messages: those of others are passed over, a bounded number a page. One that
+    /// was edited while it was read may be met as it was and as it is, and counts once.
+    pub(super) async fn scheduled_of(
+        &self,
+        account: AccountNo,
+        filter: &ScheduleFilter,
+        page: &PageRequest,
+    ) -> EngineResult<(Vec<MessageId>, Option<String>)> {
+        let lane = match filter.sender {
+            None => None,
+            Some(sender) => match self.directory().sender(sender).filter(|sender| sender.account == account) {
+                Some(sender) => Some(sender.lane),
+                None => return Ok((Vec::new(), None)),
+            },
+        };
+        let fits = |ticket: &Ticket| fits(ticket, account, filter.channel, lane);
+        let start = filter.from.map(|score| Entry { score, member: Member::from_slice(b"") });
+        let to = filter.to.map_or(UnixMs::MAX, |to| UnixMs((to.0 - 1).max(0)));
+        let mut ids: Vec<MessageId> = Vec::new();
+        let mut seen = HashSet::new();
+        let mut request = PageRequest { cursor: page.cursor.clone(), limit: page.limit };
+        let mut looked_at = 0;
+        loop {
+            request.limit = page.limit - ids.len();
+            let listed = self.merged(Source::Scheduled(account), start.clone(), to, &request).await?;
+            looked_at += listed.items.len();
+            ids.extend(
+                listed
+                    .items
+                    .iter()
+                    .filter_map(|entry| Ticket::from_entry(entry.score, &entry.member).ok())
+                    .filter(fits)
+                    .map(|ticket| ticket.message)
+                    .filter(|id| seen.insert(*id)),
+            );
+            if listed.next_cursor.is_none() || ids.len() >= page.limit || looked_at >= MAX_LOOKED_AT {
+                return Ok((ids, listed.next_cursor));
+            }
+            request.cursor = listed.next_cursor;
+        }
+    }
+
     /// The next of each partition, from `due` and from the lanes that may be this account's.
-    pub(super) async fn read_scheduled(&self, account: AccountNo, wanted: &[Wanted]) -> EngineResult<Vec<Chunk>> {
+    pub(super) async fn read_scheduled(
+        &self,
+        account: AccountNo,
+        to: UnixMs,
+        wanted: &[Wanted],
+    ) -> EngineResult<Vec<Chunk>> {
         let query = |wanted: &Wanted, index| RangeQuery {
             partition: wanted.partition,
             index,
             after: wanted.after.clone(),
-            to: UnixMs::MAX,
+            to,
             limit: wanted.limit,
             descending: false,
         };
         let due: Vec<_> = wanted.iter().map(|wanted| query(wanted, Index::Due)).collect();
         let due = self.read_ranges(&due).await?;
-        let all_scopes = |wanted| RangeQuery { after: None, limit: MAX_SCOPES, ..query(wanted, Index::WaitingScopes) };
+        let all_scopes = |wanted| RangeQuery {
+            after: None,
+            to: UnixMs::MAX,
+            limit: MAX_SCOPES,
+            ..query(wanted, Index::WaitingScopes)
+        };
         let scopes = self.read_ranges(&wanted.iter().map(all_scopes).collect::<Vec<_>>()).await?;
         let directory = self.node.directory.load();
         // The lane of a removed sender may be anybody's.
@@ -54,6 +152,16 @@ impl Engine {
     }
 }
 
+/// Whether an entry is a message of this account, and of this channel and lane if they are named. Notices to webhooks
+/// are none.
+fn fits(ticket: &Ticket, account: AccountNo, channel: Option<Channel>, lane: Option<LaneNo>) -> bool {
+    ticket.account == account
+        && ticket.kind() == TicketKind::Message
+        && ticket.channel() != Channel::Webhook
+        && channel.is_none_or(|channel| ticket.channel() == channel)
+        && lane.is_none_or(|lane| ticket.lane == lane)
+}
+
 /// One list of several, each of which was read up to a limit: as far as all of them are known.
 fn joined(parts: Vec<Vec<Entry>>, limit: usize) -> Chunk {
     let known_to = parts.iter().filter(|part| part.len() == limit).filter_map(|part| part.last()).min().cloned();
@@ -69,7 +177,6 @@ fn joined(parts: Vec<Vec<Entry>>, limit: usize) -> Chunk {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Member;
 
     fn entries(scores: &[i64]) -> Vec<Entry> {
         scores.iter().map(|score| Entry { score: UnixMs(*score), member: Member::from_slice(b"m") }).collect()

@@ -347,6 +347,19 @@ pub struct MessageFilter {
     pub state: Option<StateName>,
 }
 
+/// Which of an account's scheduled messages to list; without anything all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ScheduleFilter {
+    /// Due at this moment or later.
+    pub from: Option<UnixMs>,
+    /// Due before this moment.
+    pub to: Option<UnixMs>,
+    /// From this sender.
+    pub sender: Option<SenderId>,
+    /// On this channel.
+    pub channel: Option<Channel>,
+}
+
 /// A page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {

@@ -67,6 +67,17 @@ pub struct PartitionStatus {
     pub pending: u64,
 }
 
+/// What is due soon, counted in steps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueSoon {
+    /// When the first step begins.
+    pub from: UnixMs,
+    /// Messages that are due in each step, over all accounts.
+    pub counts: Vec<u64>,
+    /// Whether all were counted: where very many are due, only the first of each partition are.
+    pub is_whole: bool,
+}
+
 /// A lane on this node.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LaneView {

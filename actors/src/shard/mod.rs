@@ -11,4 +11,4 @@ mod undo;
 
 pub use health::{Fullness, Health, StoreCondition};
 pub use node::{Node, PoolRoutes, Routes, ShardRoutes, Trust};
-pub use undo::{Step, UNDO_WITHIN, UndoLog};
+pub use undo::{Step, UNDO_WITHIN, UndoLog, Undoable};

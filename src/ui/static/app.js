@@ -31,19 +31,26 @@
   for (const name of ["message.created", "message.updated", "contact.created", "contact.updated", "contact.deleted"]) {
     live?.addEventListener(name, happened);
   }
-  live?.addEventListener("reset", () => {
+  const all = () => {
     isOurs = true;
     waiting ??= setTimeout(refresh, 300);
+  };
+  live?.addEventListener("reset", all);
+  // What was under way when the page was made may be over before it listens; a later connection may have missed more.
+  let isFirst = true;
+  live?.addEventListener("htmx:sse:after:connection", () => {
+    if (!isFirst || document.querySelector("#timeline .state.wait")) all();
+    isFirst = false;
   });
 
   // Of senders and addresses only those of the chosen channel.
   const channels = document.querySelectorAll(".channels input");
-  const lists = ["from", "to"].map((id) => document.getElementById(id)).filter(Boolean);
-  const all = new Map(lists.map((list) => [list, [...list.options]]));
+  const lists = ["from", "to"].map((id) => document.getElementById(id)).filter((list) => list?.options);
+  const options = new Map(lists.map((list) => [list, [...list.options]]));
   const choose = (isFirst) => {
     const channel = [...channels].find((one) => one.checked)?.value;
-    for (const [list, options] of all) {
-      const fitting = options.filter((option) => option.dataset.channel === channel);
+    for (const [list, choices] of options) {
+      const fitting = choices.filter((option) => option.dataset.channel === channel);
       const wanted = (isFirst && fitting.find((option) => option.selected)) || fitting.find((option) => "default" in option.dataset);
       list.replaceChildren(...fitting);
       if (wanted) list.value = wanted.value;
@@ -52,6 +59,28 @@
   if (channels.length) choose(true);
   for (const one of channels) one.addEventListener("change", () => choose(false));
 
+  // Marks around what is chosen in the message.
+  const message = document.getElementById("message");
+  const marked = (mark, text) => {
+    if (mark === "link") return [`[${text || "text"}](`, "https://", ")"];
+    if (mark === "list") return ["", (text || "item").split("\n").map((line) => `- ${line}`).join("\n"), ""];
+    return [mark, text || "text", mark];
+  };
+  for (const part of document.querySelectorAll(".marks, .with-script")) part.hidden = false;
+  for (const button of document.querySelectorAll("[data-mark]")) {
+    button.addEventListener("click", () => {
+      const { selectionStart: from, selectionEnd: to, value } = message;
+      const [before, inside, after] = marked(button.dataset.mark, value.slice(from, to));
+      message.setRangeText(before + inside + after, from, to);
+      message.focus();
+      message.setSelectionRange(from + before.length, from + before.length + inside.length);
+    });
+  }
+  // What an email comes to is not asked: its files would go along.
+  message?.addEventListener("htmx:config:request", (event) => {
+    if ([...channels].find((one) => one.checked)?.value === "email") event.preventDefault();
+  });
+
   for (const presets of document.querySelectorAll(".presets")) presets.hidden = false;
   for (const preset of document.querySelectorAll(".presets button")) {
     preset.addEventListener("click", () => {
@@ -59,6 +88,14 @@
       const time = document.getElementById("time");
       time.value = preset.dataset.time;
       time.dispatchEvent(new Event("change", { bubbles: true }));
+    });
+  }
+
+  // One box for all of them.
+  for (const all of document.querySelectorAll("[data-all]")) {
+    all.closest("label").hidden = false;
+    all.addEventListener("change", () => {
+      for (const box of all.form.querySelectorAll(`[name=${all.dataset.all}]`)) box.checked = all.checked;
     });
   }
 

@@ -7,6 +7,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use reqwest::Method;
+use sendwheel_actors::domain::clock::{Clock, SystemClock};
 use sendwheel_loadtest::node::{Node, NodeOptions};
 use sendwheel_loadtest::workload;
 use serde_json::json;
@@ -20,7 +21,7 @@ const TOKEN: &str = "a-token-of-more-than-thirty-two-characters";
 /// A script that would say that it ran.
 const HOSTILE: &str = "<img src=x onerror=\"window.ran=1\"><script>window.ran=1</script>";
 /// How long everything together may take, on a machine that has other things to do.
-const LIMIT: Duration = Duration::from_secs(240);
+const LIMIT: Duration = Duration::from_secs(480);
 
 async fn stage() -> Node {
     let options = NodeOptions::new(env!("CARGO_BIN_EXE_sendwheel"))
@@ -31,6 +32,7 @@ async fn stage() -> Node {
     let node = Node::start(options).await.unwrap_or_else(|error| panic!("{error:#}"));
     let client = node.client();
     workload::cast(&client, 2).await.unwrap();
+    let mut last = String::new();
     for (name, email, phone, zone) in [
         ("Maya Chen", "maya@example.com", "+13105550134", "America/Los_Angeles"),
         ("Lena Fischer", "lena@example.com", "+4915123456789", "Europe/Berlin"),
@@ -38,7 +40,11 @@ async fn stage() -> Node {
     ] {
         let contact = json!({"name": name, "time_zone": zone, "tags": ["sample"],
             "emails": [{"address": email}], "phones": [{"number": phone}]});
-        client.create_contact(&contact).await.unwrap();
+        last = client.create_contact(&contact).await.unwrap();
+    }
+    for (hours, body) in [(26, HOSTILE), (27, "A second one"), (50, "A third one")] {
+        let at = SystemClock.now().plus(Duration::from_secs(hours * 3_600)).to_string();
+        client.schedule(&last, &json!({"channel": "sms", "body": body, "send": {"at": at}}), None).await.unwrap();
     }
     let mail = format!(
         "From: mallory@example.com\r\nTo: harness@example.com\r\nMessage-ID: <1@example.com>\r\nSubject: {HOSTILE}\r\n\
