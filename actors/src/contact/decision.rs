@@ -8,6 +8,7 @@ use crate::domain::clock::UnixMs;
 use crate::domain::contact::Contact;
 use crate::domain::conversation::ThreadItem;
 use crate::domain::directory::Snapshot;
+use crate::domain::habit::Lesson;
 use crate::domain::ids::{AccountNo, BootId, ContactId, MessageId, Partition, WebhookId};
 use crate::domain::message::{BlobKey, Content, Message, State, StateName};
 use crate::domain::reply_address::ReplyKey;
@@ -21,6 +22,7 @@ use crate::protocol::settings::EngineSettings;
 use crate::protocol::suppressions::SuppressionSet;
 use crate::sender::Release;
 use crate::sender::transport::Envelope;
+use crate::shard::Habits;
 use crate::store::keys::AddressDigest;
 use crate::store::{AddressHint, Entry, Mutation, Table, keys};
 
@@ -41,6 +43,8 @@ pub struct Surroundings<'a> {
     pub directory: &'a Snapshot,
     /// Bounds and policies.
     pub settings: &'a EngineSettings,
+    /// When the contacts of each account are active.
+    pub habits: &'a Habits,
     /// Signs unsubscribe links.
     pub unsubscribe: &'a UnsubscribeKey,
     /// Signs reply addresses.
@@ -112,6 +116,8 @@ pub enum Effect {
     Count(Channel, StateName),
     /// Nobody listens at a webhook any more.
     SwitchOff(AccountNo, WebhookId),
+    /// What the contact did teaches of others of its account.
+    Learn(AccountNo, Box<Lesson>),
     /// There is more of it: another chunk, after what else waits.
     Continue(Box<ContactCommand>),
     /// Another contact hears this; nobody waits for an answer.

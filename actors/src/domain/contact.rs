@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::address::{Address, Channel, EmailAddress, PhoneNumber};
 use super::clock::UnixMs;
 use super::conversation::Conversation;
+use super::habit::Habit;
 use super::ids::{AccountNo, ContactId, SenderId};
 
 /// Bounds on a contact's fields; the API refuses what is beyond them.
@@ -177,6 +178,9 @@ pub struct Contact {
     pub updated_at: UnixMs,
     /// First 16 bytes of SHA-256 over the creating request, when it had an idempotency key.
     pub request_hash: Option<[u8; 16]>,
+    /// When it is active; none: nothing was seen yet.
+    #[serde(default)]
+    pub habit: Option<Box<Habit>>,
 }
 
 impl Contact {

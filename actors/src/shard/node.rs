@@ -7,6 +7,7 @@ use actix::Addr;
 use arc_swap::ArcSwap;
 
 use super::gone::GoneWebhooks;
+use super::habits::Habits;
 use super::health::Health;
 use super::undo::UndoLog;
 use crate::contact::registry::ContactRegistry;
@@ -134,6 +135,8 @@ pub struct Node {
     pub status_callbacks: StatusCallbackKey,
     /// Which addresses may be suppressed.
     pub suppressions: SuppressionSet,
+    /// When contacts are active.
+    pub habits: Habits,
     /// Webhooks that are to be switched off.
     pub gone_webhooks: GoneWebhooks,
     /// Everybody's last step.
@@ -169,6 +172,7 @@ impl Node {
             reply,
             status_callbacks,
             suppressions: SuppressionSet::default(),
+            habits: Habits::default(),
             gone_webhooks: GoneWebhooks::default(),
             undo: UndoLog::default(),
             health: Health::default(),

@@ -12,6 +12,7 @@ use crate::domain::contact::{Consent, ConsentByChannel, ContactEmail, ContactPho
 use crate::domain::conversation::{Conversation, EmailThread, Inbound, ItemKind};
 use crate::domain::directory::webhooks::ReplacedSecret;
 use crate::domain::directory::{Alerts, Limit, Role, SenderAddress, Subscribed, WebhookEvent};
+use crate::domain::habit::{Habit, Profile as HabitProfile};
 use crate::domain::ids::{
     AccountId, AccountNo, ApiKeyId, AuditId, BootId, CampaignNo, ContactId, LaneNo, MessageId, SenderId, SessionId,
     UserId, WebhookId,
@@ -75,7 +76,15 @@ fn contact() -> Contact {
         created_at: UnixMs(1_700_000_000_000),
         updated_at: UnixMs(1_700_000_000_001),
         request_hash: Some([9; 16]),
+        habit: Some(Box::new(habit().0)),
     }
+}
+
+/// Of one event, on a Monday at one.
+fn habit() -> (Habit, HabitProfile) {
+    let (mut habit, mut profile) = (Habit::default(), HabitProfile::default());
+    habit.saw(UnixMs(1_699_837_200_000), &mut profile);
+    (habit, profile)
 }
 
 fn message() -> Message {
@@ -371,6 +380,11 @@ fn an_api_key_keeps_its_format() {
 #[test]
 fn a_sender_keeps_its_format() {
     check(&sender());
+}
+
+#[test]
+fn what_is_known_of_habits_keeps_its_format() {
+    check(&habit().1);
 }
 
 #[test]

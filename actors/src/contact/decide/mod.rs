@@ -13,6 +13,7 @@
 //!
 //! Nothing here does I/O: what a command needs to know is asked for with [`needs()`] and read first.
 
+mod activity;
 mod callbacks;
 mod change;
 mod cleanup;

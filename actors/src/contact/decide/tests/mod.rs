@@ -11,6 +11,7 @@ mod consenting;
 mod contacts;
 mod deleting;
 mod entries;
+mod habits;
 mod model;
 mod noticing;
 mod outcomes;

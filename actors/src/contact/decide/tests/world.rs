@@ -28,6 +28,7 @@ use crate::protocol::settings::EngineSettings;
 use crate::protocol::suppressions::SuppressionSet;
 use crate::sender::Release;
 use crate::sender::transport::Envelope;
+use crate::shard::Habits;
 use crate::store::{Entry, Index, Member, Mutation, NodeId, Table, codec, keys};
 
 pub(super) struct World {
@@ -37,6 +38,7 @@ pub(super) struct World {
     pub(super) directory: Snapshot,
     pub(super) settings: EngineSettings,
     pub(super) suppressions: SuppressionSet,
+    pub(super) habits: Habits,
     pub(super) unsubscribe: UnsubscribeKey,
     pub(super) reply: ReplyKey,
     pub(super) status_callbacks: StatusCallbackKey,
@@ -60,6 +62,7 @@ impl World {
             directory: directory(&[ANN, BOB]),
             settings: EngineSettings::for_node(NodeId(1)),
             suppressions: SuppressionSet::default(),
+            habits: Habits::default(),
             unsubscribe: UnsubscribeKey::new(&[1; 32]),
             reply: ReplyKey::new(&[1; 32]),
             status_callbacks: StatusCallbackKey::new(&[1; 32]),
@@ -210,6 +213,7 @@ impl World {
             ids: &self.ids,
             directory: &self.directory,
             settings: &self.settings,
+            habits: &self.habits,
             unsubscribe: &self.unsubscribe,
             reply: &self.reply,
             status_callbacks: &self.status_callbacks,
