@@ -24,6 +24,7 @@ use super::paging::Query;
 use super::routes::Shared;
 use super::schemas;
 use super::sending_rules::{HolidayRequest, HolidayView, HoursRequest, HoursView, holidays as holidays_of, hours};
+use super::smart_view::{SharesRequest, SharesView};
 
 request_object! {
     /// Changes to an account.
@@ -56,6 +57,9 @@ request_object! {
         /// null: nothing does. Leave it so where Twilio's Advanced Opt-Out answers already.
         #[schema(value_type = Option<String>, example = "Acme: for help call +1 212 555 0100. Reply STOP to end.")]
         help_reply: Text<'a>,
+        /// Which messages with a smart window do not go at its best moment.
+        #[schema(value_type = Option<SharesRequest>)]
+        smart_send: SharesRequest<'a>,
     }
 }
 
@@ -128,6 +132,7 @@ pub(crate) struct AccountView<'a> {
     /// What answers an SMS that asks for help, if anything does.
     #[schema(value_type = Option<String>)]
     help_reply: Option<&'a str>,
+    smart_send: SharesView,
     /// `active` or `suspended`: then its keys and sessions are refused, and what is due is held.
     #[schema(value_type = schemas::AccountStatus)]
     status: &'static str,
@@ -160,6 +165,7 @@ impl<'a> AccountView<'a> {
             holidays: account.rules.holidays.iter().map(HolidayView::of).collect(),
             conversation_exempt: account.rules.conversation_exempt,
             help_reply: account.help_reply.as_deref(),
+            smart_send: SharesView::of(account.smart_send),
             status: if account.is_active() { "active" } else { "suspended" },
             suspended_at: account.suspended_at,
         }
@@ -209,6 +215,8 @@ pub(crate) async fn patch_account(
         None => Some(None),
         Some(text) => sms_text(&text, &at, all).map(Some),
     });
+    let at = root.member("smart_send");
+    let smart_send = change.smart_send.changed(&at, all).and_then(|shares| shares.read(&at, all));
     let patch = faults.finish(Some(AccountPatch {
         name,
         time_zone,
@@ -219,6 +227,7 @@ pub(crate) async fn patch_account(
         holidays,
         conversation_exempt,
         help_reply,
+        smart_send,
     }))?;
     let account = shared.state.engine.patch_account(&auth.caller, auth.caller.account, patch, if_match).await?;
     Ok(resource(StatusCode::OK, account.version, &AccountView::own(&account, &auth.caller, &shared)))

@@ -19,6 +19,7 @@ use utoipa::ToSchema;
 use super::contact_view::{as_text, as_text_or_null};
 use super::plan_view::PlanView;
 use super::schemas;
+use super::smart_view::SmartView;
 use super::times::show_duration;
 
 /// A message.
@@ -151,6 +152,8 @@ pub(crate) enum SendView<'a> {
         #[schema(value_type = String, format = DateTime)]
         at: UnixMs,
     },
+    /// At the best moment of a window.
+    Smart(SmartView),
     /// At a wall-clock time.
     Wall {
         /// Without offset.
@@ -274,6 +277,7 @@ impl<'a> SendView<'a> {
         match intent {
             Intent::Now => Self::Now("now"),
             Intent::At(at) => Self::Instant { at: *at },
+            Intent::Smart(window) => Self::Smart(SmartView::of(window)),
             Intent::Wall(wall) => Self::Wall {
                 at: &wall.local,
                 time_zone: if wall.zone_of_contact { "contact" } else { &wall.zone },

@@ -57,6 +57,7 @@ pub(crate) mod sender_view;
 mod senders;
 mod sending_rules;
 pub(crate) mod sessions;
+mod smart_view;
 mod state;
 mod suppressions;
 mod thread;

@@ -61,6 +61,7 @@ impl Directory {
                 alerts: Default::default(),
                 rules: Default::default(),
                 help_reply: None,
+                smart_send: Default::default(),
                 request_hash: None,
             };
             let user = User {

@@ -109,6 +109,12 @@ mod tests {
         choose(&Habit::default(), &habits.of(AccountNo(account)), candidates[0], &candidates).unwrap().index
     }
 
+    /// The chance of that hour.
+    fn chance_of(habits: &Habits, account: u32) -> f32 {
+        let at = UnixMs(1_699_833_600_000 + 90 * DAY_MS + 15 * 3_600_000);
+        choose(&Habit::default(), &habits.of(AccountNo(account)), at, &[at]).unwrap().chance
+    }
+
     #[test]
     fn an_account_is_like_its_own_contacts_and_a_new_one_like_everybodys() {
         let habits = Habits::default();
@@ -122,7 +128,7 @@ mod tests {
     fn what_a_partition_learned_is_written_once_and_read_back_as_it_was() {
         let habits = Habits::default();
         learn(&habits, 1, 1, 9, 20);
-        learn(&habits, 2, 1, 9, 20);
+        learn(&habits, 2, 1, 15, 40);
         let written = habits.take_unwritten(Partition(1));
         assert_eq!(written.len(), 1);
         assert!(habits.take_unwritten(Partition(1)).is_empty());
@@ -133,7 +139,9 @@ mod tests {
             after.add(partition, written.clone());
             after.add(partition, written);
         }
-        assert_eq!(after.of(AccountNo(1)), habits.of(AccountNo(1)));
+        assert_eq!((hour_of(&habits, 1), hour_of(&after, 1)), (15, 15));
+        let before = chance_of(&habits, 1);
+        assert!((before - chance_of(&after, 1)).abs() < before / 100.0, "{before} {}", chance_of(&after, 1));
         assert!(after.has_read(Partition(1)) && !after.has_read(Partition(3)));
     }
 }

@@ -12,7 +12,7 @@ use crate::domain::contact::{Consent, ConsentByChannel, ContactEmail, ContactPho
 use crate::domain::conversation::{Conversation, EmailThread, Inbound, ItemKind};
 use crate::domain::directory::webhooks::ReplacedSecret;
 use crate::domain::directory::{Alerts, Limit, Role, SenderAddress, Subscribed, WebhookEvent};
-use crate::domain::habit::{Habit, Profile as HabitProfile};
+use crate::domain::habit::{Habit, Profile as HabitProfile, Sureness};
 use crate::domain::ids::{
     AccountId, AccountNo, ApiKeyId, AuditId, BootId, CampaignNo, ContactId, LaneNo, MessageId, SenderId, SessionId,
     UserId, WebhookId,
@@ -21,6 +21,7 @@ use crate::domain::message::{
     Attachment, Attempt, AttemptOutcome, Author, Claim, Class, HistoryEntry, MessageThread, ReplyChoice, State,
     StateName, StoredContent,
 };
+use crate::domain::plan::smart::{Arm, Chosen, Shares};
 use crate::domain::plan::{Cause, Delay, Plan};
 use crate::domain::reason::Reason;
 use crate::domain::receipt::{Receipt, ReceiptStatus};
@@ -166,6 +167,14 @@ fn message() -> Message {
                 cause: Cause::QuietHours { from: time("21:00"), to: time("08:00") },
                 until: UnixMs(9),
             }],
+            chosen: Some(Box::new(Chosen {
+                arm: Arm::Chosen,
+                sureness: Sureness::Fair,
+                best_at: UnixMs(1_799_999_000_000),
+                best: 3_000,
+                first: 200,
+                others: 1_000,
+            })),
         }),
     }
 }
@@ -232,6 +241,7 @@ fn account() -> Account {
         suspended_at: Some(UnixMs(3)),
         alerts: Alerts { emails: vec![email()], told_until: UnixMs(4) },
         help_reply: Some("Acme: call us".into()),
+        smart_send: Shares { random: 10, holdout: 20 },
         request_hash: Some([2; 16]),
         rules: rules(),
     }
@@ -411,6 +421,7 @@ fn what_the_first_format_did_not_have_is_read_as_its_default() {
         alerts: Alerts::default(),
         request_hash: None,
         help_reply: None,
+        smart_send: Shares::default(),
         rules: SendingRules::default(),
         ..account()
     };

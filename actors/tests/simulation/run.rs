@@ -86,6 +86,7 @@ async fn found(store: &MemoryStore, ids: &IdSource, now: UnixMs, has_webhook: bo
         alerts: Default::default(),
         rules: Default::default(),
         help_reply: None,
+        smart_send: Default::default(),
         request_hash: None,
     };
     let key = DirectoryKey::Account(ACCOUNT);

@@ -2,14 +2,9 @@
 
 use super::{Decision, Surroundings, planning};
 use crate::contact::decision::Effect;
-use crate::domain::clock::UnixMs;
 use crate::domain::contact::Contact;
-use crate::domain::zone::{self, TimeZone};
-
-/// What the contact's clock shows at an instant, read as though it were UTC: the clock that habits are kept by.
-pub(super) fn own_clock(zone: &TimeZone, at: UnixMs) -> UnixMs {
-    UnixMs(at.0 + i64::from(zone::offset_at(zone, at).local_minus_utc()) * 1_000)
-}
+use crate::domain::plan::smart::own_clock;
+use crate::domain::zone::TimeZone;
 
 /// Notes that the contact was active now, in its record that is about to be written. What follows for the others of
 /// its account is done when that is durable.

@@ -109,6 +109,7 @@ impl Snapshot {
             alerts: Default::default(),
             rules: Default::default(),
             help_reply: None,
+            smart_send: Default::default(),
             request_hash: None,
         });
         snapshot.put_sender(Sender {

@@ -177,11 +177,13 @@ impl Habit {
         let long = kept(LONG_DAYS, days) / LONG_UNIT;
         let short = kept(SHORT_DAYS, days) / SHORT_UNIT;
         let observed = (hour_of(now) - i64::from(self.first_hour)).max(0) as f32 / DAY_HOURS as f32;
+        // Who was never seen was not looked at: nothing follows from the hours at which they were not seen.
+        let weeks = |memory| if self.is_empty() { 0.0 } else { weeks_observed(memory, observed) };
         Counts {
             long: self.long.map(|count| f32::from(count) * long),
-            long_weeks: weeks_observed(LONG_DAYS, observed),
+            long_weeks: weeks(LONG_DAYS),
             short: self.short.map(|count| f32::from(count) * short),
-            short_weeks: weeks_observed(SHORT_DAYS, observed),
+            short_weeks: weeks(SHORT_DAYS),
         }
     }
 

@@ -16,9 +16,9 @@ const EVEN: f32 = WEEK_HOURS as f32;
 /// Forecasts whose worth is kept; older ones fade.
 const FORECASTS: f32 = 20_000.0;
 /// Active hours of all contacts, at most, that stand beside those of an account's.
-const LENT_HOURS: f32 = 500.0;
+const LENT_HOURS: f32 = 50.0;
 /// Likewise, forecasts.
-const LENT_FORECASTS: f32 = 1_000.0;
+const LENT_FORECASTS: f32 = 200.0;
 /// Bytes of an encoded profile.
 const ENCODED: usize = 8 + 4 * (WEEK_HOURS + SCORED + 1 + 2 * ECHO_HOURS);
 
@@ -51,7 +51,8 @@ impl Profile {
             self.learn(forecast);
         }
         self.age_to(day_of(lesson.at));
-        self.counts[bin_of(hour_of(lesson.at))] += 1.0;
+        // One that comes late has aged, too.
+        self.counts[bin_of(hour_of(lesson.at))] += kept(MEMORY_DAYS, self.aged_day - day_of(lesson.at));
     }
 
     /// Adds what was learned elsewhere.

@@ -22,6 +22,7 @@ mod receipts;
 mod receiving;
 mod removing;
 mod scheduling;
+mod smart;
 mod standing;
 mod suspended;
 mod threading;

@@ -82,6 +82,7 @@ pub(super) fn directory(users: &[UserId]) -> Snapshot {
         alerts: Default::default(),
         rules: Default::default(),
         help_reply: None,
+        smart_send: Default::default(),
         request_hash: None,
     });
     for id in users.iter().copied() {
