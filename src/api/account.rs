@@ -60,6 +60,10 @@ request_object! {
         /// Which messages with a smart window do not go at its best moment.
         #[schema(value_type = Option<SharesRequest>)]
         smart_send: SharesRequest<'a>,
+        /// Whether the HTML of emails tells of opens (by a picture) and clicks (its links lead by this server); default
+        /// no.
+        #[schema(value_type = Option<bool>)]
+        tracking: bool,
     }
 }
 
@@ -133,6 +137,8 @@ pub(crate) struct AccountView<'a> {
     #[schema(value_type = Option<String>)]
     help_reply: Option<&'a str>,
     smart_send: SharesView,
+    /// Whether emails tell of opens and clicks.
+    tracking: bool,
     /// `active` or `suspended`: then its keys and sessions are refused, and what is due is held.
     #[schema(value_type = schemas::AccountStatus)]
     status: &'static str,
@@ -166,6 +172,7 @@ impl<'a> AccountView<'a> {
             conversation_exempt: account.rules.conversation_exempt,
             help_reply: account.help_reply.as_deref(),
             smart_send: SharesView::of(account.smart_send),
+            tracking: account.tracking,
             status: if account.is_active() { "active" } else { "suspended" },
             suspended_at: account.suspended_at,
         }
@@ -217,6 +224,7 @@ pub(crate) async fn patch_account(
     });
     let at = root.member("smart_send");
     let smart_send = change.smart_send.changed(&at, all).and_then(|shares| shares.read(&at, all));
+    let tracking = change.tracking.changed(&root.member("tracking"), all);
     let patch = faults.finish(Some(AccountPatch {
         name,
         time_zone,
@@ -228,6 +236,7 @@ pub(crate) async fn patch_account(
         conversation_exempt,
         help_reply,
         smart_send,
+        tracking,
     }))?;
     let account = shared.state.engine.patch_account(&auth.caller, auth.caller.account, patch, if_match).await?;
     Ok(resource(StatusCode::OK, account.version, &AccountView::own(&account, &auth.caller, &shared)))

@@ -107,3 +107,21 @@ async fn a_smart_window_is_scheduled_explained_and_edited() {
     );
     stage.engine.shutdown(PATIENCE).await;
 }
+
+#[actix_web::test]
+async fn a_picture_and_a_link_answer_whoever_asks_and_lead_only_where_a_mail_led() {
+    let stage = stage().await;
+    let app = app!(stage);
+    assert_eq!(ask!(app, GET, "/v1/account").expect(200)["tracking"], false);
+    assert_eq!(ask!(app, PATCH, "/v1/account"; json!({"tracking": true})).expect(200)["tracking"], true);
+    for (path, status) in [("/t/o/nonsense", 200), ("/t/c/nonsense", 404), ("/t/c/https%3A%2F%2Fevil.example", 404)] {
+        let answer = call_service(&app, TestRequest::get().uri(path).to_request()).await;
+        assert_eq!(answer.status().as_u16(), status, "{path}");
+        if status == 200 {
+            let header = |name| answer.headers().get(name).unwrap().to_str().unwrap();
+            assert_eq!(header(header::CONTENT_TYPE), "image/gif");
+            assert!(header(header::CACHE_CONTROL).contains("no-store"));
+        }
+    }
+    stage.engine.shutdown(PATIENCE).await;
+}

@@ -47,10 +47,7 @@ pub(crate) async fn opened(shared: web::Data<Shared>, request: HttpRequest) -> H
     if let Ok(what) = shared.state.engine.opened_by(token(&request)) {
         note(&shared, &request, what, Engagement::Opened);
     }
-    HttpResponse::Ok()
-        .content_type("image/gif")
-        .insert_header((header::CACHE_CONTROL, "no-store, private"))
-        .body(PIXEL)
+    HttpResponse::Ok().content_type("image/gif").insert_header((header::CACHE_CONTROL, "no-store, private")).body(PIXEL)
 }
 
 /// A link of a mail.

@@ -198,6 +198,7 @@ impl ContactActor {
             unsubscribe: &node.unsubscribe,
             reply: &node.reply,
             status_callbacks: &node.status_callbacks,
+            tracking: &node.tracking,
         };
         let Decision {
             mutations,

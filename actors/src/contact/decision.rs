@@ -16,6 +16,7 @@ use crate::domain::source::IdSource;
 use crate::domain::status_callback::StatusCallbackKey;
 use crate::domain::suppression::Suppression;
 use crate::domain::ticket::Ticket;
+use crate::domain::tracking::TrackingKey;
 use crate::domain::unsubscribe::UnsubscribeKey;
 use crate::protocol::events::{EventKind, Happened};
 use crate::protocol::settings::EngineSettings;
@@ -51,6 +52,8 @@ pub struct Surroundings<'a> {
     pub reply: &'a ReplyKey,
     /// Signs status callbacks.
     pub status_callbacks: &'a StatusCallbackKey,
+    /// Signs what tells of opens and clicks.
+    pub tracking: &'a TrackingKey,
 }
 
 /// What is known of a contact when a command is decided.

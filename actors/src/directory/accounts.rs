@@ -65,6 +65,7 @@ fn patched(account: &Account, patch: &AccountPatch, time_zone: Option<String>) -
     set(&mut rules.conversation_exempt, patch.conversation_exempt, "conversation_exempt", &mut changed);
     set(&mut next.help_reply, patch.help_reply.clone(), "help_reply", &mut changed);
     set(&mut next.smart_send, patch.smart_send, "smart_send", &mut changed);
+    set(&mut next.tracking, patch.tracking, "tracking", &mut changed);
     (next, changed)
 }
 
@@ -119,6 +120,7 @@ impl Directory {
                 rules: Default::default(),
                 help_reply: None,
                 smart_send: Default::default(),
+                tracking: false,
                 request_hash: hash,
             };
             let mut draft = Draft::of(snapshot, ids);

@@ -62,6 +62,7 @@ impl Directory {
                 rules: Default::default(),
                 help_reply: None,
                 smart_send: Default::default(),
+                tracking: false,
                 request_hash: None,
             };
             let user = User {

@@ -82,6 +82,9 @@ pub struct Account {
     /// Which smart messages do not go at the moment that looks best.
     #[serde(default)]
     pub smart_send: Shares,
+    /// Whether its mails tell of opens and clicks.
+    #[serde(default)]
+    pub tracking: bool,
 }
 
 /// Who is told by mail of messages that are held, failed or of unknown outcome.

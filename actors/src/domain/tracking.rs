@@ -202,7 +202,8 @@ mod tests {
 
     #[test]
     fn links_that_lead_to_no_page_are_not_signed() {
-        for link in ["mailto:a@example.com", "tel:+1", "#top", "/path", "javascript:alert(1)", "https://", "cid:1", ""] {
+        for link in ["mailto:a@example.com", "tel:+1", "#top", "/path", "javascript:alert(1)", "https://", "cid:1", ""]
+        {
             assert_eq!(key().sign_click(WHAT, link), None, "{link}");
         }
         let long = |length: usize| format!("https://a.example/{}", "x".repeat(length - 18));

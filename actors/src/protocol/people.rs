@@ -57,6 +57,8 @@ pub struct AccountPatch {
     pub help_reply: Option<Option<String>>,
     /// Which smart messages do not go at the best moment.
     pub smart_send: Option<Shares>,
+    /// Whether its mails tell of opens and clicks.
+    pub tracking: Option<bool>,
 }
 
 /// A new user.

@@ -12,5 +12,5 @@ mod undo;
 
 pub use habits::{Habits, WRITE_EVERY};
 pub use health::{Fullness, Health, StoreCondition};
-pub use node::{Node, PoolRoutes, Routes, ShardRoutes, Trust};
+pub use node::{Keys, Node, PoolRoutes, Routes, ShardRoutes, Trust};
 pub use undo::{Step, UNDO_WITHIN, UndoLog};

@@ -18,6 +18,7 @@ use crate::domain::ids::{BootId, ContactId, Partition, PartitionCount};
 use crate::domain::reply_address::ReplyKey;
 use crate::domain::source::IdSource;
 use crate::domain::status_callback::StatusCallbackKey;
+use crate::domain::tracking::TrackingKey;
 use crate::domain::unsubscribe::UnsubscribeKey;
 use crate::journal::Journal;
 use crate::partition::PartitionActor;
@@ -106,6 +107,19 @@ pub struct Routes {
     pub pools: PoolRoutes,
 }
 
+/// The keys that are made of the installation's secret.
+#[derive(Debug)]
+pub struct Keys {
+    /// Signs unsubscribe links.
+    pub unsubscribe: UnsubscribeKey,
+    /// Signs reply addresses.
+    pub reply: ReplyKey,
+    /// Signs status callbacks.
+    pub status_callbacks: StatusCallbackKey,
+    /// Signs what tells of opens and clicks.
+    pub tracking: TrackingKey,
+}
+
 /// The shared context.
 #[derive(Debug)]
 pub struct Node {
@@ -133,6 +147,8 @@ pub struct Node {
     pub reply: ReplyKey,
     /// Signs status callbacks.
     pub status_callbacks: StatusCallbackKey,
+    /// Signs what tells of opens and clicks.
+    pub tracking: TrackingKey,
     /// Which addresses may be suppressed.
     pub suppressions: SuppressionSet,
     /// When contacts are active.
@@ -158,8 +174,9 @@ impl Node {
         ids: IdSource,
         store: SharedStore,
         directory: Snapshot,
-        (unsubscribe, reply, status_callbacks): (UnsubscribeKey, ReplyKey, StatusCallbackKey),
+        keys: Keys,
     ) -> Self {
+        let Keys { unsubscribe, reply, status_callbacks, tracking } = keys;
         let partitions = store.partitions();
         let boot = BootId(ids.random_u64());
         Self {
@@ -171,6 +188,7 @@ impl Node {
             unsubscribe,
             reply,
             status_callbacks,
+            tracking,
             suppressions: SuppressionSet::default(),
             habits: Habits::default(),
             gone_webhooks: GoneWebhooks::default(),

@@ -30,6 +30,7 @@ use crate::domain::sending_rules::{Country, Holiday, Hours, Scope, SendingRules,
 use crate::domain::signatures::webhook::WebhookSecret;
 use crate::domain::suppression::SuppressionReason;
 use crate::domain::threading::{MailId, References, ThreadHead, ThreadedMail};
+use crate::domain::tracking::Response;
 use crate::domain::verdict::{Failure, FailureScope};
 
 fn email() -> EmailAddress {
@@ -176,6 +177,7 @@ fn message() -> Message {
                 others: 1_000,
             })),
         }),
+        response: Response { opened_at: Some(UnixMs(5)), clicked_at: Some(UnixMs(6)), replied_at: Some(UnixMs(7)) },
     }
 }
 
@@ -242,6 +244,7 @@ fn account() -> Account {
         alerts: Alerts { emails: vec![email()], told_until: UnixMs(4) },
         help_reply: Some("Acme: call us".into()),
         smart_send: Shares { random: 10, holdout: 20 },
+        tracking: true,
         request_hash: Some([2; 16]),
         rules: rules(),
     }
@@ -422,6 +425,7 @@ fn what_the_first_format_did_not_have_is_read_as_its_default() {
         request_hash: None,
         help_reply: None,
         smart_send: Shares::default(),
+        tracking: false,
         rules: SendingRules::default(),
         ..account()
     };

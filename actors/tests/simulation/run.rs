@@ -87,6 +87,7 @@ async fn found(store: &MemoryStore, ids: &IdSource, now: UnixMs, has_webhook: bo
         rules: Default::default(),
         help_reply: None,
         smart_send: Default::default(),
+        tracking: false,
         request_hash: None,
     };
     let key = DirectoryKey::Account(ACCOUNT);

@@ -9,7 +9,7 @@ use super::change::{content_of, replace_content};
 use super::schedule::rendered;
 use super::settle::{finish_attempt, resend_or_hold};
 use super::{Decision, Known, Surroundings, enter, next_version};
-use super::{notices, planning, threads};
+use super::{notices, planning, threads, track};
 use crate::contact::command::{CLAIM_MARGIN, PermitGranted};
 use crate::contact::decision::Effect;
 use crate::contact::entries::{DueEntry, drop_stale_entry};
@@ -291,6 +291,7 @@ fn envelope(
             url::Url::parse(&format!("{}/u/{}", around.settings.public_url, around.unsubscribe.sign(what))).ok()
         })
         .flatten();
+    let content = track::followed(contact, message, content, around);
     Envelope {
         message: message.id,
         account: message.account,

@@ -32,6 +32,7 @@ mod schedule;
 mod settle;
 mod sweep;
 mod threads;
+mod track;
 mod trail;
 
 use crate::domain::address::Channel;
@@ -87,6 +88,7 @@ fn decided(known: &Known<'_>, command: ContactCommand, around: &Surroundings<'_>
         C::Restore(caller, id) => change::restore(known, &caller, id, around),
         C::Receive(received) => receive::receive(known, *received, around),
         C::Receipt(id, receipt) => receipt::receipt(known, id, receipt, around),
+        C::Tracked(id, engagement) => track::tracked(known, id, engagement, around),
         C::Happened(account, id, event) => receive::happened(known, account, id, event, around),
         C::Opt(change) => consent::opt(known, &change, around),
         C::Suppress(suppression) => consent::suppress(known, *suppression),

@@ -18,6 +18,7 @@ use crate::domain::reason::Reason;
 use crate::domain::schedule::{Intent, SmartWindow};
 use crate::domain::segments;
 use crate::domain::template::{self, TemplateErrorKind};
+use crate::domain::tracking::Response;
 use crate::domain::zone::TimeZone;
 use crate::domain::{permissions, source::IdSource};
 use crate::protocol::api::{Caller, Created, EngineError, FieldError, Idempotency, NewIntent, NewWindow, ZoneChoice};
@@ -121,6 +122,7 @@ pub(super) fn schedule(
         callback_url: new.callback_url,
         test: caller.test || revived.is_some_and(|revived| revived.test),
         plan,
+        response: Response::default(),
     };
     let mut decision = Decision { is_growth: true, ..Decision::default() };
     for (number, bytes) in blobs {

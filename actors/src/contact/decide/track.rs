@@ -4,11 +4,13 @@
 use super::{Decision, Known, Surroundings, activity, next_version};
 use crate::contact::decision::Effect;
 use crate::contact::entries::DueEntry;
+use crate::domain::address::Channel;
 use crate::domain::clock::UnixMs;
 use crate::domain::contact::Contact;
 use crate::domain::ids::MessageId;
-use crate::domain::message::{AttemptOutcome, Message};
-use crate::domain::tracking::{Engagement, INSTANT};
+use crate::domain::message::{AttemptOutcome, Content, Message};
+use crate::domain::tracking::{Engagement, INSTANT, Tracked};
+use crate::inbound::html::{append, replace_links};
 use crate::protocol::events::{EventKind, Happened};
 
 /// When the last attempt that may have arrived was handed over.
@@ -20,12 +22,7 @@ fn handed_over_at(message: &Message) -> Option<UnixMs> {
 
 /// An open or a click of a mail, that no machine was seen to make. What comes as soon as the mail arrives is one's all
 /// the same.
-pub(super) fn tracked(
-    known: &Known<'_>,
-    id: MessageId,
-    engagement: Engagement,
-    around: &Surroundings<'_>,
-) -> Decision {
+pub(super) fn tracked(known: &Known<'_>, id: MessageId, engagement: Engagement, around: &Surroundings<'_>) -> Decision {
     let mut decision = Decision::default();
     let message = known.records.messages.get(&id).and_then(Option::as_deref);
     let contact = known.contact.filter(|contact| !contact.is_deleted());
@@ -62,6 +59,26 @@ pub(super) fn tracked(
     }
     learn(contact, &mut decision, around);
     decision.done()
+}
+
+/// The content of a mail as it is handed over: if its account wants to be told, its links lead by us, and a picture of
+/// one pixel is at its end. What is kept stays as it was written.
+pub(super) fn followed(contact: &Contact, message: &Message, content: Content, around: &Surroundings<'_>) -> Content {
+    let is_wanted = around.directory.account(message.account).is_some_and(|account| account.tracking);
+    let Some(html) = content.html.as_deref().filter(|_| is_wanted && message.channel == Channel::Email) else {
+        return content;
+    };
+    let what = Tracked { account: message.account, contact: contact.id, message: message.id };
+    let base = around.settings.public_url.as_str();
+    let html = replace_links(html, |link| {
+        // Our own (to unsubscribe) are nobody's interest.
+        let is_ours = link.strip_prefix(base).is_some_and(|rest| rest.starts_with('/'));
+        let token = if is_ours { None } else { around.tracking.sign_click(what, link) };
+        token.map(|token| format!("{base}/t/c/{token}"))
+    });
+    let token = around.tracking.sign_open(what);
+    let pixel = format!("<img src=\"{base}/t/o/{token}\" width=\"1\" height=\"1\" alt=\"\">");
+    Content { html: Some(append(&html, &pixel)), ..content }
 }
 
 /// The contact's record is written only if its habit learned anything.

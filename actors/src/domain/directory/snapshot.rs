@@ -110,6 +110,7 @@ impl Snapshot {
             rules: Default::default(),
             help_reply: None,
             smart_send: Default::default(),
+            tracking: false,
             request_hash: None,
         });
         snapshot.put_sender(Sender {

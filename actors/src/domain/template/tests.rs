@@ -54,6 +54,7 @@ fn context_with(attributes: &[(&str, &str)]) -> TemplateContext {
         rules: Default::default(),
         help_reply: None,
         smart_send: Default::default(),
+        tracking: false,
         request_hash: None,
     };
     TemplateContext::new(&profile, &sender, &account)

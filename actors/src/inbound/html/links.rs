@@ -56,7 +56,8 @@ fn resolved(value: &str) -> Option<String> {
     while let Some(at) = rest.find('&') {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
-        let known = KNOWN.iter().find(|(name, _)| rest.get(..name.len()).is_some_and(|text| text.eq_ignore_ascii_case(name)));
+        let known =
+            KNOWN.iter().find(|(name, _)| rest.get(..name.len()).is_some_and(|text| text.eq_ignore_ascii_case(name)));
         match known {
             Some((name, text)) => {
                 out.push_str(text);

@@ -26,5 +26,6 @@ mod smart;
 mod standing;
 mod suspended;
 mod threading;
+mod tracking;
 mod trailing;
 mod world;

@@ -83,6 +83,7 @@ pub(super) fn directory(users: &[UserId]) -> Snapshot {
         rules: Default::default(),
         help_reply: None,
         smart_send: Default::default(),
+        tracking: false,
         request_hash: None,
     });
     for id in users.iter().copied() {

@@ -21,6 +21,7 @@ use crate::domain::reply_address::ReplyKey;
 use crate::domain::source::IdSource;
 use crate::domain::status_callback::StatusCallbackKey;
 use crate::domain::ticket::Ticket;
+use crate::domain::tracking::TrackingKey;
 use crate::domain::unsubscribe::UnsubscribeKey;
 use crate::domain::verdict::Verdict;
 use crate::protocol::api::{Caller, Created, EngineError, NewContact, NewMessage};
@@ -42,6 +43,7 @@ pub(super) struct World {
     pub(super) unsubscribe: UnsubscribeKey,
     pub(super) reply: ReplyKey,
     pub(super) status_callbacks: StatusCallbackKey,
+    pub(super) tracking: TrackingKey,
     pub(super) model: Model,
     /// Blobs that a test took away.
     pub(super) lost_blobs: usize,
@@ -66,6 +68,7 @@ impl World {
             unsubscribe: UnsubscribeKey::new(&[1; 32]),
             reply: ReplyKey::new(&[1; 32]),
             status_callbacks: StatusCallbackKey::new(&[1; 32]),
+            tracking: TrackingKey::new(&[1; 32]),
             model: Model::default(),
             lost_blobs: 0,
             permits: 0,
@@ -217,6 +220,7 @@ impl World {
             unsubscribe: &self.unsubscribe,
             reply: &self.reply,
             status_callbacks: &self.status_callbacks,
+            tracking: &self.tracking,
         };
         let decision = decide(&known, command, &around);
         assert!(decision.mutations.len() <= crate::store::Batch::MAX_MUTATIONS, "{}", decision.mutations.len());
