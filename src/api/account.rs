@@ -24,6 +24,7 @@ use super::paging::Query;
 use super::routes::Shared;
 use super::schemas;
 use super::sending_rules::{HolidayRequest, HolidayView, HoursRequest, HoursView, holidays as holidays_of, hours};
+use super::smart_view::{SharesRequest, SharesView};
 
 request_object! {
     /// Changes to an account.
@@ -56,6 +57,13 @@ request_object! {
         /// null: nothing does. Leave it so where Twilio's Advanced Opt-Out answers already.
         #[schema(value_type = Option<String>, example = "Acme: for help call +1 212 555 0100. Reply STOP to end.")]
         help_reply: Text<'a>,
+        /// Which messages with a smart window do not go at its best moment.
+        #[schema(value_type = Option<SharesRequest>)]
+        smart_send: SharesRequest<'a>,
+        /// Whether the HTML of emails tells of opens (by a picture) and clicks (its links lead by this server); default
+        /// no.
+        #[schema(value_type = Option<bool>)]
+        tracking: bool,
     }
 }
 
@@ -83,6 +91,9 @@ impl AccountChange<'_> {
             None => Some(None),
             Some(text) => sms_text(&text, &at, all).map(Some),
         });
+        let at = root.member("smart_send");
+        let smart_send = self.smart_send.changed(&at, all).and_then(|shares| shares.read(&at, all));
+        let tracking = self.tracking.changed(&root.member("tracking"), all);
         faults.finish(Some(AccountPatch {
             name,
             time_zone,
@@ -93,6 +104,8 @@ impl AccountChange<'_> {
             holidays,
             conversation_exempt,
             help_reply,
+            smart_send,
+            tracking,
         }))
     }
 }
@@ -166,6 +179,9 @@ pub(crate) struct AccountView<'a> {
     /// What answers an SMS that asks for help, if anything does.
     #[schema(value_type = Option<String>)]
     help_reply: Option<&'a str>,
+    smart_send: SharesView,
+    /// Whether emails tell of opens and clicks.
+    tracking: bool,
     /// `active` or `suspended`: then its keys and sessions are refused, and what is due is held.
     #[schema(value_type = schemas::AccountStatus)]
     status: &'static str,
@@ -198,6 +214,8 @@ impl<'a> AccountView<'a> {
             holidays: account.rules.holidays.iter().map(HolidayView::of).collect(),
             conversation_exempt: account.rules.conversation_exempt,
             help_reply: account.help_reply.as_deref(),
+            smart_send: SharesView::of(account.smart_send),
+            tracking: account.tracking,
             status: if account.is_active() { "active" } else { "suspended" },
             suspended_at: account.suspended_at,
         }

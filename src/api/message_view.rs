@@ -19,6 +19,7 @@ use utoipa::ToSchema;
 use super::contact_view::{as_text, as_text_or_null};
 use super::plan_view::PlanView;
 use super::schemas;
+use super::smart_view::SmartView;
 use super::times::show_duration;
 
 /// A message.
@@ -94,6 +95,15 @@ pub(crate) struct MessageView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     segments: Option<u16>,
     attempts: Vec<AttemptView<'a>>,
+    /// When its recipient first opened it, as far as that can be told: email with the account's `tracking` on. What
+    /// machines load is left out.
+    #[serde(serialize_with = "as_text_or_null")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    opened_at: Option<UnixMs>,
+    /// When its recipient first followed a link of it.
+    #[serde(serialize_with = "as_text_or_null")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    clicked_at: Option<UnixMs>,
     #[schema(value_type = BTreeMap<String, String>)]
     metadata: &'a BTreeMap<String, String>,
     /// Who scheduled it: the id of a key or a user, or `system`.
@@ -151,6 +161,8 @@ pub(crate) enum SendView<'a> {
         #[schema(value_type = String, format = DateTime)]
         at: UnixMs,
     },
+    /// At the best moment of a window.
+    Smart(SmartView),
     /// At a wall-clock time.
     Wall {
         /// Without offset.
@@ -274,6 +286,7 @@ impl<'a> SendView<'a> {
         match intent {
             Intent::Now => Self::Now("now"),
             Intent::At(at) => Self::Instant { at: *at },
+            Intent::Smart(window) => Self::Smart(SmartView::of(window)),
             Intent::Wall(wall) => Self::Wall {
                 at: &wall.local,
                 time_zone: if wall.zone_of_contact { "contact" } else { &wall.zone },
@@ -373,6 +386,8 @@ impl<'a> MessageView<'a> {
             cancel_on_reply: message.cancel_on_reply,
             segments: (message.channel == Channel::Sms).then(|| message.cost()),
             attempts: message.attempts.iter().map(attempt).collect(),
+            opened_at: message.response.opened_at,
+            clicked_at: message.response.clicked_at,
             metadata: &message.metadata,
             who: Who(message.author),
             in_reply_to: match (&message.thread, message.reply) {

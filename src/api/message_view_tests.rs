@@ -62,6 +62,7 @@ fn seen() -> Seen {
             receipt: None,
             test: false,
             plan: None,
+            response: Default::default(),
             callback_url: None,
         },
         content,

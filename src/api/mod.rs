@@ -58,6 +58,7 @@ pub(crate) mod sender_view;
 mod senders;
 pub(crate) mod sending_rules;
 pub(crate) mod sessions;
+mod smart_view;
 mod state;
 mod suppressions;
 mod thread;

@@ -20,7 +20,7 @@ use super::{
     webhooks,
 };
 use crate::admin::{dead_letters, drain, lanes, nodes, partitions};
-use crate::inbound::{email, twilio};
+use crate::inbound::{email, tracking, twilio};
 
 /// Every endpoint of the API.
 #[derive(OpenApi)]
@@ -60,7 +60,7 @@ use crate::inbound::{email, twilio};
         users::create_user, users::list_users, users::get_me, users::get_user, users::patch_user, users::delete_user,
         passwords::invite_user, passwords::forgot_password, passwords::choose_password, passwords::password_page, passwords::set_password,
         sessions::sign_in, sessions::list_sessions, sessions::sign_out, sessions::end_session, audit::list_audit,
-        unsubscribe::unsubscribe_page, unsubscribe::unsubscribe,
+        unsubscribe::unsubscribe_page, unsubscribe::unsubscribe, tracking::opened, tracking::clicked,
         health::healthz, health::readyz, health::metrics, openapi_document,
         nodes::list_nodes, partitions::list_partitions, lanes::list_lanes, lanes::pause_lane, lanes::resume_lane, lanes::set_lane_rate,
         dead_letters::list_dead_letters, dead_letters::requeue_dead_letter, drain::get_drain, drain::set_drain,

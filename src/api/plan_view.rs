@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::contact_view::as_text;
 use super::message_view::{ReasonView, SendView};
 use super::schemas;
+use super::smart_view::ChosenView;
 
 /// What was asked for and what came of it.
 #[derive(Serialize, ToSchema)]
@@ -33,6 +34,9 @@ pub(crate) struct PlanView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     zone: Option<&'a str>,
+    /// How the moment of a window was chosen, and against what.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    smart: Option<ChosenView>,
 }
 
 /// A wait, and its end.
@@ -57,12 +61,13 @@ impl<'a> PlanView<'a> {
             send: SendView::of(&message.intent),
             resolution: match &message.intent {
                 Intent::Wall(wall) => wall.resolution,
-                Intent::Now | Intent::At(_) => Resolution::Exact,
+                Intent::Now | Intent::At(_) | Intent::Smart(_) => Resolution::Exact,
             },
             wanted_at: message.wanted_at(),
             due_at: message.due_at,
             delays: delays.collect(),
             zone: message.plan.as_ref().map(|plan| plan.zone.as_str()),
+            smart: message.plan.as_ref().and_then(ChosenView::of),
         }
     }
 }

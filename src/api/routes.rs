@@ -19,7 +19,7 @@ use super::{
     users, webhooks,
 };
 use crate::admin::{dead_letters, drain, lanes, nodes, partitions};
-use crate::inbound::{email, twilio};
+use crate::inbound::{email, tracking, twilio};
 use crate::twilio::error::TwilioError;
 use crate::twilio::{create, instance, list};
 use crate::ui::routes as ui;
@@ -230,6 +230,8 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         at("/inbound/twilio/message").post(twilio::receive_message),
         at("/inbound/twilio/status").post(twilio::receive_status),
         at("/password/{token}").get(passwords::password_page).post(passwords::set_password),
+        at("/t/o/{token}").get(tracking::opened),
+        at("/t/c/{token}").get(tracking::clicked),
         at("/u/{token}").get(unsubscribe::unsubscribe_page).post(unsubscribe::unsubscribe),
         at("/healthz").get(health::healthz),
         at("/readyz").get(health::readyz),

@@ -2,15 +2,16 @@
 
 use std::borrow::Cow;
 
-use sendwheel_actors::domain::schedule::{FoldPolicy, GapPolicy, IfLate};
-use sendwheel_actors::engine::api::{NewIntent, ZoneChoice};
+use sendwheel_actors::domain::clock::UnixMs;
+use sendwheel_actors::domain::schedule::{FoldPolicy, GapPolicy, IfLate, TooLittleData};
+use sendwheel_actors::engine::api::{NewIntent, NewWindow, ZoneChoice};
 use serde::de::MapAccess;
 use utoipa::openapi::{ObjectBuilder, OneOfBuilder, Ref, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::checks::{choice, zone_name};
 use super::faults::{At, Faults};
-use super::json::{Anything, Field, Shape, Text, request_object};
+use super::json::{Field, Shape, Text, request_object};
 use super::schemas;
 use super::times::{GivenTime, read_duration, read_time};
 
@@ -29,19 +30,38 @@ request_object! {
         /// If the zone has that time twice; default `first`.
         #[schema(value_type = Option<schemas::Fold>)]
         fold: Text<'a>,
-        #[schema(ignore)]
-        window: Anything,
-        #[schema(ignore)]
-        smart: Anything,
-        #[schema(ignore)]
-        too_little_data: Anything,
+        /// Instead of `at`: a window of which the best moment for this contact is found.
+        #[schema(value_type = Option<WindowRequest>)]
+        window: WindowRequest<'a>,
+        /// Beside a window: true.
+        #[schema(value_type = Option<bool>)]
+        smart: bool,
+        /// Beside a window, if too little is known of the contact: `now` (the window's first moment, the default),
+        /// `population` (as the account's other contacts), or an instant of the window.
+        #[schema(value_type = Option<String>, example = "now")]
+        too_little_data: Text<'a>,
+    }
+}
+
+request_object! {
+    /// A window: its length from now on, or both of its ends.
+    pub(crate) struct WindowRequest<'a> {
+        /// 24, 48 or 72 hours from now.
+        #[schema(value_type = Option<u8>, example = 24)]
+        hours: u32,
+        /// Where it begins: RFC 3339 with an offset.
+        #[schema(value_type = Option<String>, format = DateTime)]
+        from: Text<'a>,
+        /// Where it ends, at most seven days later; not in it.
+        #[schema(value_type = Option<String>, format = DateTime)]
+        to: Text<'a>,
     }
 }
 
 /// `"now"`, or an object with a time.
 pub(crate) enum SendRequest<'a> {
     Word(Text<'a>),
-    At(SendAt<'a>),
+    At(Box<SendAt<'a>>),
 }
 
 impl<'de> Shape<'de> for SendRequest<'de> {
@@ -51,7 +71,7 @@ impl<'de> Shape<'de> for SendRequest<'de> {
         Some(Self::Word(text))
     }
     fn from_object<A: MapAccess<'de>>(map: A) -> Result<Option<Self>, A::Error> {
-        Ok(SendAt::from_object(map)?.map(Self::At))
+        Ok(SendAt::from_object(map)?.map(|object| Self::At(Box::new(object))))
     }
 }
 
@@ -105,16 +125,19 @@ impl SendRequest<'_> {
 impl SendAt<'_> {
     fn read(self, here: &At<'_>, faults: &mut Faults) -> Option<NewIntent> {
         let before = faults.len();
-        for (name, field) in [("window", self.window), ("smart", self.smart), ("too_little_data", self.too_little_data)]
+        if self.window.is_named() {
+            return self.read_smart(here, faults);
+        }
+        for (name, is_named) in [("smart", self.smart.is_named()), ("too_little_data", self.too_little_data.is_named())]
         {
-            refuse_unsupported(&field, &here.member(name), faults);
+            if is_named {
+                faults.refuse(&here.member(name), "window_required", "this goes with a `window`: give one");
+            }
         }
         self.stray.refuse(here, Self::NAMES, faults);
-        let is_unsupported = faults.len() > before;
 
         let (at_at, zone_at) = (here.member("at"), here.member("time_zone"));
-        // One clear fault instead of two, when a kind of time was asked for that is not there yet.
-        let text = if is_unsupported { self.at.optional(&at_at, faults) } else { self.at.required(&at_at, faults) };
+        let text = self.at.required(&at_at, faults);
         let (gap_at, fold_at) = (here.member("gap"), here.member("fold"));
         let gap = self.gap.optional(&gap_at, faults).and_then(|text| {
             let gaps =
@@ -165,6 +188,74 @@ impl SendAt<'_> {
             },
         };
         (faults.len() == before).then_some(intent)
+    }
+}
+
+/// An instant: a time with an offset.
+fn instant(text: &str, at: &At<'_>, faults: &mut Faults) -> Option<UnixMs> {
+    match read_time(text) {
+        Ok(GivenTime::Instant(instant)) => return Some(instant),
+        Ok(GivenTime::Wall) => faults.refuse(at, "offset_required", "the time has no offset: add one, such as Z"),
+        Err(error) => faults.refuse(at, "invalid_time", error.to_string()),
+    }
+    None
+}
+
+impl SendAt<'_> {
+    fn read_smart(self, here: &At<'_>, faults: &mut Faults) -> Option<NewIntent> {
+        let before = faults.len();
+        for (name, is_named) in [
+            ("at", self.at.is_named()),
+            ("time_zone", self.time_zone.is_named()),
+            ("gap", self.gap.is_named()),
+            ("fold", self.fold.is_named()),
+        ] {
+            if is_named {
+                faults.refuse(&here.member(name), "ambiguous_time", "a window and a time: leave one of them out");
+            }
+        }
+        let at = here.member("smart");
+        if self.smart.optional(&at, faults) != Some(true) {
+            faults.refuse(&at, "required", "a window needs \"smart\": true; without it give a time in `at`");
+        }
+        let at = here.member("too_little_data");
+        let too_little_data = match self.too_little_data.optional(&at, faults) {
+            None => Some(TooLittleData::Now),
+            Some(word) if word == "now" => Some(TooLittleData::Now),
+            Some(word) if word == "population" => Some(TooLittleData::Population),
+            Some(text) => instant(&text, &at, faults).map(TooLittleData::At),
+        };
+        let at = here.member("window");
+        let window = self.window.required(&at, faults).and_then(|window| window.read(&at, faults));
+        self.stray.refuse(here, Self::NAMES, faults);
+        let intent = NewIntent::Smart { window: window?, too_little_data: too_little_data? };
+        (faults.len() == before).then_some(intent)
+    }
+}
+
+impl WindowRequest<'_> {
+    fn read(self, here: &At<'_>, faults: &mut Faults) -> Option<NewWindow> {
+        let before = faults.len();
+        let (hours_at, from_at, to_at) = (here.member("hours"), here.member("from"), here.member("to"));
+        let window = if self.hours.is_named() {
+            for (at, is_named) in [(&from_at, self.from.is_named()), (&to_at, self.to.is_named())] {
+                if is_named {
+                    faults.refuse(at, "ambiguous_window", "give either `hours`, or `from` and `to`");
+                }
+            }
+            let hours = self.hours.required(&hours_at, faults)?;
+            let hours = u8::try_from(hours).ok().filter(|hours| matches!(hours, 24 | 48 | 72));
+            if hours.is_none() {
+                faults.refuse(&hours_at, "unknown_value", "expected one of: 24, 48, 72; or give `from` and `to`");
+            }
+            hours.map(NewWindow::Hours)
+        } else {
+            let from = self.from.required(&from_at, faults).and_then(|text| instant(&text, &from_at, faults));
+            let to = self.to.required(&to_at, faults).and_then(|text| instant(&text, &to_at, faults));
+            from.zip(to).map(|(from, to)| NewWindow::Between(from, to))
+        };
+        self.stray.refuse(here, Self::NAMES, faults);
+        window.filter(|_| faults.len() == before)
     }
 }
 
@@ -239,8 +330,6 @@ impl IfLateRequest<'_> {
 
 #[cfg(test)]
 mod tests {
-    use sendwheel_actors::domain::clock::UnixMs;
-
     use super::*;
 
     fn read(json: &str) -> Result<NewIntent, Vec<(String, &'static str)>> {
@@ -258,6 +347,7 @@ mod tests {
     #[test]
     fn what_is_meant_is_kept_as_it_was_said() {
         let wall = |zone, gap, fold| NewIntent::Wall { local: "2026-12-01T09:00".into(), zone, gap, fold };
+        let smart = |window, too_little_data| NewIntent::Smart { window, too_little_data };
         let new_york = ZoneChoice::Named("America/New_York".into());
         for (json, expected) in [
             (r#""now""#, NewIntent::Now),
@@ -269,6 +359,18 @@ mod tests {
             (
                 r#"{"at": "2026-12-01T09:00", "time_zone": "contact", "gap": "reject", "fold": "last"}"#,
                 wall(ZoneChoice::OfContact, GapPolicy::Reject, FoldPolicy::Last),
+            ),
+            (
+                r#"{"window": {"hours": 48}, "smart": true, "too_little_data": "population"}"#,
+                smart(NewWindow::Hours(48), TooLittleData::Population),
+            ),
+            (
+                r#"{"window": {"from": "2026-12-01T09:00:00Z", "to": "2026-12-01T12:00:00Z"}, "smart": true,
+                    "too_little_data": "2026-12-01T09:00:00Z"}"#,
+                smart(
+                    NewWindow::Between(UnixMs(1_796_115_600_000), UnixMs(1_796_126_400_000)),
+                    TooLittleData::At(UnixMs(1_796_115_600_000)),
+                ),
             ),
         ] {
             assert_eq!(read(json), Ok(expected), "{json}");
@@ -293,7 +395,28 @@ mod tests {
             (r#"{"at": "2026-12-01T09:00:00Z", "time_zone": "Europe/Berlin"}"#, "/send/at", "ambiguous_time"),
             (r#"{"at": "2026-12-01T09:00:00Z", "gap": "middle"}"#, "/send/gap", "unknown_value"),
             (r#"{"at": "2026-12-01T09:00:00Z", "fold": 1}"#, "/send/fold", "invalid_type"),
-            (r#"{"window": {"hours": 24}}"#, "/send/window", "not_supported_yet"),
+            (r#"{"window": {"hours": 24}}"#, "/send/smart", "required"),
+            (r#"{"window": {"hours": 24}, "smart": false}"#, "/send/smart", "required"),
+            (r#"{"window": {"hours": 25}, "smart": true}"#, "/send/window/hours", "unknown_value"),
+            (
+                r#"{"window": {"hours": 24, "to": "2026-12-01T09:00:00Z"}, "smart": true}"#,
+                "/send/window/to",
+                "ambiguous_window",
+            ),
+            (r#"{"window": {"from": "2026-12-01T09:00:00Z"}, "smart": true}"#, "/send/window/to", "required"),
+            (
+                r#"{"window": {"from": "2026-12-01T09:00", "to": "2026-12-01T12:00:00Z"}, "smart": true}"#,
+                "/send/window/from",
+                "offset_required",
+            ),
+            (r#"{"window": {"hours": 24}, "smart": true, "at": "2026-12-01T09:00:00Z"}"#, "/send/at", "ambiguous_time"),
+            (
+                r#"{"window": {"hours": 24}, "smart": true, "too_little_data": "never"}"#,
+                "/send/too_little_data",
+                "invalid_time",
+            ),
+            (r#"{"window": 24, "smart": true}"#, "/send/window", "invalid_type"),
+            (r#"{"at": "2026-12-01T09:00:00Z", "smart": true}"#, "/send/smart", "window_required"),
             (r#"{"at": "2026-12-01T09:00:00Z", "when": 1}"#, "/send/when", "unknown_field"),
         ] {
             assert_eq!(read(json), Err(vec![(pointer.to_owned(), code)]), "{json}");

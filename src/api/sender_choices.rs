@@ -182,6 +182,7 @@ mod tests {
             created_at: UnixMs(0),
             updated_at: UnixMs(0),
             request_hash: None,
+            habit: None,
         }
     }
 

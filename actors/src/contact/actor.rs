@@ -195,9 +195,11 @@ impl ContactActor {
             ids: &node.ids,
             directory: &directory,
             settings: &node.settings,
+            habits: &node.habits,
             unsubscribe: &node.unsubscribe,
             reply: &node.reply,
             status_callbacks: &node.status_callbacks,
+            tracking: &node.tracking,
         };
         let Decision {
             mutations,
@@ -304,6 +306,7 @@ impl ContactActor {
                     metrics::counter!("sendwheel_messages_total", "channel" => channel.name(), "outcome" => state.as_str()).increment(1);
                 }
                 Effect::SwitchOff(account, webhook) => node.gone_webhooks.add(account, webhook),
+                Effect::Learn(account, lesson) => node.habits.learn(self.partition, account, &lesson),
                 // Into the inbox at once: a contact with more to do is not idle.
                 Effect::Continue(command) => self.inbox.push_back((*command, None)),
                 Effect::Tell(contact, command) => consulting::tell(&node, contact, *command),

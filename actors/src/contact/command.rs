@@ -16,6 +16,7 @@ use crate::domain::message::{Attachment, Author, Message, StateName, StoredConte
 use crate::domain::receipt::Receipt;
 use crate::domain::suppression::Suppression;
 use crate::domain::ticket::Ticket;
+use crate::domain::tracking::Engagement;
 use crate::domain::verdict::Verdict;
 use crate::protocol::api::{
     Caller, CancelOutcome, Created, EngineResult, MessageEdit, NewContact, NewMessage, ProfilePatch, Resolve, Upserted,
@@ -225,6 +226,8 @@ pub enum ContactCommand {
     Receive(Box<Received>),
     /// A provider tells of a message.
     Receipt(MessageId, Receipt),
+    /// They opened a mail, or followed a link of it.
+    Tracked(MessageId, Engagement),
     /// Keep an entry about something that happened.
     Happened(AccountNo, MessageId, ThreadEvent),
     /// They opt out or in.

@@ -10,6 +10,7 @@ use crate::domain::clock::UnixMs;
 use crate::domain::contact::Contact;
 use crate::domain::conversation::ThreadItem;
 use crate::domain::directory::Snapshot;
+use crate::domain::habit::Lesson;
 use crate::domain::ids::{AccountNo, BootId, ContactId, MessageId, Partition, PartitionCount, WebhookId};
 use crate::domain::message::{BlobKey, Content, Message, State, StateName};
 use crate::domain::reply_address::ReplyKey;
@@ -17,12 +18,14 @@ use crate::domain::source::IdSource;
 use crate::domain::status_callback::StatusCallbackKey;
 use crate::domain::suppression::Suppression;
 use crate::domain::ticket::Ticket;
+use crate::domain::tracking::TrackingKey;
 use crate::domain::unsubscribe::UnsubscribeKey;
 use crate::protocol::events::{EventKind, Happened};
 use crate::protocol::settings::EngineSettings;
 use crate::protocol::suppressions::SuppressionSet;
 use crate::sender::Release;
 use crate::sender::transport::Envelope;
+use crate::shard::Habits;
 use crate::store::keys::AddressDigest;
 use crate::store::{AddressHint, Entry, Mutation, Table, keys};
 
@@ -45,12 +48,16 @@ pub struct Surroundings<'a> {
     pub directory: &'a Snapshot,
     /// Bounds and policies.
     pub settings: &'a EngineSettings,
+    /// When the contacts of each account are active.
+    pub habits: &'a Habits,
     /// Signs unsubscribe links.
     pub unsubscribe: &'a UnsubscribeKey,
     /// Signs reply addresses.
     pub reply: &'a ReplyKey,
     /// Signs status callbacks.
     pub status_callbacks: &'a StatusCallbackKey,
+    /// Signs what tells of opens and clicks.
+    pub tracking: &'a TrackingKey,
 }
 
 /// What is known of a contact when a command is decided.
@@ -118,6 +125,8 @@ pub enum Effect {
     Count(Channel, StateName),
     /// Nobody listens at a webhook any more.
     SwitchOff(AccountNo, WebhookId),
+    /// What the contact did teaches of others of its account.
+    Learn(AccountNo, Box<Lesson>),
     /// There is more of it: another chunk, after what else waits.
     Continue(Box<ContactCommand>),
     /// Another contact hears this; nobody waits for an answer.

@@ -64,6 +64,8 @@ fn patched(account: &Account, patch: &AccountPatch, time_zone: Option<String>) -
     set(&mut rules.holidays, patch.holidays.clone(), "holidays", &mut changed);
     set(&mut rules.conversation_exempt, patch.conversation_exempt, "conversation_exempt", &mut changed);
     set(&mut next.help_reply, patch.help_reply.clone(), "help_reply", &mut changed);
+    set(&mut next.smart_send, patch.smart_send, "smart_send", &mut changed);
+    set(&mut next.tracking, patch.tracking, "tracking", &mut changed);
     (next, changed)
 }
 
@@ -117,6 +119,8 @@ impl Directory {
                 alerts: Default::default(),
                 rules: Default::default(),
                 help_reply: None,
+                smart_send: Default::default(),
+                tracking: false,
                 request_hash: hash,
             };
             let mut draft = Draft::of(snapshot, ids);

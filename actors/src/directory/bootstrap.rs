@@ -61,6 +61,8 @@ impl Directory {
                 alerts: Default::default(),
                 rules: Default::default(),
                 help_reply: None,
+                smart_send: Default::default(),
+                tracking: false,
                 request_hash: None,
             };
             let user = User {

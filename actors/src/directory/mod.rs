@@ -34,10 +34,11 @@ use crate::domain::reply_address::ReplyKey;
 use crate::domain::session::CsrfKey;
 use crate::domain::source::IdSource;
 use crate::domain::status_callback::StatusCallbackKey;
+use crate::domain::tracking::TrackingKey;
 use crate::domain::unsubscribe::UnsubscribeKey;
 use crate::protocol::api::{Caller, EngineError, EngineResult, Idempotency};
 use crate::sender::pool::SendersChanged;
-use crate::shard::Node;
+use crate::shard::{Keys, Node};
 use crate::store::keys::{self, DirectoryKey};
 use crate::store::{
     Acquired, Batch, CommitError, Counter, Head, Index, Mutation, NodeId, RangeQuery, RecordKey, Renewal, SharedStore,
@@ -131,8 +132,7 @@ fn unread(error: &StoreError) -> EngineError {
 }
 
 impl Directory {
-    /// Acquires the directory and reads it. The secret behind unsubscribe links, reply addresses and the tokens of status callbacks is made on a new
-    /// store.
+    /// Acquires the directory and reads it. The secret behind everything that is signed is made on a new store.
     ///
     /// # Errors
     /// The store cannot be read, or another node has the directory.
@@ -142,7 +142,7 @@ impl Directory {
         lease_ttl: Duration,
         system_from: &Mailbox,
         ids: &IdSource,
-    ) -> Result<(Self, Snapshot, (UnsubscribeKey, ReplyKey, StatusCallbackKey)), StoreError> {
+    ) -> Result<(Self, Snapshot, Keys), StoreError> {
         let mut state = load(&store, node, lease_ttl, system_from).await?;
         let key = RecordKey { partition: DIRECTORY, table: Table::Directory, key: keys::installation_secret() };
         let secret = match store.get(std::slice::from_ref(&key)).await?.into_iter().next().flatten() {
@@ -175,7 +175,12 @@ impl Directory {
         Ok((
             directory,
             snapshot,
-            (UnsubscribeKey::new(&secret), ReplyKey::new(&secret), StatusCallbackKey::new(&secret)),
+            Keys {
+                unsubscribe: UnsubscribeKey::new(&secret),
+                reply: ReplyKey::new(&secret),
+                status_callbacks: StatusCallbackKey::new(&secret),
+                tracking: TrackingKey::new(&secret),
+            },
         ))
     }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::address::{Address, Channel, EmailAddress, PhoneNumber};
 use super::clock::UnixMs;
 use super::conversation::Conversation;
+use super::habit::Habit;
 use super::ids::{AccountNo, ContactId, SenderId};
 use super::message::Author;
 
@@ -245,6 +246,9 @@ pub struct Contact {
     pub updated_at: UnixMs,
     /// First 16 bytes of SHA-256 over the creating request, when it had an idempotency key.
     pub request_hash: Option<[u8; 16]>,
+    /// When it is active; none: nothing was seen yet.
+    #[serde(default)]
+    pub habit: Option<Box<Habit>>,
 }
 
 impl Contact {

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::address::{Channel, EmailAddress, Mailbox, PhoneNumber};
 use super::clock::UnixMs;
 use super::ids::{AccountId, AccountNo, LaneNo, SenderId, UserId};
+use super::plan::smart::Shares;
 use super::sending_rules::SendingRules;
 
 pub use people::{ApiKey, Session, SessionTerms, User};
@@ -78,6 +79,12 @@ pub struct Account {
     /// What answers an SMS that asks for help; none: nothing does.
     #[serde(default)]
     pub help_reply: Option<String>,
+    /// Which smart messages do not go at the moment that looks best.
+    #[serde(default)]
+    pub smart_send: Shares,
+    /// Whether its mails tell of opens and clicks.
+    #[serde(default)]
+    pub tracking: bool,
 }
 
 /// Who is told by mail of messages that are held, failed or of unknown outcome.

@@ -17,12 +17,14 @@
 mod choice;
 mod contact;
 mod echo;
+mod lesson;
 mod profile;
 mod rates;
 mod week;
 
 pub use choice::{Choice, Sureness, choose};
 pub use contact::{Habit, HabitError};
+pub use lesson::Lesson;
 pub use profile::Profile;
 
 #[cfg(test)]

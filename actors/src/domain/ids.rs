@@ -192,6 +192,12 @@ impl PartitionCount {
 }
 
 impl MessageId {
+    /// A number that is spread evenly over all messages, and always the same for one.
+    #[must_use]
+    pub fn spread(self) -> u64 {
+        xxhash_rust::xxh3::xxh3_64(self.as_bytes())
+    }
+
     /// The partition in the id's fixed bits.
     #[must_use]
     pub fn partition(self) -> Partition {

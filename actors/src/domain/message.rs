@@ -13,6 +13,7 @@ use super::reason::Reason;
 use super::receipt::Receipt;
 use super::schedule::{IfLate, Intent, QuietHoursPolicy};
 use super::threading::{MailId, References};
+use super::tracking::Response;
 use super::verdict::Failure;
 
 /// How urgent a message is within its lane.
@@ -490,6 +491,9 @@ pub struct Message {
     /// Why it is due later than was asked for; none: it is not.
     #[serde(default)]
     pub plan: Option<Plan>,
+    /// What its recipient did with it.
+    #[serde(default)]
+    pub response: Response,
 }
 
 impl Message {

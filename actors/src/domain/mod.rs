@@ -31,6 +31,7 @@ pub mod suppression;
 pub mod template;
 pub mod threading;
 pub mod ticket;
+pub mod tracking;
 pub mod unsubscribe;
 pub mod verdict;
 pub mod zone;

@@ -9,6 +9,7 @@
 //! the message expires, that is an error that names the rule.
 
 mod calendar;
+pub mod smart;
 
 use std::time::Duration;
 
@@ -42,12 +43,34 @@ pub enum PlanError {
     /// The zone of a wall-clock time is not one.
     #[error(transparent)]
     Zone(#[from] ZoneError),
+    /// A window that ends before it begins.
+    #[error("the window is empty: its `to` must lie after its `from`")]
+    EmptyWindow,
+    /// A window that began more than [`LATE_GRACE`] ago.
+    #[error("the window lies in the past: give one that is still to come")]
+    WindowPassed,
+    /// A window of more than [`smart::MAX_WINDOW`].
+    #[error("the window is longer than seven days: choose a shorter one")]
+    WindowTooLong,
+    /// What is to happen with too little data would happen outside the window.
+    #[error("the time to fall back to lies outside the window: choose one within it, or a longer window")]
+    OutsideWindow,
     /// A wall-clock time without an instant.
     #[error(transparent)]
     Wall(#[from] WallError),
     /// It would have to wait, and its author wants it skipped then.
     #[error("the time falls into {0}, and `quiet_hours` is `skip`: choose another time, or `defer`")]
     Skipped(Cause),
+    /// The rules leave no moment of a window.
+    #[error(
+        "{cause}: no moment is left before the window ends at {to}: choose a longer one, or change the account's rules"
+    )]
+    NoMomentInWindow {
+        /// What is in the way at its end.
+        cause: Cause,
+        /// Its end.
+        to: UnixMs,
+    },
     /// The rules leave no moment before it expires.
     #[error(
         "{cause}: no moment is left before {until}, when it would expire: choose another time, a longer \
@@ -68,10 +91,14 @@ impl PlanError {
         match self {
             Self::InThePast => "in_the_past",
             Self::TooFar => "too_far",
+            Self::EmptyWindow => "empty_window",
+            Self::WindowPassed => "window_in_the_past",
+            Self::WindowTooLong => "window_too_long",
+            Self::OutsideWindow => "outside_window",
             Self::Zone(_) => "unknown_time_zone",
             Self::Wall(error) => error.code(),
             Self::Skipped(cause) => cause.code(),
-            Self::NoMoment { .. } => "no_moment_left",
+            Self::NoMoment { .. } | Self::NoMomentInWindow { .. } => "no_moment_left",
         }
     }
 }
@@ -95,15 +122,19 @@ pub struct Planned {
     pub plan: Option<Plan>,
 }
 
-/// Why a message goes later than was asked for. Kept with it, so that it reads the same whenever it is read.
+/// Why a message goes when it goes, if not just when it was asked for. Kept with it, so that it reads the same whenever
+/// it is read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
-    /// The moment asked for.
+    /// The moment asked for, or chosen.
     pub wanted_at: UnixMs,
     /// The zone of the clock that the rules were held against.
     pub zone: String,
-    /// What it waits for, in order; never empty.
+    /// What it waits for, in order; never empty, but for a moment that was chosen.
     pub delays: Vec<Delay>,
+    /// How the moment was chosen; none: it was named.
+    #[serde(default)]
+    pub chosen: Option<Box<smart::Chosen>>,
 }
 
 /// The first moment for an intent that the calendar permits, not before `now`.
@@ -135,7 +166,7 @@ pub fn fit(wanted_at: UnixMs, from: UnixMs, terms: Terms, calendar: &Calendar<'_
         let limit = from.plus(MAX_DELAY);
         PlanError::NoMoment { cause, until: expires_at.map_or(limit, |expires_at| expires_at.min(limit)) }
     })?;
-    let plan = Plan { wanted_at, zone: calendar.zone().name().to_owned(), delays };
+    let plan = Plan { wanted_at, zone: calendar.zone().name().to_owned(), delays, chosen: None };
     Ok(Planned { due_at, plan: Some(plan) })
 }
 
@@ -148,6 +179,7 @@ pub fn moment(intent: &Intent, now: UnixMs) -> Result<UnixMs, PlanError> {
         Intent::Now => Ok(now),
         Intent::At(at) => within_reach(*at, now),
         Intent::Wall(wall) => within_reach(resolve_wall(wall)?.0, now),
+        Intent::Smart(window) => Ok(window.from.max(now)),
     }
 }
 
@@ -164,7 +196,8 @@ pub fn next_time(intent: &Intent, due_at: UnixMs, now: UnixMs) -> Option<UnixMs>
         return None;
     }
     match intent {
-        Intent::Now => None,
+        // A window that has passed is no time of day.
+        Intent::Now | Intent::Smart(_) => None,
         Intent::At(at) => {
             let days = now.since(*at).as_millis() / DAY.as_millis() + 1;
             Some(at.plus(DAY.saturating_mul(u32::try_from(days).ok()?)))
@@ -239,5 +272,7 @@ fn within_reach(at: UnixMs, now: UnixMs) -> Result<UnixMs, PlanError> {
 
 #[cfg(test)]
 mod moment_tests;
+#[cfg(test)]
+mod smart_tests;
 #[cfg(test)]
 mod tests;

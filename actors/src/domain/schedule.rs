@@ -61,6 +61,31 @@ pub struct WallClock {
     pub resolution: Resolution,
 }
 
+/// What to do with a message whose contact too little is known of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum TooLittleData {
+    /// Send it at the first moment of the window.
+    #[default]
+    Now,
+    /// Take the contact for one like the others of its account.
+    Population,
+    /// Send it at this moment.
+    At(UnixMs),
+}
+
+/// A window of which the best moment is to be found; half-open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SmartWindow {
+    /// Its beginning.
+    pub from: UnixMs,
+    /// Its end.
+    pub to: UnixMs,
+    /// So many hours from when it was asked for; none: both ends were named.
+    pub hours: Option<u8>,
+    /// If too little is known.
+    pub too_little_data: TooLittleData,
+}
+
 /// When a message is meant to go.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Intent {
@@ -70,6 +95,8 @@ pub enum Intent {
     At(UnixMs),
     /// At a wall-clock time in a zone.
     Wall(WallClock),
+    /// At the best moment of a window.
+    Smart(SmartWindow),
 }
 
 /// What to do with a message whose moment passed while the system was away.

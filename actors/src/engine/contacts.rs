@@ -10,6 +10,7 @@ use crate::domain::contact::{Consent, Contact, ContactEmail, ContactPhone, Life,
 use crate::domain::directory::Role;
 use crate::domain::ids::{AccountNo, ContactId};
 use crate::domain::message::Author;
+use crate::domain::tracking::{Engagement, TokenError, Tracked};
 use crate::domain::zone::TimeZone;
 use crate::protocol::api::{
     Caller, Created, EngineError, EngineResult, NewContact, Page, PageRequest, ProfilePatch, Upserted,
@@ -259,6 +260,33 @@ impl Engine {
     pub async fn delete_contact(&self, caller: &Caller, id: ContactId, removal: Removal) -> EngineResult<u64> {
         match self.ask(id, ContactCommand::Delete(*caller, removal)).await? {
             Answer::Deleted(count) => Ok(count),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Whose mail the picture of this token is in.
+    ///
+    /// # Errors
+    /// It is none of ours.
+    pub fn opened_by(&self, token: &str) -> Result<Tracked, TokenError> {
+        self.node.tracking.verify_open(token)
+    }
+
+    /// Whose mail the link of this token is in, and where it leads.
+    ///
+    /// # Errors
+    /// It is none of ours.
+    pub fn clicked_by(&self, token: &str) -> Result<(Tracked, String), TokenError> {
+        self.node.tracking.verify_click(token)
+    }
+
+    /// Keeps that a contact opened a mail, or followed a link of it.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn tracked(&self, what: Tracked, engagement: Engagement) -> EngineResult<()> {
+        match self.ask(what.contact, ContactCommand::Tracked(what.message, engagement)).await? {
+            Answer::Done => Ok(()),
             other => Err(unexpected(&other)),
         }
     }

@@ -49,10 +49,10 @@ impl Engine {
         let mut canceled: HashMap<ContactId, Vec<MessageId>> = HashMap::new();
         let results = futures_util::future::join_all(ids.iter().map(|id| self.canceled(caller, *id))).await;
         let mut failed = None;
-        for (id, result) in ids.iter().zip(results) {
+        for result in results {
             match result {
-                Ok((contact, CancelOutcome::Canceled)) => canceled.entry(contact).or_default().push(*id),
-                Ok((_, CancelOutcome::AlreadyHandedOver(_))) | Err(EngineError::NotFound) => {
+                Ok((contact, id, CancelOutcome::Canceled)) => canceled.entry(contact).or_default().push(id),
+                Ok((.., CancelOutcome::AlreadyHandedOver(_))) | Err(EngineError::NotFound) => {
                     outcome.already_handed_over += 1;
                 }
                 Err(error) => failed = Some(error),

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 
 use super::handle::Engine;
 use crate::directory::upkeep::Uses;
-use crate::partition::ReleasePartition;
+use crate::partition::{ReleasePartition, WriteHabits};
 use crate::sender::pool::{DescribePool, SetDraining};
 use crate::wheel::actor::StopWheel;
 
@@ -35,6 +35,7 @@ impl Engine {
             tokio::time::sleep(LOOK_EVERY).await;
         };
         let partitions = routes.shards.iter().flat_map(|shard| &shard.partitions);
+        join_all(partitions.clone().map(|(_, partition)| partition.send(WriteHabits))).await;
         join_all(partitions.map(|(_, partition)| partition.send(ReleasePartition))).await;
         if let Err(error) = self.directory.write_uses(node, Uses::All).await {
             tracing::warn!(%error, "the last uses of keys and sessions were not written");

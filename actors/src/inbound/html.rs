@@ -10,6 +10,7 @@
 //! replaced by a placeholder with their alternative text, so that no sender learns that a mail was opened.
 
 mod lexer;
+mod links;
 mod rewrite;
 mod text;
 
@@ -22,6 +23,7 @@ use url::Url;
 
 use super::limits::{MAX_HTML_ATTRIBUTE, MAX_HTML_BYTES, MAX_HTML_DATA, MAX_HTML_LINK};
 
+pub use links::{append, replace_links};
 pub use text::{from_text, to_text};
 
 /// Class of an element that quotes an earlier mail: a page may fold it.

@@ -10,6 +10,8 @@ use std::sync::atomic::Ordering;
 
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message};
 
+use tokio::sync::oneshot;
+
 use super::batching::{Group, Share, next_group};
 use crate::contact::actor::ContactActor;
 use crate::domain::ids::Partition;
@@ -25,6 +27,8 @@ pub enum Requester {
     Contact(Addr<ContactActor>),
     /// The shard's parking.
     Parking(Partition, Addr<Parking>),
+    /// A task beside the actors; what was dropped with its partition drops this.
+    Waiting(oneshot::Sender<()>),
     /// Nobody: what a sweep removes it will not look for again.
     Nobody,
 }
@@ -216,6 +220,10 @@ impl Handler<BatchDone> for Journal {
                     match requester {
                         Requester::Contact(contact) => contact.do_send(Committed),
                         Requester::Parking(partition, parking) => parking.do_send(Parked(partition)),
+                        Requester::Waiting(task) => {
+                            // A task that went away is no error.
+                            let _ = task.send(());
+                        }
                         Requester::Nobody => {}
                     }
                 }

@@ -16,13 +16,14 @@ use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Context, Handler, Message as ActixMessage, ResponseFuture};
 
+use super::habits;
 use super::sweep::sweep;
 use crate::contact::registry::{CloseContacts, OpenContacts};
 use crate::domain::clock::{BootUs, UnixMs};
 use crate::domain::ids::Partition;
 use crate::journal::{ClosePartition, OpenPartition};
 use crate::protocol::api::EngineError;
-use crate::shard::{Node, StoreCondition};
+use crate::shard::{Node, StoreCondition, WRITE_EVERY};
 use crate::store::keys::WaitingScope;
 use crate::store::{Acquired, CommitError, Counter, Index, Lease, RangeQuery, Renewal, StoreError};
 use crate::wheel::parking::{CloseParking, OpenParking};
@@ -60,6 +61,11 @@ pub struct PartitionBrief {
     /// Commits so far.
     pub seq: u64,
 }
+
+/// Write what was learned of habits; answered when that is durable, or failed.
+#[derive(Debug, Clone, Copy, ActixMessage)]
+#[rtype(result = "()")]
+pub struct WriteHabits;
 
 #[derive(Debug)]
 enum Phase {
@@ -155,6 +161,12 @@ impl PartitionActor {
         self.node.health.set_store(StoreCondition::Works);
         self.node.health.partition_opened();
         self.phase = Phase::Serving(lease);
+        let node = Arc::clone(&self.node);
+        actix::spawn(async move {
+            if let Err(error) = habits::read(&node, partition).await {
+                tracing::warn!(%partition, %error, "what is known of habits could not be read and is left out until this partition opens again");
+            }
+        });
     }
 
     /// Drops everything that is not known to be durable.
@@ -258,6 +270,10 @@ impl Actor for PartitionActor {
             partition.sweep(ctx);
             ctx.run_interval(every, |partition, ctx| partition.sweep(ctx));
         });
+        let first = WRITE_EVERY / 4096 * (u32::from(self.partition.0) + 64);
+        ctx.run_later(first, move |_, ctx| {
+            ctx.run_interval(WRITE_EVERY, |_, ctx| ctx.notify(WriteHabits));
+        });
     }
 }
 
@@ -347,6 +363,22 @@ impl Handler<SweepDone> for PartitionActor {
 
     fn handle(&mut self, _: SweepDone, _: &mut Self::Context) {
         self.is_sweeping = false;
+    }
+}
+
+impl Handler<WriteHabits> for PartitionActor {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _: WriteHabits, _: &mut Self::Context) -> Self::Result {
+        if !matches!(self.phase, Phase::Serving(_)) {
+            return Box::pin(async {});
+        }
+        let (node, partition, epoch) = (Arc::clone(&self.node), self.partition, self.epoch);
+        Box::pin(async move {
+            if let Err(error) = habits::write(&node, partition, epoch).await {
+                tracing::warn!(%partition, %error, "what was learned of habits could not be written yet");
+            }
+        })
     }
 }
 

@@ -15,7 +15,7 @@ use crate::domain::directory::Role;
 use crate::domain::ids::{AccountNo, ContactId, MessageId, SenderId, UserId};
 use crate::domain::message::{Author, Class, Content, Message, ReplyChoice, State, StateName};
 use crate::domain::reason::LaneReason;
-use crate::domain::schedule::{FoldPolicy, GapPolicy, IfLate, QuietHoursPolicy};
+use crate::domain::schedule::{FoldPolicy, GapPolicy, IfLate, QuietHoursPolicy, TooLittleData};
 use crate::domain::threading::ThreadedMail;
 
 /// Who asks: an authenticated caller within one account.
@@ -196,6 +196,22 @@ pub enum NewIntent {
         /// If the zone has it twice.
         fold: FoldPolicy,
     },
+    /// At the best moment of a window.
+    Smart {
+        /// Which one.
+        window: NewWindow,
+        /// If too little is known of the contact.
+        too_little_data: TooLittleData,
+    },
+}
+
+/// A window as a request names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NewWindow {
+    /// So many hours from now.
+    Hours(u8),
+    /// From one instant to another, which is not in it.
+    Between(UnixMs, UnixMs),
 }
 
 /// A file to go with an email.

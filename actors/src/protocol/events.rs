@@ -25,6 +25,10 @@ pub enum EventKind {
     MessageCreated,
     /// A message changed its state or its content.
     MessageUpdated,
+    /// The contact opened a mail.
+    MessageOpened,
+    /// The contact followed a link of a mail.
+    MessageClicked,
     /// The contact wrote.
     MessageReceived,
     /// A note was written.
@@ -43,6 +47,8 @@ impl EventKind {
             Self::ContactDeleted => "contact.deleted",
             Self::MessageCreated => "message.created",
             Self::MessageUpdated => "message.updated",
+            Self::MessageOpened => "message.opened",
+            Self::MessageClicked => "message.clicked",
             Self::MessageReceived => "message.received",
             Self::NoteCreated => "note.created",
             Self::ConversationUpdated => "conversation.updated",

@@ -8,6 +8,7 @@ use super::api::Idempotency;
 use crate::domain::address::EmailAddress;
 use crate::domain::directory::{Account, ApiKey, Role, Session, User};
 use crate::domain::password::Password;
+use crate::domain::plan::smart::Shares;
 use crate::domain::sending_rules::{Holiday, Hours};
 use crate::domain::session::SessionToken;
 
@@ -54,6 +55,10 @@ pub struct AccountPatch {
     pub conversation_exempt: Option<bool>,
     /// What answers an SMS that asks for help; `Some(None)`: nothing any more.
     pub help_reply: Option<Option<String>>,
+    /// Which smart messages do not go at the best moment.
+    pub smart_send: Option<Shares>,
+    /// Whether its mails tell of opens and clicks.
+    pub tracking: Option<bool>,
 }
 
 /// A new user.

@@ -5,10 +5,12 @@
 //! actors are. It owns no message state, and nothing in it is awaited or locked on the hot path.
 
 mod gone;
+mod habits;
 mod health;
 mod node;
 mod undo;
 
+pub use habits::{Habits, WRITE_EVERY};
 pub use health::{Fullness, Health, StoreCondition};
-pub use node::{Node, PoolRoutes, Routes, ShardRoutes, Trust};
+pub use node::{Keys, Node, PoolRoutes, Routes, ShardRoutes, Trust};
 pub use undo::{Step, UNDO_WITHIN, UndoLog, Undoable};

@@ -7,6 +7,7 @@ use actix::Addr;
 use arc_swap::ArcSwap;
 
 use super::gone::GoneWebhooks;
+use super::habits::Habits;
 use super::health::Health;
 use super::undo::UndoLog;
 use crate::contact::registry::ContactRegistry;
@@ -17,6 +18,7 @@ use crate::domain::ids::{BootId, ContactId, Partition, PartitionCount};
 use crate::domain::reply_address::ReplyKey;
 use crate::domain::source::IdSource;
 use crate::domain::status_callback::StatusCallbackKey;
+use crate::domain::tracking::TrackingKey;
 use crate::domain::unsubscribe::UnsubscribeKey;
 use crate::journal::Journal;
 use crate::partition::PartitionActor;
@@ -105,6 +107,19 @@ pub struct Routes {
     pub pools: PoolRoutes,
 }
 
+/// The keys that are made of the installation's secret.
+#[derive(Debug)]
+pub struct Keys {
+    /// Signs unsubscribe links.
+    pub unsubscribe: UnsubscribeKey,
+    /// Signs reply addresses.
+    pub reply: ReplyKey,
+    /// Signs status callbacks.
+    pub status_callbacks: StatusCallbackKey,
+    /// Signs what tells of opens and clicks.
+    pub tracking: TrackingKey,
+}
+
 /// The shared context.
 #[derive(Debug)]
 pub struct Node {
@@ -132,8 +147,12 @@ pub struct Node {
     pub reply: ReplyKey,
     /// Signs status callbacks.
     pub status_callbacks: StatusCallbackKey,
+    /// Signs what tells of opens and clicks.
+    pub tracking: TrackingKey,
     /// Which addresses may be suppressed.
     pub suppressions: SuppressionSet,
+    /// When contacts are active.
+    pub habits: Habits,
     /// Webhooks that are to be switched off.
     pub gone_webhooks: GoneWebhooks,
     /// Everybody's last step.
@@ -155,8 +174,9 @@ impl Node {
         ids: IdSource,
         store: SharedStore,
         directory: Snapshot,
-        (unsubscribe, reply, status_callbacks): (UnsubscribeKey, ReplyKey, StatusCallbackKey),
+        keys: Keys,
     ) -> Self {
+        let Keys { unsubscribe, reply, status_callbacks, tracking } = keys;
         let partitions = store.partitions();
         let boot = BootId(ids.random_u64());
         Self {
@@ -168,7 +188,9 @@ impl Node {
             unsubscribe,
             reply,
             status_callbacks,
+            tracking,
             suppressions: SuppressionSet::default(),
+            habits: Habits::default(),
             gone_webhooks: GoneWebhooks::default(),
             undo: UndoLog::default(),
             health: Health::default(),

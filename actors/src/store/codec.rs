@@ -14,6 +14,7 @@ use crate::domain::audit::AuditEntry;
 use crate::domain::contact::Contact;
 use crate::domain::conversation::ThreadItem;
 use crate::domain::directory::{Account, ApiKey, Sender, Session, User, Webhook};
+use crate::domain::habit::Profile;
 use crate::domain::ids::Partition;
 use crate::domain::message::{Content, Message};
 use crate::domain::suppression::Suppression;
@@ -53,6 +54,7 @@ records! {
     Session: "session", 256;
     AuditEntry: "audit entry", 192;
     Webhook: "webhook", 384;
+    Profile: "habits", 912;
 }
 
 /// Why bytes are not a record.

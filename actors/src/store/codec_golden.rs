@@ -15,6 +15,7 @@ use crate::domain::contact::{
 use crate::domain::conversation::{Conversation, EmailThread, Inbound, ItemKind};
 use crate::domain::directory::webhooks::ReplacedSecret;
 use crate::domain::directory::{Alerts, Limit, Role, SenderAddress, Subscribed, WebhookEvent};
+use crate::domain::habit::{Habit, Profile as HabitProfile, Sureness};
 use crate::domain::ids::{
     AccountId, AccountNo, ApiKeyId, AuditId, BootId, CampaignNo, ContactId, LaneNo, MessageId, SenderId, SessionId,
     UserId, WebhookId,
@@ -23,6 +24,7 @@ use crate::domain::message::{
     Attachment, Attempt, AttemptOutcome, Author, Claim, Class, HistoryEntry, MessageThread, ReplyChoice, State,
     StateName, StoredContent,
 };
+use crate::domain::plan::smart::{Arm, Chosen, Shares};
 use crate::domain::plan::{Cause, Delay, Plan};
 use crate::domain::reason::Reason;
 use crate::domain::receipt::{Receipt, ReceiptStatus};
@@ -31,6 +33,7 @@ use crate::domain::sending_rules::{Country, Holiday, Hours, Scope, SendingRules,
 use crate::domain::signatures::webhook::WebhookSecret;
 use crate::domain::suppression::SuppressionReason;
 use crate::domain::threading::{MailId, References, ThreadHead, ThreadedMail};
+use crate::domain::tracking::Response;
 use crate::domain::verdict::{Failure, FailureScope};
 
 fn email() -> EmailAddress {
@@ -86,7 +89,15 @@ fn contact() -> Contact {
         created_at: UnixMs(1_700_000_000_000),
         updated_at: UnixMs(1_700_000_000_001),
         request_hash: Some([9; 16]),
+        habit: Some(Box::new(habit().0)),
     }
+}
+
+/// Of one event, on a Monday at one.
+fn habit() -> (Habit, HabitProfile) {
+    let (mut habit, mut profile) = (Habit::default(), HabitProfile::default());
+    habit.saw(UnixMs(1_699_837_200_000), &mut profile);
+    (habit, profile)
 }
 
 fn message() -> Message {
@@ -169,7 +180,16 @@ fn message() -> Message {
                 cause: Cause::QuietHours { from: time("21:00"), to: time("08:00") },
                 until: UnixMs(9),
             }],
+            chosen: Some(Box::new(Chosen {
+                arm: Arm::Chosen,
+                sureness: Sureness::Fair,
+                best_at: UnixMs(1_799_999_000_000),
+                best: 3_000,
+                first: 200,
+                others: 1_000,
+            })),
         }),
+        response: Response { opened_at: Some(UnixMs(5)), clicked_at: Some(UnixMs(6)), replied_at: Some(UnixMs(7)) },
     }
 }
 
@@ -235,6 +255,8 @@ fn account() -> Account {
         suspended_at: Some(UnixMs(3)),
         alerts: Alerts { emails: vec![email()], told_until: UnixMs(4) },
         help_reply: Some("Acme: call us".into()),
+        smart_send: Shares { random: 10, holdout: 20 },
+        tracking: true,
         request_hash: Some([2; 16]),
         rules: rules(),
     }
@@ -386,6 +408,11 @@ fn a_sender_keeps_its_format() {
 }
 
 #[test]
+fn what_is_known_of_habits_keeps_its_format() {
+    check(&habit().1);
+}
+
+#[test]
 fn a_webhook_keeps_its_format() {
     check(&webhook());
 }
@@ -409,6 +436,8 @@ fn what_the_first_format_did_not_have_is_read_as_its_default() {
         alerts: Alerts::default(),
         request_hash: None,
         help_reply: None,
+        smart_send: Shares::default(),
+        tracking: false,
         rules: SendingRules::default(),
         ..account()
     };

@@ -41,6 +41,8 @@ pub enum Table {
     Item = 10,
     /// Key: account number and the address' digest. Value: `Suppression`.
     Suppression = 11,
+    /// Key: account number. Value: `Profile` of habits, as far as it was learned in this partition.
+    Habits = 12,
     /// Key: audit id. Value: `AuditEntry`. In the partition of what was changed.
     Audit = 6,
 }

@@ -86,6 +86,8 @@ async fn found(store: &MemoryStore, ids: &IdSource, now: UnixMs, has_webhook: bo
         alerts: Default::default(),
         rules: Default::default(),
         help_reply: None,
+        smart_send: Default::default(),
+        tracking: false,
         request_hash: None,
     };
     let key = DirectoryKey::Account(ACCOUNT);

@@ -133,7 +133,7 @@ pub(super) fn edit(
     }
     let terms = planning::terms(&next);
     if let Some(intent) = intent {
-        let planned = plan_intent(intent, contact, recipient.as_ref(), next.class, terms, around, &mut errors);
+        let planned = plan_intent(intent, contact, (id, recipient.as_ref()), next.class, terms, around, &mut errors);
         if let Some((intent, planned)) = planned {
             next.intent = intent;
             (next.due_at, next.plan) = (planned.due_at, planned.plan);
@@ -144,7 +144,7 @@ pub(super) fn edit(
     {
         // It meets other rules now, for the moment that was meant.
         let moved = Message { to: recipient.clone(), ..next.clone() };
-        match planning::again(contact, &moved, message.wanted_at(), around) {
+        match planning::anew(contact, &moved, message.wanted_at(), around) {
             Ok(planned) => (next.due_at, next.plan) = (planned.due_at, planned.plan),
             Err(error) => errors.push(FieldError::new("/quiet_hours", error.code(), error.to_string())),
         }

@@ -10,7 +10,7 @@ use super::merging::UNTIL_MOVED;
 use super::schedule::rendered;
 use super::settle::{finish_attempt, resend_or_hold};
 use super::{Decision, Known, Surroundings, enter, next_version};
-use super::{notices, planning, threads};
+use super::{notices, planning, threads, track};
 use crate::contact::command::{CLAIM_MARGIN, PermitGranted};
 use crate::contact::decision::Effect;
 use crate::contact::entries::{DueEntry, drop_stale_entry};
@@ -306,6 +306,7 @@ fn envelope(
             url::Url::parse(&format!("{}/u/{}", around.settings.public_url, around.unsubscribe.sign(what))).ok()
         })
         .flatten();
+    let content = track::followed(contact, message, content, around);
     Envelope {
         message: message.id,
         identity: message.identity(),

@@ -15,6 +15,7 @@
 //! Nothing here does I/O: what a command needs to know is asked for with [`needs()`] and read first.
 
 mod absorbing;
+mod activity;
 mod callbacks;
 mod change;
 mod cleanup;
@@ -34,6 +35,7 @@ mod schedule;
 mod settle;
 mod sweep;
 mod threads;
+mod track;
 mod trail;
 
 use crate::domain::address::Channel;
@@ -96,6 +98,7 @@ fn decided(known: &Known<'_>, command: ContactCommand, around: &Surroundings<'_>
         C::Restore(caller, id) => change::restore(known, &caller, id, around),
         C::Receive(received) => receive::receive(known, *received, around),
         C::Receipt(id, receipt) => receipt::receipt(known, id, receipt, around),
+        C::Tracked(id, engagement) => track::tracked(known, id, engagement, around),
         C::Happened(account, id, event) => receive::happened(known, account, id, event, around),
         C::Opt(change) => consent::opt(known, &change, around),
         C::Suppress(suppression) => consent::suppress(known, *suppression),

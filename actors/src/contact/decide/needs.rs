@@ -80,6 +80,7 @@ pub fn needs(command: &ContactCommand, known: &Known<'_>) -> Needs {
         | C::Resolve(_, id, _)
         | C::Restore(_, id)
         | C::Receipt(id, _)
+        | C::Tracked(id, _)
         | C::ResumeHeld(id)
         | C::Revive(_, id) => message(*id),
         C::Edit(_, id, ..) => {

@@ -96,6 +96,8 @@ const fn event_of(happened: &Happened) -> Option<WebhookEvent> {
         (EventKind::MessageUpdated, Some((_, state))) => WebhookEvent::of_state(state),
         (EventKind::MessageUpdated, None) => None,
         (EventKind::MessageCreated, _) => Some(WebhookEvent::MessageCreated),
+        (EventKind::MessageOpened, _) => Some(WebhookEvent::MessageOpened),
+        (EventKind::MessageClicked, _) => Some(WebhookEvent::MessageClicked),
         (EventKind::MessageReceived, _) => Some(WebhookEvent::MessageReceived),
         (EventKind::ContactCreated, _) => Some(WebhookEvent::ContactCreated),
         (EventKind::ContactUpdated, _) => Some(WebhookEvent::ContactUpdated),
@@ -137,6 +139,8 @@ fn of_message(message: &Message, around: &Surroundings<'_>) -> Value {
         "due_at": message.due_at.to_string(),
         "class": message.class.name(),
         "metadata": message.metadata,
+        "opened_at": message.response.opened_at.map(|at| at.to_string()),
+        "clicked_at": message.response.clicked_at.map(|at| at.to_string()),
         "requeue_of": message.requeue_of.map(|id| id.to_string()),
         "test": message.test,
     })
@@ -246,6 +250,7 @@ pub(super) fn put(
         receipt: None,
         test: false,
         plan: None,
+        response: Default::default(),
         callback_url: goal.callback_url,
     };
     decision.put_message(None, notice, DueEntry::InDue, around.now);

@@ -7,10 +7,12 @@ use super::Surroundings;
 use crate::domain::address::{Address, Channel};
 use crate::domain::clock::UnixMs;
 use crate::domain::contact::Contact;
+use crate::domain::ids::MessageId;
 use crate::domain::message::{Class, Message};
+use crate::domain::plan::smart::{self, Knowledge};
 use crate::domain::plan::{self, Calendar, Plan, PlanError, Planned, Terms};
 use crate::domain::reason::Reason;
-use crate::domain::schedule::IfLate;
+use crate::domain::schedule::{IfLate, Intent, SmartWindow};
 use crate::domain::sending_rules::Country;
 use crate::domain::zone::TimeZone;
 
@@ -55,6 +57,41 @@ pub(super) fn reason(plan: Option<&Plan>) -> Option<Reason> {
     plan.and_then(|plan| plan.delays.last()).map(|delay| Reason::Delayed(delay.cause))
 }
 
+/// The moment of a window, by the contact's habit and the rules of now.
+pub(super) fn smart(
+    contact: &Contact,
+    (message, window): (MessageId, &SmartWindow),
+    calendar: &Calendar<'_>,
+    terms: Terms,
+    around: &Surroundings<'_>,
+) -> Result<Planned, PlanError> {
+    let account = around.directory.account(contact.account);
+    let knowledge = Knowledge {
+        habit: contact.habit.as_deref(),
+        profile: &around.habits.of(contact.account),
+        zone: &TimeZone::parse(&zone_of(contact, around)).unwrap_or_else(|_| TimeZone::utc()),
+        shares: account.map(|account| account.smart_send).unwrap_or_default(),
+        draw: message.spread(),
+    };
+    smart::choose(window, terms, calendar, &knowledge, around.now)
+}
+
+/// The plan of a message that exists, for what was meant: a moment, or the best one of a window that is still open.
+pub(super) fn anew(
+    contact: &Contact,
+    message: &Message,
+    wanted_at: UnixMs,
+    around: &Surroundings<'_>,
+) -> Result<Planned, PlanError> {
+    match &message.intent {
+        Intent::Smart(window) if around.now < window.to => {
+            let calendar = calendar(contact, &message.to, message.class, around);
+            smart(contact, (message.id, window), &calendar, terms(message), around)
+        }
+        _ => again(contact, message, wanted_at, around),
+    }
+}
+
 /// The plan of a message that exists, by the rules of now; never before now.
 pub(super) fn again(
     contact: &Contact,
@@ -86,7 +123,12 @@ pub(super) fn at_last_check(
     let if_late = if is_first { message.if_late } else { IfLate::Send };
     let terms = Terms { if_late, ..terms(message) };
     match plan::fit(message.wanted_at(), around.now, terms, &calendar) {
-        Ok(planned) => Ok(reason(planned.plan.as_ref()).map(|reason| (planned, reason))),
+        Ok(mut planned) => {
+            // However late it goes, it was chosen as it was chosen.
+            let chosen = message.plan.as_ref().and_then(|plan| plan.chosen.clone());
+            planned.plan.iter_mut().for_each(|plan| plan.chosen.clone_from(&chosen));
+            Ok(reason(planned.plan.as_ref()).map(|reason| (planned, reason)))
+        }
         Err(PlanError::Skipped(cause)) => Err(Reason::Skipped(cause)),
         Err(PlanError::NoMoment { cause, .. }) => Err(Reason::NoMoment(cause)),
         // A moment that was found once is not judged as one again.

@@ -261,6 +261,7 @@ fn fresh(known: &Known<'_>, caller: &Caller, new: NewContact, around: &Surroundi
         created_at: around.now,
         updated_at: around.now,
         request_hash: new.idempotency.map(|idempotency| idempotency.request_hash),
+        habit: None,
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::profile::made;
 use super::sweep::Sweep;
-use super::{Decision, Known, Surroundings, threads};
+use super::{Decision, Known, Surroundings, activity, threads};
 use crate::contact::command::{Answer, ContactCommand, Received};
 use crate::contact::decision::Effect;
 use crate::contact::entries::change_item;
@@ -60,7 +60,12 @@ pub(super) fn receive(known: &Known<'_>, received: Received, around: &Surroundin
     let is_automatic = inbound.is_automatic;
     let item = ThreadItem { id, account, contact: known.id, version: 1, at: now, kind: ItemKind::Inbound(inbound) };
     let kind = if old.is_none() { EventKind::ContactCreated } else { EventKind::ContactUpdated };
+    let mut learned = Decision::default();
+    if !is_automatic {
+        activity::note(&mut contact, &mut learned, around);
+    }
     let mut decision = made(old, contact, kind);
+    decision.effects.append(&mut learned.effects);
     for (number, bytes) in blobs {
         decision.mutations.push(Mutation::Put(Table::Blob, keys::blob(BlobKey { message: id, number }), bytes));
     }
@@ -139,6 +144,7 @@ fn unknown(
         created_at: around.now,
         updated_at: around.now,
         request_hash: None,
+        habit: None,
     }
 }
 

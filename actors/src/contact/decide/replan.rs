@@ -68,7 +68,7 @@ fn replanned(contact: &Contact, message: &Message, around: &Surroundings<'_>) ->
         wall.resolution = resolution;
         wanted_at = at.max(around.now);
     }
-    let planned = planning::again(contact, message, wanted_at, around).ok()?;
+    let planned = planning::anew(contact, message, wanted_at, around).ok()?;
     (next.due_at, next.plan) = (planned.due_at, planned.plan);
     if (next.due_at, &next.plan, &next.intent) == (message.due_at, &message.plan, &message.intent) {
         return None;

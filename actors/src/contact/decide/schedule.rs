@@ -1,5 +1,7 @@
 //! Scheduling a message: sender, recipient, content and time are chosen and checked; then it is a record.
 
+use std::time::Duration;
+
 use super::{Decision, Known, Surroundings, live, merging, or_refuse, planning};
 use crate::contact::command::{Answer, ScheduleMessage};
 use crate::contact::entries::DueEntry;
@@ -11,14 +13,15 @@ use crate::domain::ids::{CampaignNo, ContactId, MessageId, Partition, SenderId};
 use crate::domain::message::{
     Author, BlobKey, Class, Content, HistoryEntry, Message, ReplyChoice, State, StateName, StoredContent,
 };
-use crate::domain::plan::{self, Calendar, Planned, Terms};
+use crate::domain::plan::{self, Calendar, PlanError, Planned, Terms, smart};
 use crate::domain::reason::Reason;
-use crate::domain::schedule::Intent;
+use crate::domain::schedule::{Intent, SmartWindow};
 use crate::domain::segments;
 use crate::domain::template::{self, TemplateErrorKind};
+use crate::domain::tracking::Response;
 use crate::domain::zone::TimeZone;
 use crate::domain::{permissions, source::IdSource};
-use crate::protocol::api::{Caller, Created, EngineError, FieldError, Idempotency, NewIntent, ZoneChoice};
+use crate::protocol::api::{Caller, Created, EngineError, FieldError, Idempotency, NewIntent, NewWindow, ZoneChoice};
 use crate::store::{Mutation, Table, keys};
 
 /// The id of a message that is to be scheduled.
@@ -70,7 +73,7 @@ pub(super) fn schedule(
     let estimated_cost =
         sender.map_or(1, |sender| check_content(contact, sender, new.channel, &new.content, around, &mut errors));
     let terms = Terms { quiet_hours: new.quiet_hours, if_late: new.if_late };
-    let planned = plan_intent(new.intent, contact, to.as_ref(), class, terms, around, &mut errors);
+    let planned = plan_intent(new.intent, contact, (id, to.as_ref()), class, terms, around, &mut errors);
 
     if let ReplyChoice::To(id) = new.reply
         && !super::threads::is_mail(known, id)
@@ -129,6 +132,7 @@ pub(super) fn schedule(
         callback_url: new.callback_url,
         test: caller.test || revived.is_some_and(|revived| revived.test),
         plan,
+        response: Response::default(),
     };
     let mut decision = Decision { is_growth: true, ..Decision::default() };
     for (number, bytes) in blobs {
@@ -305,7 +309,7 @@ pub(super) fn rendered(
 pub(super) fn plan_intent(
     intent: NewIntent,
     contact: &Contact,
-    to: Option<&Address>,
+    (id, to): (MessageId, Option<&Address>),
     class: Class,
     terms: Terms,
     around: &Surroundings<'_>,
@@ -314,6 +318,16 @@ pub(super) fn plan_intent(
     let (intent, pointer) = match intent {
         NewIntent::Now => (Intent::Now, "/send"),
         NewIntent::At(at) => (Intent::At(at), "/send/at"),
+        NewIntent::Smart { window, too_little_data } => {
+            let (from, to, hours) = match window {
+                NewWindow::Hours(hours) => {
+                    let length = Duration::from_secs(u64::from(hours) * 3_600);
+                    (around.now, around.now.plus(length), Some(hours))
+                }
+                NewWindow::Between(from, to) => (from, to, None),
+            };
+            (Intent::Smart(SmartWindow { from, to, hours, too_little_data }), "/send/window")
+        }
         NewIntent::Wall { local, zone, gap, fold } => {
             let (name, of_contact) = match zone {
                 ZoneChoice::Named(name) => (name, false),
@@ -337,9 +351,15 @@ pub(super) fn plan_intent(
     };
     let calendar =
         to.map_or_else(|| Calendar::open(TimeZone::utc()), |to| planning::calendar(contact, to, class, around));
-    match plan::plan(&intent, terms, &calendar, around.now) {
+    let planned = match &intent {
+        Intent::Smart(window) => smart::check(window, around.now)
+            .and_then(|()| planning::smart(contact, (id, window), &calendar, terms, around)),
+        _ => plan::plan(&intent, terms, &calendar, around.now),
+    };
+    match planned {
         Ok(planned) => Some((intent, planned)),
         Err(error) => {
+            let pointer = if error == PlanError::OutsideWindow { "/send/too_little_data" } else { pointer };
             errors.push(FieldError::new(pointer, error.code(), error.to_string()));
             None
         }

@@ -118,6 +118,7 @@ fn consent_and_last_use_are_kept_by_channel() {
         created_at: UnixMs(0),
         updated_at: UnixMs(0),
         request_hash: None,
+        habit: None,
     };
     let sender = Some(SenderId::from_bytes([2; 16]));
     contact.last_sms.sender = sender;

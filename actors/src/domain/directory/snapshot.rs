@@ -109,6 +109,8 @@ impl Snapshot {
             alerts: Default::default(),
             rules: Default::default(),
             help_reply: None,
+            smart_send: Default::default(),
+            tracking: false,
             request_hash: None,
         });
         snapshot.put_sender(Sender {

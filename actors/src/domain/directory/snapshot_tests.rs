@@ -188,6 +188,8 @@ fn an_account_number_is_remembered_after_its_account_is_gone() {
         alerts: Default::default(),
         rules: Default::default(),
         help_reply: None,
+        smart_send: Default::default(),
+        tracking: false,
         request_hash: None,
     });
     assert!(snapshot.is_active(AccountNo(7)));

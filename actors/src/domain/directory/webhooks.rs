@@ -43,6 +43,10 @@ pub enum WebhookEvent {
     MessageCanceled,
     /// A message's time passed.
     MessageExpired,
+    /// A contact opened a mail.
+    MessageOpened,
+    /// A contact followed a link of a mail.
+    MessageClicked,
     /// A contact wrote.
     MessageReceived,
     /// A note was written.
@@ -53,7 +57,7 @@ pub enum WebhookEvent {
 
 impl WebhookEvent {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::ContactCreated,
         Self::ContactUpdated,
         Self::ContactDeleted,
@@ -68,6 +72,8 @@ impl WebhookEvent {
         Self::MessageFailed,
         Self::MessageCanceled,
         Self::MessageExpired,
+        Self::MessageOpened,
+        Self::MessageClicked,
         Self::MessageReceived,
         Self::NoteCreated,
         Self::ConversationUpdated,
@@ -91,6 +97,8 @@ impl WebhookEvent {
             Self::MessageFailed => "message.failed",
             Self::MessageCanceled => "message.canceled",
             Self::MessageExpired => "message.expired",
+            Self::MessageOpened => "message.opened",
+            Self::MessageClicked => "message.clicked",
             Self::MessageReceived => "message.received",
             Self::NoteCreated => "note.created",
             Self::ConversationUpdated => "conversation.updated",

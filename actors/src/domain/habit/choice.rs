@@ -1,5 +1,7 @@
 //! The choice of a moment.
 
+use serde::{Deserialize, Serialize};
+
 use super::contact::Habit;
 use super::echo::chance;
 use super::profile::Profile;
@@ -8,7 +10,7 @@ use super::week::{WEEK_HOURS, Week, bin_of, hour_of, part_of_hour, total};
 use crate::domain::clock::UnixMs;
 
 /// How much a contact's own history stands behind a choice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Sureness {
     /// Fewer than five active hours: the choice is the population's.
     TooLittle,
@@ -21,6 +23,17 @@ pub enum Sureness {
 }
 
 impl Sureness {
+    /// The name shown in the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TooLittle => "too_little",
+            Self::Low => "low",
+            Self::Fair => "fair",
+            Self::High => "high",
+        }
+    }
+
     fn of(active_hours: f32) -> Self {
         match active_hours {
             hours if hours < 5.0 => Self::TooLittle,

@@ -7,7 +7,8 @@
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::echo::HOURS as ECHO_HOURS;
+use super::echo::{self, HOURS as ECHO_HOURS};
+use super::lesson::{Forecast, Lesson};
 use super::profile::Profile;
 use super::rates::{self, SCORED, VIEWS};
 use super::week::{DAY_HOURS, WEEK_HOURS, Week, bin_of, day_of, hour_of, kept, total, weeks_observed};
@@ -81,27 +82,36 @@ impl Habit {
     }
 
     /// Takes in that the contact was active, and lets the profile learn from it.
+    pub fn saw(&mut self, at: UnixMs, profile: &mut Profile) {
+        if let Some(lesson) = self.take_in(at, profile) {
+            profile.take_in(&lesson);
+        }
+    }
+
+    /// Takes in that the contact was active: what that teaches of others, if it is new.
     ///
     /// The instant is of the contact's own clock. An event of an hour that was counted says nothing new; one from
     /// before the last active hour is counted where it belongs, but teaches nothing of forecasts.
-    pub fn saw(&mut self, at: UnixMs, profile: &mut Profile) {
+    #[must_use]
+    pub fn take_in(&mut self, at: UnixMs, profile: &Profile) -> Option<Lesson> {
         // Before 1970 and after the year 400,000 nothing is active.
-        let Ok(hour) = u32::try_from(hour_of(at)) else { return };
+        let hour = u32::try_from(hour_of(at)).ok()?;
+        let mut forecast = None;
         if self.is_empty() {
             self.first_hour = hour;
             self.last_hour = hour;
             self.aged_day = hour / DAY_HOURS as u32;
             self.recent = 1;
         } else if hour > self.last_hour {
-            self.learn(at, hour, profile);
+            forecast = self.score(at, hour, profile);
             let step = hour - self.last_hour;
             self.recent = self.recent.checked_shl(step).unwrap_or(0) | 1;
             self.last_hour = hour;
         } else {
             let back = self.last_hour - hour;
-            let Some(bit) = 1_u64.checked_shl(back) else { return };
+            let bit = 1_u64.checked_shl(back)?;
             if self.recent & bit != 0 {
-                return;
+                return None;
             }
             self.recent |= bit;
             self.first_hour = self.first_hour.min(hour);
@@ -111,14 +121,14 @@ impl Habit {
         self.long[bin] = self.long[bin].saturating_add(LONG_UNIT as u16);
         let hour_of_day = bin % DAY_HOURS;
         self.short[hour_of_day] = self.short[hour_of_day].saturating_add(SHORT_UNIT as u8);
-        profile.saw(at);
+        Some(Lesson { at, forecast })
     }
 
     /// Scores what each view had foretold, before the event is counted.
-    fn learn(&mut self, at: UnixMs, hour: u32, profile: &mut Profile) {
+    fn score(&mut self, at: UnixMs, hour: u32, profile: &Profile) -> Option<Forecast> {
         let counts = self.counts(at);
         if total(&counts.long) < SCORED_FROM {
-            return;
+            return None;
         }
         let views = rates::views(&counts, profile);
         let bin = bin_of(hour.into());
@@ -127,18 +137,25 @@ impl Habit {
         for (gain, of_view) in gains.iter_mut().zip(&forecast[1..]) {
             *gain = (of_view - forecast[0]).clamp(-5.0, 5.0);
         }
-        let echoed = rates::mixed(&views, &self.weights(profile));
-        profile.learn(&gains, |echo| echo.learn(self.recent, hour - self.last_hour, &echoed, hour));
+        let week = rates::mixed(&views, &self.weights(profile));
         let keep = 1.0 - 1.0 / FORECAST_EVENTS;
         for (score, gain) in self.scores.iter_mut().zip(gains) {
             // Casts to integers saturate.
             *score = (f32::from(*score) * keep + gain * SCORE_UNIT) as i16;
         }
+        let (met, foretold) = echo::heard(self.recent, hour - self.last_hour, &week, hour);
+        Some(Forecast { gains, met, foretold })
     }
 
     /// How much each view counts for this contact.
     pub(super) fn weights(&self, profile: &Profile) -> [f32; VIEWS] {
         rates::weights(&self.scores.map(|score| f32::from(score) / SCORE_UNIT), profile)
+    }
+
+    /// Active hours in memory, as they weigh at a moment: how much is known.
+    #[must_use]
+    pub fn active_hours(&self, now: UnixMs) -> f32 {
+        total(&self.counts(now).long)
     }
 
     fn age_to(&mut self, day: u32) {
@@ -160,11 +177,13 @@ impl Habit {
         let long = kept(LONG_DAYS, days) / LONG_UNIT;
         let short = kept(SHORT_DAYS, days) / SHORT_UNIT;
         let observed = (hour_of(now) - i64::from(self.first_hour)).max(0) as f32 / DAY_HOURS as f32;
+        // Who was never seen was not looked at: nothing follows from the hours at which they were not seen.
+        let weeks = |memory| if self.is_empty() { 0.0 } else { weeks_observed(memory, observed) };
         Counts {
             long: self.long.map(|count| f32::from(count) * long),
-            long_weeks: weeks_observed(LONG_DAYS, observed),
+            long_weeks: weeks(LONG_DAYS),
             short: self.short.map(|count| f32::from(count) * short),
-            short_weeks: weeks_observed(SHORT_DAYS, observed),
+            short_weeks: weeks(SHORT_DAYS),
         }
     }
 
@@ -209,8 +228,8 @@ impl Habit {
     }
 }
 
-/// The next bytes; zeroes if there are none left, which the length was checked against.
-fn take<const N: usize>(rest: &mut &[u8]) -> [u8; N] {
+/// The next bytes of an encoding; zeroes if there are none left, which the length was checked against.
+pub(super) fn take<const N: usize>(rest: &mut &[u8]) -> [u8; N] {
     let (taken, left) = rest.split_first_chunk().map_or(([0; N], &[][..]), |(taken, left)| (*taken, left));
     *rest = left;
     taken

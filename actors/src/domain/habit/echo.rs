@@ -24,14 +24,11 @@ impl Echo {
         Self { met: [0.0; HOURS], foretold: [0.0; HOURS] }
     }
 
-    /// Takes in an active hour, `step` hours after the one that `recent` ends with, and what is foretold after it.
-    pub(super) fn learn(&mut self, recent: u64, step: u32, foretold: &Week, hour: u32) {
-        for after in 1..=HOURS as u32 {
-            let slot = after as usize - 1;
-            if after >= step && recent >> (after - step) & 1 == 1 {
-                self.met[slot] += 1.0;
-            }
-            self.foretold[slot] += chance(foretold[bin_of(i64::from(hour) + i64::from(after))]);
+    /// Takes in what [`heard`] found.
+    pub(super) fn learn(&mut self, met: u32, foretold: &[f32; HOURS]) {
+        for (slot, expected) in foretold.iter().enumerate() {
+            self.met[slot] += (met >> slot & 1) as f32;
+            self.foretold[slot] += expected;
         }
     }
 
@@ -43,6 +40,14 @@ impl Echo {
         let slot = after.clamp(1, HOURS) - 1;
         (self.met[slot] + PRIOR * usual) / (self.foretold[slot] + PRIOR) / usual
     }
+}
+
+/// Of an active hour, `step` hours after the one that `recent` ends with: which hours before it were active (bit `n`:
+/// `n + 1` hours before), and what the week's shape foretells of the hours after it.
+pub(super) fn heard(recent: u64, step: u32, week: &Week, hour: u32) -> (u32, [f32; HOURS]) {
+    let was_active = |after: u32| after >= step && recent >> (after - step) & 1 == 1;
+    let met = (1..=HOURS as u32).filter(|after| was_active(*after)).fold(0, |met, after| met | 1 << (after - 1));
+    (met, std::array::from_fn(|slot| chance(week[bin_of(i64::from(hour) + slot as i64 + 1)])))
 }
 
 /// The chance that an hour is active at all, of the active hours expected in it.

@@ -201,35 +201,6 @@ impl<'a> Calendar<'a> {
         }
         Ok((at, delays))
     }
-
-    /// The permitted moment of a window (half-open) with the highest score: out of its beginning and every `step` from
-    /// there, each moved to the first permitted moment. The first one of those that score alike.
-    #[must_use]
-    pub fn best(
-        &self,
-        window: std::ops::Range<UnixMs>,
-        step: Duration,
-        score: impl Fn(UnixMs) -> f64,
-    ) -> Option<(UnixMs, f64)> {
-        let mut best: Option<(UnixMs, f64)> = None;
-        let (mut at, end) = (window.start, window.end.min(window.start.plus(MAX_DELAY)));
-        let step = step.max(Duration::from_millis(60_000));
-        while at < end {
-            match self.first(at, None) {
-                Ok((permitted, _)) if permitted < end => {
-                    let chance = score(permitted);
-                    if best.is_none_or(|(_, so_far)| chance > so_far) {
-                        best = Some((permitted, chance));
-                    }
-                    // The next one of the steps behind it, whether or not it is one itself.
-                    let steps = permitted.since(window.start).as_millis() / step.as_millis() + 1;
-                    at = window.start.plus(step.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX)));
-                }
-                _ => break,
-            }
-        }
-        best
-    }
 }
 
 /// Delays of one message that are told apart.

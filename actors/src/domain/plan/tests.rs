@@ -135,23 +135,6 @@ fn rules_that_leave_nothing_are_named_after_a_bounded_search() {
 }
 
 #[test]
-fn the_best_moment_of_a_window_is_one_that_the_rules_permit() {
-    let night = quiet(&[hours("", "21:00", "08:00")]);
-    let calendar = calendar(&night, "UTC");
-    let window = at("2026-12-01T18:00:00Z")..at("2026-12-02T18:00:00Z");
-    let hour = Duration::from_secs(3_600);
-    let towards = |wanted: &str| {
-        let wanted = at(wanted);
-        calendar.best(window.clone(), hour, |at| -((at.0 - wanted.0).abs() as f64)).unwrap().0.to_string()
-    };
-    assert_eq!(towards("2026-12-01T20:10:00Z"), "2026-12-01T20:00:00Z");
-    assert_eq!(towards("2026-12-02T05:00:00Z"), "2026-12-02T08:00:00Z");
-    assert_eq!(towards("2026-12-03T05:00:00Z"), "2026-12-02T17:00:00Z");
-    let asleep = at("2026-12-01T22:00:00Z")..at("2026-12-02T08:00:00Z");
-    assert_eq!(calendar.best(asleep, hour, |_| 1.0), None);
-}
-
-#[test]
 fn a_message_that_was_missed_is_planned_for_the_same_time_of_day() {
     let wall = |local: &str, zone: &str| {
         let zone = TimeZone::parse(zone).unwrap();

@@ -23,6 +23,10 @@ pub enum Purpose {
     PasswordLink,
     /// The token that signs an account's status callbacks.
     StatusCallback,
+    /// The picture that tells of a mail's opening.
+    Open,
+    /// The link that tells of a mail's link being followed.
+    Click,
 }
 
 impl Purpose {
@@ -33,6 +37,8 @@ impl Purpose {
             Self::Reply => b"sendwheel reply\0",
             Self::PasswordLink => b"sendwheel password link\0",
             Self::StatusCallback => b"sendwheel status callback\0",
+            Self::Open => b"sendwheel open\0",
+            Self::Click => b"sendwheel click\0",
         }
     }
 }

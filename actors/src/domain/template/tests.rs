@@ -53,6 +53,8 @@ fn context_with(attributes: &[(&str, &str)]) -> TemplateContext {
         alerts: Default::default(),
         rules: Default::default(),
         help_reply: None,
+        smart_send: Default::default(),
+        tracking: false,
         request_hash: None,
     };
     TemplateContext::new(&profile, &sender, &account)

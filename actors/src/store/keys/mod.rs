@@ -78,6 +78,12 @@ pub fn alias(account: AccountNo, external_id: &str) -> Key {
     key
 }
 
+/// The key of what an account's contacts taught of habits, in `Table::Habits`.
+#[must_use]
+pub fn habits(account: AccountNo) -> Key {
+    Key::from_slice(&account.0.to_be_bytes())
+}
+
 /// The key of an audit entry, in `Table::Audit`.
 #[must_use]
 pub fn audit(id: AuditId) -> Key {

@@ -77,6 +77,7 @@ pub(crate) fn record(partition: Partition, table: Table, key: &[u8]) -> RedisKey
         Table::Item => b'i',
         Table::Suppression => b's',
         Table::Audit => b'A',
+        Table::Habits => b'h',
     });
     out.extend_from_slice(key);
     out

@@ -82,6 +82,8 @@ pub(super) fn directory(users: &[UserId]) -> Snapshot {
         alerts: Default::default(),
         rules: Default::default(),
         help_reply: None,
+        smart_send: Default::default(),
+        tracking: false,
         request_hash: None,
     });
     for id in users.iter().copied() {

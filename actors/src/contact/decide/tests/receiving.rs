@@ -16,7 +16,7 @@ pub(super) fn item_id(n: u8) -> MessageId {
     MessageId::in_partition(uuid::Uuid::from_bytes([n; 16]), PARTITION)
 }
 
-fn sms(n: u8) -> Received {
+pub(super) fn sms(n: u8) -> Received {
     let from = Address::Phone(PhoneNumber::parse(HERS).unwrap());
     let content = StoredContent::Inline(Content { text: Some("fine".into()), ..Content::default() });
     let inbound = Inbound {

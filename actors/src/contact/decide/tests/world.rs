@@ -22,6 +22,7 @@ use crate::domain::reply_address::ReplyKey;
 use crate::domain::source::IdSource;
 use crate::domain::status_callback::StatusCallbackKey;
 use crate::domain::ticket::Ticket;
+use crate::domain::tracking::TrackingKey;
 use crate::domain::unsubscribe::UnsubscribeKey;
 use crate::domain::verdict::Verdict;
 use crate::protocol::api::{Caller, Created, EngineError, NewContact, NewMessage};
@@ -29,6 +30,7 @@ use crate::protocol::settings::EngineSettings;
 use crate::protocol::suppressions::SuppressionSet;
 use crate::sender::Release;
 use crate::sender::transport::Envelope;
+use crate::shard::Habits;
 use crate::store::{Batch, Entry, Index, Member, Mutation, NodeId, Table, codec, keys};
 
 pub(super) struct World {
@@ -38,9 +40,11 @@ pub(super) struct World {
     pub(super) directory: Snapshot,
     pub(super) settings: EngineSettings,
     pub(super) suppressions: SuppressionSet,
+    pub(super) habits: Habits,
     pub(super) unsubscribe: UnsubscribeKey,
     pub(super) reply: ReplyKey,
     pub(super) status_callbacks: StatusCallbackKey,
+    pub(super) tracking: TrackingKey,
     pub(super) model: Model,
     /// Blobs that a test took away.
     pub(super) lost_blobs: usize,
@@ -61,9 +65,11 @@ impl World {
             directory: directory(&[ANN, BOB]),
             settings: EngineSettings::for_node(NodeId(1)),
             suppressions: SuppressionSet::default(),
+            habits: Habits::default(),
             unsubscribe: UnsubscribeKey::new(&[1; 32]),
             reply: ReplyKey::new(&[1; 32]),
             status_callbacks: StatusCallbackKey::new(&[1; 32]),
+            tracking: TrackingKey::new(&[1; 32]),
             model: Model::default(),
             lost_blobs: 0,
             permits: 0,
@@ -215,9 +221,11 @@ impl World {
             ids: &self.ids,
             directory: &self.directory,
             settings: &self.settings,
+            habits: &self.habits,
             unsubscribe: &self.unsubscribe,
             reply: &self.reply,
             status_callbacks: &self.status_callbacks,
+            tracking: &self.tracking,
         };
         let goes_alone = matches!(command, ContactCommand::Cleanup(_) | ContactCommand::Heard(..));
         let room = if goes_alone { CLEANUP_ROOM + 56 } else { Batch::MAX_MUTATIONS };
