@@ -41,7 +41,7 @@ pub(crate) mod message_view;
 pub(crate) mod messages;
 pub(crate) mod openapi;
 pub(crate) mod origin;
-mod page;
+pub(crate) mod page;
 pub(crate) mod paging;
 pub(crate) mod passwords;
 mod pipe;

@@ -193,6 +193,8 @@ fn rows() -> Vec<Row> {
         ("DELETE", "/v1/sessions/{id}", "", Of::Session, None, [401, 404, 404, 404, 404, 404, 204, 404, 401, 401]),
         ("GET", "/v1/audit", "", Of::Nothing, None, admins(200, 200)),
         ("GET", "/v1/events", "", Of::Nothing, None, known(200, 200)),
+        ("GET", "/t/o/{token}", "", Of::Nothing, None, public(200)),
+        ("GET", "/t/c/{token}", "", Of::Nothing, None, public(404)),
         ("GET", "/u/{token}", "", Of::Nothing, None, public(200)),
         ("POST", "/u/{token}", "", Of::Nothing, None, public(422)),
         ("GET", "/healthz", "", Of::Nothing, None, public(200)),

@@ -8,7 +8,8 @@ use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 use sendwheel_actors::domain::tracking::{Engagement, Tracked, is_machine};
 
-use crate::api::{ApiError, Shared};
+use crate::api::Shared;
+use crate::api::page::page_with;
 
 /// A picture of one transparent pixel.
 const PIXEL: &[u8] = b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\x00\x00\x00!\xf9\x04\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;";
@@ -52,15 +53,18 @@ pub(crate) async fn opened(shared: web::Data<Shared>, request: HttpRequest) -> H
 
 /// A link of a mail.
 #[utoipa::path(get, path = "/t/c/{token}", tag = "recipients", params(("token" = String, Path)),
-    responses((status = 302, description = "To where the mail's link led"), (status = 404, body = crate::api::Problem)))]
-pub(crate) async fn clicked(shared: web::Data<Shared>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
-    let (what, link) = shared.state.engine.clicked_by(token(&request)).map_err(|_| ApiError::not_found())?;
-    note(&shared, &request, what, Engagement::Clicked);
+    responses((status = 302, description = "To where the mail's link led"), (status = 404, description = "A page: the link does not work", content_type = "text/html")))]
+pub(crate) async fn clicked(shared: web::Data<Shared>, request: HttpRequest) -> HttpResponse {
+    let known = shared.state.engine.clicked_by(token(&request)).ok();
     // As a header has it: what is not ASCII in it was signed as its author wrote it.
-    let link = url::Url::parse(&link).map_err(|_| ApiError::not_found())?;
-    Ok(HttpResponse::build(StatusCode::FOUND)
+    let Some((what, link)) = known.and_then(|(what, link)| Some((what, url::Url::parse(&link).ok()?))) else {
+        let text = "<p>It is incomplete. Use the link in the mail itself, or answer that mail.</p>";
+        return page_with(StatusCode::NOT_FOUND, "This link does not work", text);
+    };
+    note(&shared, &request, what, Engagement::Clicked);
+    HttpResponse::build(StatusCode::FOUND)
         .insert_header((header::LOCATION, link.as_str()))
         .insert_header((header::CACHE_CONTROL, "no-store, private"))
         .insert_header((header::REFERRER_POLICY, "no-referrer"))
-        .finish())
+        .finish()
 }

@@ -89,7 +89,7 @@ async fn the_description_names_paths_and_methods_that_exist() {
                 415 if ["/v1/sessions", "/v1/password-resets", "/v1/passwords"].contains(&&*path) => {}
                 401 if !is_open || path == "/inbound/email" => {}
                 403 if path.starts_with("/inbound/") => assert_eq!(got.refused(403), "not_configured"),
-                404 if path.starts_with("/u/") || path.starts_with("/password/") => {
+                404 if ["/u/", "/t/c/", "/password/"].iter().any(|start| path.starts_with(start)) => {
                     assert_ne!(got.text, "", "a page says that the link is not valid");
                 }
                 200..300 | 400 | 410 | 422 if is_open => {}
