@@ -157,6 +157,7 @@ mod tests {
                 "[our page](https://example.com/?a=1&b=\"2)",
                 "<p><a href=\"https://example.com/?a=1&amp;b=&quot;2\">our page</a></p>\n",
             ),
+            ("{{ contact.name | default(\"you\") }} *x*", "<p>{{ contact.name | default(\"you\") }} <em>x</em></p>\n"),
             ("a\nb\n\n- one\n- *two*", "<p>a<br>\nb</p>\n<ul><li>one</li><li><em>two</em></li></ul>\n"),
             (
                 "**{{ contact.name | default(\"you\") }}**",
@@ -216,10 +217,9 @@ mod tests {
     }
 
     #[test]
-    fn many_opening_signs_take_no_time_in_the_square_of_them() {
-        for sign in ["[", "**a ", "*a ", "{{", "[a]("] {
-            let text = sign.repeat(40_000);
-            assert!(written(&text).0.len() < 2 * text.len());
-        }
+    fn a_mark_that_does_not_end_soon_is_none() {
+        let long = |length: usize| format!("*{}*", "é".repeat(length / 2));
+        assert!(html(&long(MARK_BYTES - 4)).is_some());
+        assert_eq!(html(&long(MARK_BYTES)), None);
     }
 }

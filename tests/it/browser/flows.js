@@ -361,6 +361,27 @@ const flows = async (browser) => {
     await page.getByRole("status").getByText("The limit is set.").waitFor();
   });
 
+  await step("what a user may not", async () => {
+    const other = await browser.newContext();
+    other.setDefaultTimeout(20_000);
+    const their = await other.newPage();
+    await their.goto(base);
+    await their.getByLabel("Email").fill("sam@example.org");
+    await their.getByLabel("Password").fill(password);
+    await their.getByRole("button", { name: "Sign in" }).click();
+    await their.getByRole("link", { name: "Settings" }).click();
+    assert.equal(await their.getByRole("link", { name: "Operations" }).count(), 0);
+    assert.equal(await their.getByRole("navigation", { name: "Settings" }).getByRole("link").count(), 1);
+    const csrf = await their.locator("[name=csrf]").first().inputValue();
+    const lists = ["account", "senders", "users", "keys", "webhooks"].map((name) => `/settings/${name}`);
+    for (const path of ["/ops", ...lists]) assert.equal((await their.goto(base + path)).status(), 403, path);
+    for (const path of ["/ops/drain", ...lists]) {
+      const post = { form: { csrf, do: "drain" }, headers: { "Sec-Fetch-Site": "same-origin" }, maxRedirects: 0 };
+      assert.equal((await other.request.post(base + path, post)).status(), 403, path);
+    }
+    await other.close();
+  });
+
   await step("forged forms", async () => {
     await page.goto(base);
     const csrf = await page.locator("[name=csrf]").first().inputValue();

@@ -32,6 +32,8 @@ async fn stage() -> Node {
     let node = Node::start(options).await.unwrap_or_else(|error| panic!("{error:#}"));
     let client = node.client();
     workload::cast(&client, 2).await.unwrap();
+    let user = json!({"email": "sam@example.org", "password": PASSWORD, "role": "user"});
+    client.post("/v1/users", &user).await.unwrap();
     let mut last = String::new();
     for (name, email, phone, zone) in [
         ("Maya Chen", "maya@example.com", "+13105550134", "America/Los_Angeles"),
