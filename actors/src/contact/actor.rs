@@ -216,6 +216,15 @@ impl ContactActor {
             }
             return;
         }
+        // Before anything is changed. What nobody asked for is no new work.
+        if is_growth
+            && !node.room.is_left()
+            && let Some(reply) = reply
+        {
+            let _ = reply.send(Err(EngineError::OutOfSpace));
+            return;
+        }
+        node.room.take(&mutations);
         if let Some(contact) = contact {
             self.contact = contact;
         }

@@ -7,8 +7,10 @@
 mod gone;
 mod health;
 mod node;
+mod room;
 mod undo;
 
 pub use health::{Fullness, Health, StoreCondition};
 pub use node::{Node, PoolRoutes, Routes, ShardRoutes, Trust};
+pub use room::{Look, Room};
 pub use undo::{Step, UNDO_WITHIN, UndoLog};

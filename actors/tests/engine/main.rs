@@ -12,6 +12,7 @@ mod erasure;
 mod lists;
 mod notices;
 mod people;
+mod room;
 mod sessions;
 mod slow_commits;
 mod slow_store;
