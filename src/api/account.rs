@@ -4,8 +4,10 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, web};
 use sendwheel_actors::domain::address::EmailAddress;
 use sendwheel_actors::domain::clock::UnixMs;
-use sendwheel_actors::domain::directory::{Account, Alerts};
+use sendwheel_actors::domain::directory::{Account, Alerts, Role};
 use sendwheel_actors::domain::ids::AccountId;
+use sendwheel_actors::domain::segments;
+use sendwheel_actors::engine::api::Caller;
 use sendwheel_actors::engine::people::AccountPatch;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -21,6 +23,7 @@ use super::json::{self, List, Text, request_object};
 use super::paging::Query;
 use super::routes::Shared;
 use super::schemas;
+use super::sending_rules::{HolidayRequest, HolidayView, HoursRequest, HoursView, holidays as holidays_of, hours};
 
 request_object! {
     /// Changes to an account.
@@ -35,6 +38,24 @@ request_object! {
         /// most ten addresses. Given, the list is replaced.
         #[schema(value_type = Option<Vec<String>>)]
         alert_emails: List<Text<'a>>,
+        /// When nothing is sent, on the recipient's clock (its own zone, else the account's): at most 32. Given, the
+        /// list is replaced; likewise the next two.
+        #[schema(value_type = Option<Vec<HoursRequest>>)]
+        quiet_hours: List<HoursRequest<'a>>,
+        /// When something may be sent: at most 32. Windows of one scope add up; those of different scopes narrow each
+        /// other. None: at any time.
+        #[schema(value_type = Option<Vec<HoursRequest>>)]
+        send_windows: List<HoursRequest<'a>>,
+        /// Days on which nothing is sent: at most 200.
+        #[schema(value_type = Option<Vec<HolidayRequest>>)]
+        holidays: List<HolidayRequest<'a>>,
+        /// Whether messages of class `conversation` go at any time all the same; default no.
+        #[schema(value_type = Option<bool>)]
+        conversation_exempt: bool,
+        /// Answers an SMS that asks for help (HELP, INFO and the like), at most once an hour for each contact and number;
+        /// null: nothing does. Leave it so where Twilio's Advanced Opt-Out answers already.
+        #[schema(value_type = Option<String>, example = "Acme: for help call +1 212 555 0100. Reply STOP to end.")]
+        help_reply: Text<'a>,
     }
 }
 
@@ -50,6 +71,21 @@ fn emails(list: List<Text<'_>>, at: &At<'_>, faults: &mut Faults) -> Option<Vec<
         emails.extend(email.filter(|email| !emails.contains(email)));
     }
     Some(emails)
+}
+
+/// A text that one SMS can carry.
+fn sms_text(text: &str, at: &At<'_>, faults: &mut Faults) -> Option<String> {
+    if text.trim().is_empty() {
+        faults.refuse(at, "empty", "give the text of the answer, or null for none");
+        return None;
+    }
+    match segments::check(text) {
+        Ok(_) => Some(text.to_owned()),
+        Err(error) => {
+            faults.refuse(at, "too_many_segments", error.to_string());
+            None
+        }
+    }
 }
 
 /// An account.
@@ -74,9 +110,24 @@ pub(crate) struct AccountView<'a> {
     /// `AC` and 32 hex digits: the account's name in the Twilio-compatible API.
     #[schema(value_type = String)]
     twilio_sid: &'a str,
+    /// Signs what is posted to a `StatusCallback` of the Twilio-compatible API (`X-Twilio-Signature`): what a library's
+    /// `RequestValidator` takes. It is no password. Shown to admins, of their own account.
+    #[schema(value_type = Option<String>)]
+    twilio_auth_token: Option<String>,
     /// Who gets a mail about messages that need attention.
     #[schema(value_type = Vec<String>)]
     alert_emails: Vec<&'a str>,
+    /// When nothing is sent, on the recipient's clock.
+    quiet_hours: Vec<HoursView>,
+    /// When something may be sent; none: at any time.
+    send_windows: Vec<HoursView>,
+    /// Days on which nothing is sent.
+    holidays: Vec<HolidayView>,
+    /// Whether messages of class `conversation` go at any time all the same.
+    conversation_exempt: bool,
+    /// What answers an SMS that asks for help, if anything does.
+    #[schema(value_type = Option<String>)]
+    help_reply: Option<&'a str>,
     /// `active` or `suspended`: then its keys and sessions are refused, and what is due is held.
     #[schema(value_type = schemas::AccountStatus)]
     status: &'static str,
@@ -87,6 +138,12 @@ pub(crate) struct AccountView<'a> {
 }
 
 impl<'a> AccountView<'a> {
+    /// With what signs its callbacks, if the caller may see it.
+    fn own(account: &'a Account, caller: &Caller, shared: &Shared) -> Self {
+        let token = || shared.state.engine.callback_token(caller).expose().to_owned();
+        Self { twilio_auth_token: (caller.role >= Role::Admin).then(token), ..Self::of(account) }
+    }
+
     pub(crate) fn of(account: &'a Account) -> Self {
         Self {
             id: account.id,
@@ -96,7 +153,13 @@ impl<'a> AccountView<'a> {
             name: &account.name,
             time_zone: &account.time_zone,
             twilio_sid: &account.twilio_sid,
+            twilio_auth_token: None,
             alert_emails: account.alerts.emails.iter().map(EmailAddress::as_str).collect(),
+            quiet_hours: account.rules.quiet_hours.iter().map(HoursView::of).collect(),
+            send_windows: account.rules.send_windows.iter().map(HoursView::of).collect(),
+            holidays: account.rules.holidays.iter().map(HolidayView::of).collect(),
+            conversation_exempt: account.rules.conversation_exempt,
+            help_reply: account.help_reply.as_deref(),
             status: if account.is_active() { "active" } else { "suspended" },
             suspended_at: account.suspended_at,
         }
@@ -105,10 +168,10 @@ impl<'a> AccountView<'a> {
 
 /// The caller's account.
 #[utoipa::path(get, path = "/v1/account", tag = "account", responses((status = 200, body = AccountView)))]
-pub(crate) async fn get_account(auth: Authenticated, request: HttpRequest) -> Answer {
+pub(crate) async fn get_account(auth: Authenticated, shared: web::Data<Shared>, request: HttpRequest) -> Answer {
     Query::of(&request, &[]).finish()?;
     let account = auth.directory.account(auth.caller.account).ok_or(ApiError::not_found())?;
-    Ok(resource(StatusCode::OK, account.version, &AccountView::of(account)))
+    Ok(resource(StatusCode::OK, account.version, &AccountView::own(account, &auth.caller, &shared)))
 }
 
 /// Changes the caller's account: what is left out stays as it is.
@@ -134,7 +197,29 @@ pub(crate) async fn patch_account(
     let time_zone = change.time_zone.changed(&at, all).and_then(|text| zone_name(text, &at, all));
     let at = root.member("alert_emails");
     let alert_emails = change.alert_emails.changed(&at, all).and_then(|list| emails(list, &at, all));
-    let patch = faults.finish(Some(AccountPatch { name, time_zone, suspended: None, alert_emails }))?;
+    let at = root.member("quiet_hours");
+    let quiet_hours = change.quiet_hours.changed(&at, all).and_then(|list| hours(list, &at, all));
+    let at = root.member("send_windows");
+    let send_windows = change.send_windows.changed(&at, all).and_then(|list| hours(list, &at, all));
+    let at = root.member("holidays");
+    let holidays = change.holidays.changed(&at, all).and_then(|list| holidays_of(list, &at, all));
+    let conversation_exempt = change.conversation_exempt.changed(&root.member("conversation_exempt"), all);
+    let at = root.member("help_reply");
+    let help_reply = change.help_reply.clearable(&at, all).and_then(|text| match text {
+        None => Some(None),
+        Some(text) => sms_text(&text, &at, all).map(Some),
+    });
+    let patch = faults.finish(Some(AccountPatch {
+        name,
+        time_zone,
+        suspended: None,
+        alert_emails,
+        quiet_hours,
+        send_windows,
+        holidays,
+        conversation_exempt,
+        help_reply,
+    }))?;
     let account = shared.state.engine.patch_account(&auth.caller, auth.caller.account, patch, if_match).await?;
-    Ok(resource(StatusCode::OK, account.version, &AccountView::of(&account)))
+    Ok(resource(StatusCode::OK, account.version, &AccountView::own(&account, &auth.caller, &shared)))
 }

@@ -80,7 +80,7 @@ impl AccountOrder<'_> {
         let time_zone = self.time_zone.changed(&at, all).and_then(|text| zone_name(text, &at, all));
         let at = root.member("status");
         let suspended = self.status.changed(&at, all).and_then(|text| choice(&text, STATUSES, &at, all));
-        faults.finish(Some(AccountPatch { name, time_zone, suspended, alert_emails: None }))
+        faults.finish(Some(AccountPatch { name, time_zone, suspended, ..AccountPatch::default() }))
     }
 }
 

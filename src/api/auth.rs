@@ -70,8 +70,17 @@ fn shared_of(request: &HttpRequest) -> &Shared {
     request.app_data::<web::Data<Shared>>().expect("the routes are mounted with their state")
 }
 
+/// Where the second token of a change stands.
+#[derive(Clone, Copy)]
+enum Proof<'a> {
+    /// In its header, as scripts send it.
+    Header,
+    /// In a field of the form, which was read.
+    Field(&'a str),
+}
+
 /// Refuses what somebody else's page may have made a browser ask.
-fn check_asker(request: &HttpRequest, shared: &Shared, session: &Session) -> Result<(), ApiError> {
+fn check_asker(request: &HttpRequest, shared: &Shared, session: &Session, proof: Proof<'_>) -> Result<(), ApiError> {
     if is_safe(request.method()) {
         return Ok(());
     }
@@ -80,6 +89,13 @@ fn check_asker(request: &HttpRequest, shared: &Shared, session: &Session) -> Res
             "csrf",
             "with a session, changes are only taken from this installation's pages",
         ));
+    }
+    if let Proof::Field(token) = proof {
+        return if shared.state.engine.is_csrf_token(session, token.as_bytes()) {
+            Ok(())
+        } else {
+            Err(ApiError::forbidden("csrf", "the page is of another session: load it anew, then try again"))
+        };
     }
     let mut tokens = request.headers().get_all(&X_CSRF_TOKEN);
     match (tokens.next(), tokens.next()) {
@@ -134,7 +150,7 @@ fn by_key(request: &HttpRequest, value: &[u8]) -> Result<Authenticated, ApiError
     Ok(Authenticated { caller, directory, session: None })
 }
 
-fn by_session(request: &HttpRequest) -> Result<Authenticated, ApiError> {
+fn by_session(request: &HttpRequest, proof: Proof<'_>) -> Result<Authenticated, ApiError> {
     let nobody = ApiError::Unauthorized("give an API key (Authorization: Bearer sw_…), or sign in");
     if !request.headers().contains_key(header::COOKIE) {
         return Err(nobody);
@@ -146,7 +162,7 @@ fn by_session(request: &HttpRequest) -> Result<Authenticated, ApiError> {
     let directory = engine.directory();
     let session = engine.session_by_token(&directory, cookie.value().as_bytes()).ok_or(over.clone())?;
     let user = directory.user(session.user).ok_or(over)?;
-    check_asker(request, shared, session)?;
+    check_asker(request, shared, session, proof)?;
     let mut caller = caller_of_user(user, origin_of(request, &shared.state.settings.trusted_proxies));
     caller.account = account_of(request, &caller, &directory)?;
     let session = Some(session.id);
@@ -158,13 +174,23 @@ impl Authenticated {
     pub(crate) fn of(request: &HttpRequest) -> Result<Self, ApiError> {
         authenticate(request)
     }
+
+    /// The session that a page is read with: pages know no keys.
+    pub(crate) fn of_page(request: &HttpRequest) -> Result<Self, ApiError> {
+        by_session(request, Proof::Header)
+    }
+
+    /// The session that a form is posted with, whose second token stands in a field.
+    pub(crate) fn of_form(request: &HttpRequest, token: &str) -> Result<Self, ApiError> {
+        by_session(request, Proof::Field(token))
+    }
 }
 
 fn authenticate(request: &HttpRequest) -> Result<Authenticated, ApiError> {
     let mut values = request.headers().get_all(header::AUTHORIZATION);
     match (values.next(), values.next()) {
         (Some(value), None) => by_key(request, value.as_bytes()),
-        (None, _) => by_session(request),
+        (None, _) => by_session(request, Proof::Header),
         _ => Err(ApiError::Unauthorized("give one API key: Authorization: Bearer sw_…")),
     }
 }

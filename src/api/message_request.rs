@@ -255,6 +255,7 @@ impl<'a> MessageRequest<'a> {
             cancel_on_reply: common.cancel_on_reply.unwrap_or(false),
             reply,
             metadata: common.metadata.unwrap_or_default(),
+            callback_url: None,
             idempotency: None,
         });
         let new = faults.finish(new)?;

@@ -17,6 +17,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::contact_view::{as_text, as_text_or_null};
+use super::plan_view::PlanView;
 use super::schemas;
 use super::times::show_duration;
 
@@ -129,7 +130,7 @@ pub(crate) struct AttachmentView<'a> {
 /// Why something is as it is.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Reason)]
-struct ReasonView {
+pub(crate) struct ReasonView {
     /// Stable.
     code: &'static str,
     /// One sentence for a person.
@@ -141,7 +142,7 @@ struct ReasonView {
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 #[schema(as = Send)]
-enum SendView<'a> {
+pub(crate) enum SendView<'a> {
     /// At once.
     Now(&'static str),
     /// At an instant.
@@ -206,24 +207,11 @@ struct AttemptView<'a> {
 /// The plan of a message, and every hold and change.
 #[derive(Serialize, ToSchema)]
 struct Explain<'a> {
-    plan: Plan<'a>,
+    plan: PlanView<'a>,
     /// Why it waits in its lane, if it does.
     lane: Option<ReasonView>,
     /// Holds, edits, cancels: oldest first.
     history: Vec<HistoryView>,
-}
-
-/// What was asked for and what came of it.
-#[derive(Serialize, ToSchema)]
-struct Plan<'a> {
-    #[schema(value_type = SendView)]
-    send: SendView<'a>,
-    /// How a wall-clock time met its zone's rules; `exact` for the others.
-    #[schema(value_type = schemas::Resolution)]
-    resolution: Resolution,
-    #[serde(serialize_with = "as_text")]
-    #[schema(value_type = String, format = DateTime)]
-    due_at: UnixMs,
 }
 
 /// A change of a message that was not an attempt.
@@ -256,7 +244,7 @@ impl std::fmt::Display for Who {
 }
 
 impl ReasonView {
-    fn stored(reason: &Reason) -> Self {
+    pub(crate) fn stored(reason: &Reason) -> Self {
         Self { code: reason.code(), detail: reason.detail().into() }
     }
 
@@ -282,7 +270,7 @@ const fn quiet_hours_name(policy: QuietHoursPolicy) -> &'static str {
 }
 
 impl<'a> SendView<'a> {
-    fn of(intent: &'a Intent) -> Self {
+    pub(crate) fn of(intent: &'a Intent) -> Self {
         match intent {
             Intent::Now => Self::Now("now"),
             Intent::At(at) => Self::Instant { at: *at },
@@ -333,6 +321,8 @@ impl FromView {
     fn of(message: &Message) -> Self {
         match message.channel {
             Channel::Email | Channel::Sms => Self::Sender(message.sender),
+            // A status callback goes through no webhook.
+            Channel::Webhook if message.callback_url.is_some() => Self::Sender(message.sender),
             Channel::Webhook => Self::Webhook(WebhookId::from_bytes(*message.sender.as_bytes())),
         }
     }
@@ -400,14 +390,7 @@ impl<'a> MessageView<'a> {
     pub(crate) fn explained(mut self, seen: &'a Seen) -> Self {
         let message = &seen.message;
         self.explain = Some(Explain {
-            plan: Plan {
-                send: SendView::of(&message.intent),
-                resolution: match &message.intent {
-                    Intent::Wall(wall) => wall.resolution,
-                    Intent::Now | Intent::At(_) => Resolution::Exact,
-                },
-                due_at: message.due_at,
-            },
+            plan: PlanView::of(message),
             lane: seen.queued.map(ReasonView::lane),
             history: message.history.iter().map(history).collect(),
         });

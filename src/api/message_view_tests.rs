@@ -60,6 +60,8 @@ fn seen() -> Seen {
             thread: None,
             receipt: None,
             test: false,
+            plan: None,
+            callback_url: None,
         },
         content,
         queued: None,

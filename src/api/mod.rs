@@ -22,7 +22,7 @@ pub(crate) mod auth;
 mod batch;
 pub(crate) mod body;
 pub(crate) mod checks;
-mod contact_request;
+pub(crate) mod contact_request;
 pub(crate) mod contact_view;
 mod contacts;
 mod conversations;
@@ -36,7 +36,7 @@ mod import;
 mod item_view;
 pub(crate) mod json;
 mod message_actions;
-mod message_request;
+pub(crate) mod message_request;
 pub(crate) mod message_view;
 pub(crate) mod messages;
 pub(crate) mod openapi;
@@ -45,16 +45,18 @@ mod page;
 pub(crate) mod paging;
 mod passwords;
 mod pipe;
+mod plan_view;
 mod request_span;
 pub(crate) mod routes;
 mod rows;
 pub(crate) mod schemas;
 mod send_request;
-mod sender_choices;
+pub(crate) mod sender_choices;
 mod sender_request;
 pub(crate) mod sender_view;
 mod senders;
-mod sessions;
+mod sending_rules;
+pub(crate) mod sessions;
 mod state;
 mod suppressions;
 mod thread;
@@ -76,6 +78,8 @@ pub use state::{ApiSettings, ApiState};
 mod engine_tests;
 #[cfg(test)]
 mod people_tests;
+#[cfg(test)]
+mod planning_tests;
 #[cfg(test)]
 mod role_tests;
 #[cfg(test)]

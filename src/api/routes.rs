@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use actix_web::guard;
-use actix_web::http::Method;
+use actix_web::http::{Method, header};
 use actix_web::web::{self, Bytes, ServiceConfig};
-use actix_web::{FromRequest, Handler, Resource, Responder, Route};
+use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, ResponseError as _, Route};
 use tokio::sync::Semaphore;
 
 use super::body::{self, LargeBodies};
@@ -22,6 +22,7 @@ use crate::admin::{dead_letters, drain, lanes, nodes, partitions};
 use crate::inbound::{email, twilio};
 use crate::twilio::error::TwilioError;
 use crate::twilio::{create, instance, list};
+use crate::ui::routes as ui;
 
 /// What the handlers of one server share.
 #[derive(Debug)]
@@ -50,11 +51,7 @@ impl Shared {
     }
 
     /// Reads a JSON body of the usual size.
-    pub(crate) async fn json(
-        &self,
-        request: &actix_web::HttpRequest,
-        payload: &mut web::Payload,
-    ) -> Result<body::Body, ApiError> {
+    pub(crate) async fn json(&self, request: &HttpRequest, payload: &mut web::Payload) -> Result<body::Body, ApiError> {
         let settings = &self.state.settings;
         body::read_json(request, payload, settings.json_bytes, &self.large, settings).await
     }
@@ -67,7 +64,8 @@ pub(crate) struct Endpoint {
     routes: Vec<(Method, Route)>,
 }
 
-const fn at(path: &'static str) -> Endpoint {
+/// A path, to which methods are added.
+pub(crate) const fn at(path: &'static str) -> Endpoint {
     Endpoint { path, routes: Vec::new() }
 }
 
@@ -87,7 +85,8 @@ impl Endpoint {
         self
     }
 
-    fn get<F, Args>(self, handler: F) -> Self
+    /// With `GET`.
+    pub(crate) fn get<F, Args>(self, handler: F) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
@@ -96,7 +95,8 @@ impl Endpoint {
         self.with(Method::GET, handler)
     }
 
-    fn post<F, Args>(self, handler: F) -> Self
+    /// With `POST`.
+    pub(crate) fn post<F, Args>(self, handler: F) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
@@ -137,7 +137,7 @@ impl Endpoint {
         let refused = move || {
             let allow = allow.clone();
             async move {
-                Err::<actix_web::HttpResponse, actix_web::Error>(if is_foreign {
+                Err::<HttpResponse, actix_web::Error>(if is_foreign {
                     TwilioError::method_not_allowed(allow).into()
                 } else {
                     ApiError::MethodNotAllowed(allow.into()).into()
@@ -245,6 +245,13 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
     ]
 }
 
+/// The answer to an unknown path: to a browser that looks for a page, a page.
+async fn unknown_path(request: HttpRequest) -> HttpResponse {
+    let accepts = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    let is_page = request.method() == Method::GET && accepts.is_some_and(|kinds| kinds.contains("text/html"));
+    if is_page { ui::nothing_here() } else { ApiError::UnknownRoute.error_response() }
+}
+
 /// What every server thread mounts: made once, cloned into each.
 #[derive(Clone, Debug)]
 pub struct Api(web::Data<Shared>);
@@ -264,6 +271,7 @@ impl Api {
             config.service(endpoint.into_resource());
         }
         openapi::configure_page(config);
-        config.default_service(web::to(|| async { Err::<actix_web::HttpResponse, _>(ApiError::UnknownRoute) }));
+        ui::configure(config);
+        config.default_service(web::to(unknown_path));
     }
 }

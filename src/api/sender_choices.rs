@@ -23,13 +23,13 @@ use super::sender_view::SenderView;
 #[derive(Serialize, ToSchema)]
 pub(crate) struct FromChoice<'a> {
     #[schema(value_type = SenderView)]
-    sender: SenderView<'a>,
+    pub(crate) sender: SenderView<'a>,
     /// Whether it is taken when the caller does not say.
-    default: bool,
+    pub(crate) default: bool,
     /// `last_used`, `assigned` (to you), `default` (of the account); else `local` for a number of the recipient's
     /// country and area code; else `unassigned`, or `role` (an admin uses all).
     #[schema(value_type = String)]
-    why: &'static str,
+    pub(crate) why: &'static str,
     /// Whether it shares the country and the area code of the contact's number that is taken by default.
     local: bool,
 }
@@ -38,28 +38,34 @@ pub(crate) struct FromChoice<'a> {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ToChoice<'a> {
     #[schema(value_type = String)]
-    address: &'a str,
+    pub(crate) address: &'a str,
     #[schema(value_type = Option<String>)]
-    label: Option<&'a str>,
+    pub(crate) label: Option<&'a str>,
     /// Whether it is taken when the caller does not say.
-    default: bool,
+    pub(crate) default: bool,
     /// `last_used`, `primary` or `other`.
     #[schema(value_type = String)]
-    why: &'static str,
+    pub(crate) why: &'static str,
 }
 
 /// What a message to a contact can be sent from and to.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct SenderChoices<'a> {
     /// The senders that the caller may use.
-    data: Vec<FromChoice<'a>>,
+    pub(crate) data: Vec<FromChoice<'a>>,
     /// Always `null`: the list is whole.
     next_cursor: Option<String>,
     /// The contact's addresses on this channel.
-    to: Vec<ToChoice<'a>>,
+    pub(crate) to: Vec<ToChoice<'a>>,
 }
 
-fn choices<'a>(contact: &'a Contact, channel: Channel, caller: &Caller, directory: &'a Snapshot) -> SenderChoices<'a> {
+/// What a message to this contact can be sent from and to.
+pub(crate) fn choices<'a>(
+    contact: &'a Contact,
+    channel: Channel,
+    caller: &Caller,
+    directory: &'a Snapshot,
+) -> SenderChoices<'a> {
     let senders: Vec<_> = directory.senders_of(caller.account).filter(|sender| sender.channel() == channel).collect();
     let last_used = contact.last_used(channel).sender;
     let senders = senders.iter().copied();

@@ -35,7 +35,7 @@ impl LimitView {
 pub(crate) struct SenderView<'a> {
     #[serde(serialize_with = "as_text")]
     #[schema(value_type = String, example = "sender_01h455vb4pex5vsknk084sn02q")]
-    id: SenderId,
+    pub(crate) id: SenderId,
     /// Counts changes, from 1; for `If-Match`.
     version: u32,
     #[serde(serialize_with = "as_text")]
@@ -49,9 +49,9 @@ pub(crate) struct SenderView<'a> {
     /// What recipients see.
     #[serde(serialize_with = "as_text")]
     #[schema(value_type = String)]
-    address: &'a SenderAddress,
+    pub(crate) address: &'a SenderAddress,
     #[schema(value_type = Option<String>)]
-    label: Option<&'a str>,
+    pub(crate) label: Option<&'a str>,
     /// The one that is used when nothing else decides.
     is_default: bool,
     /// The only user, besides admins, who may use it.

@@ -5,7 +5,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use sendwheel_actors::domain::ids::SessionId;
-use sendwheel_actors::engine::people::{SignIn, SignInOutcome};
+use sendwheel_actors::engine::people::{SignIn, SignInOutcome, SignedIn};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -35,23 +35,9 @@ pub(crate) struct SignedInView<'a> {
     responses((status = 201, body = SignedInView, headers(("Set-Cookie" = String, description = "The session")))))]
 pub(crate) async fn sign_in(shared: web::Data<Shared>, request: HttpRequest, mut payload: web::Payload) -> Answer {
     Query::of(&request, &[]).finish()?;
-    // Somebody else's page must not sign a person in as somebody else. A program has no page.
-    if shared.cookie.asker(request.headers()) == Asker::Others {
-        return Err(ApiError::forbidden("csrf", "sign in on this installation's own pages"));
-    }
     let body = shared.json(&request, &mut payload).await?;
-    let (email, password) = json::read::<SignInRequest<'_>>(&body.bytes)?.read()?;
-    let user_agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-    let origin = origin_of(&request, &shared.state.settings.trusted_proxies);
+    let signed_in = begin(&shared, &request, &body.bytes).await?;
     let engine = &shared.state.engine;
-    let sign_in = SignIn { email, password, origin, user_agent: user_agent.map(str::to_owned) };
-    let signed_in = match engine.sign_in(sign_in).await? {
-        SignInOutcome::Welcome(signed_in) => signed_in,
-        SignInOutcome::Refused => return Err(ApiError::WrongCredentials),
-        SignInOutcome::Suspended => {
-            return Err(ApiError::forbidden("account_suspended", "the account is suspended: ask the operator"));
-        }
-    };
     let directory = engine.directory();
     let view = SignedInView {
         csrf_token: engine.csrf_token(&signed_in.session),
@@ -62,6 +48,26 @@ pub(crate) async fn sign_in(shared: web::Data<Shared>, request: HttpRequest, mut
     let cookie = shared.cookie.begin(&signed_in.token, engine.session_lifetime());
     response.add_cookie(&cookie).expect("a token is a cookie's value");
     Ok(response)
+}
+
+/// Begins a session by what the body (a sign-in as JSON) says.
+pub(crate) async fn begin(shared: &Shared, request: &HttpRequest, body: &[u8]) -> Result<Box<SignedIn>, ApiError> {
+    // Somebody else's page must not sign a person in as somebody else. A program has no page.
+    if shared.cookie.asker(request.headers()) == Asker::Others {
+        return Err(ApiError::forbidden("csrf", "sign in on this installation's own pages"));
+    }
+    let (email, password) = json::read::<SignInRequest<'_>>(body)?.read()?;
+    let user_agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+    let origin = origin_of(request, &shared.state.settings.trusted_proxies);
+    let engine = &shared.state.engine;
+    let sign_in = SignIn { email, password, origin, user_agent: user_agent.map(str::to_owned) };
+    match engine.sign_in(sign_in).await? {
+        SignInOutcome::Welcome(signed_in) => Ok(signed_in),
+        SignInOutcome::Refused => Err(ApiError::WrongCredentials),
+        SignInOutcome::Suspended => {
+            Err(ApiError::forbidden("account_suspended", "the account is suspended: ask the operator"))
+        }
+    }
 }
 
 /// The caller's sessions, oldest first. A key has none.
@@ -81,9 +87,14 @@ pub(crate) async fn list_sessions(auth: Authenticated, shared: web::Data<Shared>
     responses((status = 204, description = "Signed out")))]
 pub(crate) async fn sign_out(auth: Authenticated, shared: web::Data<Shared>, request: HttpRequest) -> Answer {
     Query::of(&request, &[]).finish()?;
-    let (Some(user), Some(session)) = (auth.caller.user, auth.session) else { return Err(ApiError::not_found()) };
-    shared.state.engine.end_session(&auth.caller, user, session).await?;
+    end_current(&shared, &auth).await?;
     Ok(HttpResponse::NoContent().cookie(shared.cookie.end()).finish())
+}
+
+/// Ends the session that somebody came with.
+pub(crate) async fn end_current(shared: &Shared, auth: &Authenticated) -> Result<(), ApiError> {
+    let (Some(user), Some(session)) = (auth.caller.user, auth.session) else { return Err(ApiError::not_found()) };
+    Ok(shared.state.engine.end_session(&auth.caller, user, session).await?)
 }
 
 /// Ends a session of the caller, wherever it is.

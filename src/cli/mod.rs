@@ -10,6 +10,7 @@ mod events;
 mod import;
 mod send;
 mod serve;
+mod smart_send;
 mod status;
 mod tail;
 
@@ -47,6 +48,8 @@ enum Command {
     Import(import::ImportArgs),
     /// Follow what happens, live
     Tail(tail::TailArgs),
+    /// Try smart send time on a history of events
+    SmartSend(smart_send::SmartSendArgs),
     /// Show a node's health at a glance
     Status(status::StatusArgs),
     /// Check settings, store, clock, providers and DNS, and say what to do
@@ -116,6 +119,7 @@ async fn run(command: Command) -> Outcome {
         Command::Send(args) => send::run(args).await,
         Command::Import(args) => import::run(args).await,
         Command::Tail(args) => tail::run(args).await,
+        Command::SmartSend(args) => smart_send::run(args).await,
         Command::Status(args) => status::run(args).await,
         Command::Doctor(args) => doctor::run(args).await,
     }
@@ -176,6 +180,8 @@ mod tests {
             "sendwheel send --to +12125550123 --url http://h --api-key sw_x -",
             "sendwheel import f.csv",
             "sendwheel tail",
+            "sendwheel smart-send backtest events.csv",
+            "sendwheel smart-send backtest events.csv --window 48h --seed 7 --json",
             "sendwheel status",
             "sendwheel doctor --config f.toml",
         ] {

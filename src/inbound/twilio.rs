@@ -7,7 +7,7 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use sendwheel_actors::domain::address::{Address, Channel, PhoneNumber};
 use sendwheel_actors::domain::conversation::{OptVia, ThreadEvent};
-use sendwheel_actors::domain::ids::MessageId;
+use sendwheel_actors::domain::ids::{AccountNo, MessageId, SenderId};
 use sendwheel_actors::domain::message::Content;
 use sendwheel_actors::domain::receipt::{Receipt, ReceiptStatus};
 use sendwheel_actors::domain::suppression::SuppressionReason;
@@ -113,7 +113,7 @@ pub(crate) async fn receive_message(
         name: None,
     };
     let received = engine.receive(incoming).await?;
-    obey(engine, account, &from, received, keyword, &sid).await?;
+    obey(engine, (account, sender), &from, received, keyword, &sid).await?;
     Ok(nothing_to_say())
 }
 
@@ -121,7 +121,7 @@ pub(crate) async fn receive_message(
 /// earlier one began.
 async fn obey(
     engine: &Engine,
-    account: sendwheel_actors::domain::ids::AccountNo,
+    (account, sender): (AccountNo, SenderId),
     from: &Address,
     received: ReceivedAs,
     keyword: Option<Keyword>,
@@ -141,6 +141,7 @@ async fn obey(
         Some(Keyword::Help) => {
             let event = ThreadEvent::AskedForHelp { channel: Channel::Sms };
             engine.happened(account, received.contact, &format!("help:{sid}"), event).await?;
+            engine.answer_help(account, received, from, sender).await?;
         }
         None => {}
     }

@@ -12,11 +12,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::hmac;
 use secrecy::{ExposeSecret, SecretString};
+pub use sendwheel_actors::domain::signatures::twilio::HEADER;
+use sendwheel_actors::domain::signatures::twilio::signed_form;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-
-/// The header that carries the signature.
-pub const HEADER: &str = "X-Twilio-Signature";
 
 const BODY_HASH: &str = "bodySHA256";
 
@@ -87,14 +86,6 @@ impl TwilioVerifier {
         let is_signed = is_signed_as(&with_port(url)) | is_signed_as(&without_port(url));
         if is_signed.into() { Ok(()) } else { Err(TwilioSignatureError::Signature) }
     }
-}
-
-/// Names and values, sorted by both; the same pair twice is signed once.
-fn signed_form(pairs: &[(String, String)]) -> String {
-    let mut pairs: Vec<_> = pairs.iter().collect();
-    pairs.sort_unstable();
-    pairs.dedup();
-    pairs.into_iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]).collect()
 }
 
 /// Whether the URL says this body's hash.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
-use sendwheel_actors::domain::address::{Address, Channel, PhoneNumber};
+use sendwheel_actors::domain::address::{Address, Channel, PhoneNumber, WebUrl};
 use sendwheel_actors::domain::clock::UnixMs;
 use sendwheel_actors::domain::directory::{Sender, SenderAddress};
 use sendwheel_actors::domain::ids::SenderId;
@@ -19,7 +19,6 @@ use sendwheel_actors::domain::message::{Content, ReplyChoice};
 use sendwheel_actors::domain::schedule::{IfLate, Intent, QuietHoursPolicy};
 use sendwheel_actors::domain::{permissions, plan, segments};
 use sendwheel_actors::engine::api::{NewIntent, NewMessage};
-use url::Url;
 
 use super::auth::Keyholder;
 use super::error::TwilioError;
@@ -27,9 +26,7 @@ use super::form::Form;
 use super::resource::Resource;
 use crate::api::{Shared, answers};
 
-/// The label that keeps a message's `StatusCallback`.
-pub(crate) const STATUS_CALLBACK: &str = "twilio_status_callback";
-/// Bytes of a label's value.
+/// Bytes of a `StatusCallback`.
 const CALLBACK_BYTES: usize = 500;
 /// Longest `ValidityPeriod`, in seconds.
 const MAX_VALIDITY: u64 = 36_000;
@@ -42,7 +39,7 @@ struct Wanted {
     text: String,
     intent: NewIntent,
     if_late: IfLate,
-    callback: Option<Url>,
+    callback: Option<WebUrl>,
 }
 
 /// What it is to be sent from.
@@ -108,7 +105,7 @@ fn intent(form: &Form, now: UnixMs) -> Result<NewIntent, TwilioError> {
         (Some(_), None) => Err(TwilioError::NO_SEND_AT),
         (Some(_), Some(text)) => {
             let at = parse_instant(text).map_err(|_| TwilioError::INVALID_SEND_AT)?;
-            plan::plan(&Intent::At(at), now).map_err(|_| TwilioError::INVALID_SEND_AT)?;
+            plan::moment(&Intent::At(at), now).map_err(|_| TwilioError::INVALID_SEND_AT)?;
             Ok(NewIntent::At(at))
         }
     }
@@ -122,12 +119,11 @@ fn if_late(form: &Form) -> Result<IfLate, TwilioError> {
     }
 }
 
-fn callback(form: &Form) -> Result<Option<Url>, TwilioError> {
+/// What stands after `#` is the caller's own, and no part of what is called.
+fn callback(form: &Form) -> Result<Option<WebUrl>, TwilioError> {
     let Some(text) = form.get("StatusCallback") else { return Ok(None) };
-    let url = Url::parse(text).ok().filter(|url| {
-        matches!(url.scheme(), "http" | "https") && url.has_host() && url.as_str().len() <= CALLBACK_BYTES
-    });
-    url.map(Some).ok_or(TwilioError::INVALID_CALLBACK)
+    let url = WebUrl::parse(text.split('#').next().unwrap_or(text)).ok();
+    url.filter(|url| url.as_str().len() <= CALLBACK_BYTES).map(Some).ok_or(TwilioError::INVALID_CALLBACK)
 }
 
 impl Wanted {
@@ -171,6 +167,9 @@ pub(crate) async fn create_message(
     let form = Form::read(&shared, &request, &mut payload).await?;
     let idempotency = form.idempotency(&request)?;
     let wanted = Wanted::read(&form, engine.clock().now())?;
+    if let Some(url) = &wanted.callback {
+        engine.check_callback(url)?;
+    }
     let (caller, to) = (&holder.caller, Address::Phone(wanted.to));
     if engine.suppression(caller.account, &to).await?.is_some() {
         return Err(TwilioError::UNSUBSCRIBED);
@@ -186,7 +185,6 @@ pub(crate) async fn create_message(
         Some(contact) => contact,
         None => engine.create_contact_at(caller, &to).await?,
     };
-    let callback = wanted.callback.map(|url| (STATUS_CALLBACK.to_owned(), url.into()));
     let new = NewMessage {
         channel: Channel::Sms,
         to: Some(to),
@@ -199,7 +197,8 @@ pub(crate) async fn create_message(
         quiet_hours: QuietHoursPolicy::default(),
         cancel_on_reply: false,
         reply: ReplyChoice::default(),
-        metadata: callback.into_iter().collect::<BTreeMap<String, String>>(),
+        metadata: BTreeMap::new(),
+        callback_url: wanted.callback,
         idempotency,
     };
     let view = engine.schedule(caller, contact.id, new).await?.into_inner();

@@ -75,6 +75,10 @@ impl TwilioError {
         21_609,
         "Invalid 'StatusCallback' URL: expected http:// or https:// with a host, at most 500 bytes",
     );
+    pub(super) const CLOSED_CALLBACK: Self = Self::parameter(
+        21_609,
+        "This 'StatusCallback' may not be called: expected https:// and a host that the internet can reach",
+    );
     pub(super) const NO_SEND_AT: Self = Self::parameter(35_111, "'SendAt' is required with ScheduleType=fixed");
     pub(super) const INVALID_SEND_AT: Self = Self::parameter(
         35_114,
@@ -102,6 +106,7 @@ fn of_field(field: &FieldError) -> TwilioError {
         ("/to", _) => TwilioError::INVALID_TO,
         ("/from", _) => TwilioError::UNKNOWN_FROM,
         ("/body", _) => TwilioError::LONG_BODY,
+        ("/callback_url", _) => TwilioError::CLOSED_CALLBACK,
         (pointer, _) if pointer.starts_with("/send") => TwilioError::INVALID_SEND_AT,
         ("/cursor", _) => TwilioError::parameter(20_001, "Invalid 'PageToken': take next_page_uri as it is"),
         _ => TwilioError::parameter(20_422, "A parameter of the request was refused"),

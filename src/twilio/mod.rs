@@ -18,7 +18,10 @@
 //! - a message is scheduled with `From` alone, any time ahead; a `MessagingServiceSid` is accepted, and only means
 //!   that the sender is chosen when `From` is missing;
 //! - whatever is still pending can be cancelled, not only what was scheduled;
-//! - a `StatusCallback` is checked and kept with the message, under the label [`create::STATUS_CALLBACK`];
+//! - a `StatusCallback` is held to the same rules as a webhook's URL, and told of `sending`, `sent`, `delivered`,
+//!   `undelivered`, `failed` and `canceled`, as they come, in Twilio's form. What signs it is not the API key, of which
+//!   a hash alone is kept, but the account's `twilio_auth_token`, which `GET /v1/account` tells an admin: a program
+//!   gives that one to the library's `RequestValidator`;
 //! - text only: media, content templates and redaction are refused by name rather than left out in silence.
 //!
 //! It is another's interface, described in full by its owner, so the OpenAPI document of this installation leaves it

@@ -8,6 +8,7 @@ use sendwheel_actors::domain::directory::Snapshot;
 use sendwheel_actors::domain::ids::MessageId;
 use sendwheel_actors::domain::message::{AttemptOutcome, Content, Message};
 use sendwheel_actors::domain::segments;
+use sendwheel_actors::domain::status_callback::error_code;
 use sendwheel_actors::engine::api::MessageView;
 use serde::Serialize;
 
@@ -76,7 +77,7 @@ impl Resource {
             return None;
         }
         let (uri, subresource_uris) = uris(&holder.account_sid, message.id);
-        let error_code = status::error_code(message);
+        let error_code = error_code(message);
         let reason = error_code.and(message.reason.as_ref()).map(|reason| reason.detail());
         let sent_at = sent_at(message);
         Some(Self {

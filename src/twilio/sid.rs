@@ -11,9 +11,7 @@ fn bytes_of(text: &str, kind: &str) -> Option<[u8; 16]> {
 }
 
 /// `SM…` for a message, whichever way it went.
-pub(crate) fn of_message(id: MessageId) -> String {
-    format!("SM{}", hex::encode(id.as_bytes()))
-}
+pub(crate) use sendwheel_actors::domain::status_callback::message_sid as of_message;
 
 /// The message that `SM…` names.
 pub(super) fn message(text: &str) -> Option<MessageId> {

@@ -1,13 +1,9 @@
-//! States in Twilio's words, and why a message did not arrive in its codes.
+//! States in Twilio's words, as they are asked for. What a callback is told of them, and why a message did not arrive
+//! in Twilio's codes, is the engine's (`domain::status_callback`).
 
 use sendwheel_actors::domain::clock::UnixMs;
-use sendwheel_actors::domain::message::{Message, State, StateName};
+use sendwheel_actors::domain::message::StateName;
 use sendwheel_actors::engine::api::MessageView;
-
-/// A failure that Twilio has no code for: "unknown error".
-const UNKNOWN_ERROR: u32 = 30_008;
-/// "Validity period expired".
-const EXPIRED: u32 = 30_036;
 
 /// The status of a message of ours.
 pub(super) fn of(view: &MessageView, now: UnixMs) -> &'static str {
@@ -31,26 +27,6 @@ const fn word(state: StateName, is_due: bool, was_tried: bool) -> &'static str {
         StateName::Failed | StateName::Expired => "failed",
         StateName::Canceled => "canceled",
     }
-}
-
-/// Why it did not arrive, if it did not.
-pub(super) fn error_code(message: &Message) -> Option<u32> {
-    match message.state {
-        State::Undelivered | State::Bounced => {
-            Some(code_of(message.receipt.as_ref().and_then(|receipt| receipt.code.as_deref())))
-        }
-        State::Failed => {
-            let failure = message.attempts.last().and_then(|attempt| attempt.failure.as_ref());
-            Some(code_of(failure.map(|failure| failure.code.as_str())))
-        }
-        State::Expired => Some(EXPIRED),
-        _ => None,
-    }
-}
-
-/// Twilio's own code, as a receipt brings it or as our transport names it.
-fn code_of(text: Option<&str>) -> u32 {
-    text.and_then(|text| text.strip_prefix("twilio_").unwrap_or(text).parse().ok()).unwrap_or(UNKNOWN_ERROR)
 }
 
 #[cfg(test)]
@@ -94,19 +70,6 @@ mod tests {
             (StateName::Canceled, "canceled"),
         ] {
             assert_eq!(word(state, true, true), expected, "{state}");
-        }
-    }
-
-    #[test]
-    fn twilio_s_own_codes_come_back_and_others_are_unknown_errors() {
-        for (text, code) in [
-            (Some("30005"), 30_005),
-            (Some("twilio_21610"), 21_610),
-            (Some("http_503"), UNKNOWN_ERROR),
-            (Some("timeout"), UNKNOWN_ERROR),
-            (None, UNKNOWN_ERROR),
-        ] {
-            assert_eq!(code_of(text), code, "{text:?}");
         }
     }
 }

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot go on says so, and shows its seed")]
 
 mod api;
+mod browser;
 mod delivery;
 mod faults;
 mod kill9;

@@ -16,14 +16,14 @@ use super::signatures::library;
 use super::stage::PATIENCE;
 
 /// A program that webhooks are told to; it answers 204 unless it was told otherwise.
-struct Receiver {
+pub(crate) struct Receiver {
     sink: HttpSink,
     got: Arc<Record<Request>>,
     answers: Arc<Mutex<VecDeque<Reply>>>,
 }
 
 impl Receiver {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let (got, answers) = (Arc::new(Record::with_limit(1_000)), Arc::<Mutex<VecDeque<Reply>>>::default());
         let (seen, script) = (Arc::clone(&got), Arc::clone(&answers));
         let handler: Arc<Handler> = Arc::new(move |request| {
@@ -35,25 +35,25 @@ impl Receiver {
         Self { sink: HttpSink::start(handler).await.unwrap(), got, answers }
     }
 
-    fn answer(status: u16) -> Reply {
+    pub(crate) fn answer(status: u16) -> Reply {
         Reply { status, headers: Vec::new(), body: String::new() }
     }
 
-    fn then(&self, replies: impl IntoIterator<Item = Reply>) {
+    pub(crate) fn then(&self, replies: impl IntoIterator<Item = Reply>) {
         self.answers.lock().unwrap_or_else(PoisonError::into_inner).extend(replies);
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}/hook", self.sink.address())
     }
 
-    async fn told(&self, count: usize) -> Vec<Request> {
+    pub(crate) async fn told(&self, count: usize) -> Vec<Request> {
         self.got.wait_for_count(count, PATIENCE).await.unwrap_or_else(|error| panic!("{error}"));
         self.got.all()
     }
 }
 
-fn header<'a>(request: &'a Request, name: &str) -> &'a str {
+pub(crate) fn header<'a>(request: &'a Request, name: &str) -> &'a str {
     request.header(name).unwrap_or_else(|| panic!("no {name}"))
 }
 

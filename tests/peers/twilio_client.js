@@ -7,7 +7,8 @@
 const readline = require("node:readline");
 
 const [library, baseUrl, user, password, accountSid] = process.argv.slice(2);
-const client = require(library)(user, password, accountSid ? { accountSid } : {});
+const twilio = require(library);
+const client = twilio(user, password, accountSid ? { accountSid } : {});
 client.api.baseUrl = baseUrl;
 
 const TIMES = new Set(["send_at", "date_sent", "date_sent_before", "date_sent_after"]);
@@ -26,6 +27,8 @@ const shown = (message) =>
 
 async function answer(operation, { sid, ...given }) {
   switch (operation) {
+    case "validate":
+      return twilio.validateRequest(given.token, given.signature, given.url, given.params);
     case "create":
       return shown(await client.messages.create(options(given)));
     case "list":

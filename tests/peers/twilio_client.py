@@ -12,6 +12,7 @@ import json
 import sys
 
 from twilio.base.exceptions import TwilioRestException
+from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 
 client = Client(*sys.argv[2:])
@@ -44,6 +45,9 @@ def shown(message):
 
 
 def answer(operation, given):
+    if operation == "validate":
+        validator = RequestValidator(given["token"])
+        return validator.validate(given["url"], given["params"], given["signature"])
     messages = client.messages
     if operation == "create":
         return shown(messages.create(**arguments(given)))

@@ -144,6 +144,7 @@ impl ContactActor {
                     | ContactCommand::Forget(_)
                     | ContactCommand::Delete(..)
                     | ContactCommand::CancelPending(..)
+                    | ContactCommand::ReplanPending(_)
                     | ContactCommand::Receive(_)
             );
             self.perform(command, reply, ctx);
@@ -195,6 +196,7 @@ impl ContactActor {
             settings: &node.settings,
             unsubscribe: &node.unsubscribe,
             reply: &node.reply,
+            status_callbacks: &node.status_callbacks,
         };
         let Decision {
             mutations,

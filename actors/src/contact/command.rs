@@ -182,6 +182,8 @@ pub enum ContactCommand {
     AddressSuppressed(Box<Suppression>),
     /// Take back what is pending, after this entry.
     CancelPending(Sweep, Option<Entry>),
+    /// Plan again what is pending, after this entry.
+    ReplanPending(Option<Entry>),
     /// Read, assigned.
     Attend(Caller, Attend),
     /// Keep a note under this id.

@@ -12,6 +12,7 @@ use crate::domain::ids::{AccountNo, BootId, ContactId, MessageId, Partition, Web
 use crate::domain::message::{BlobKey, Content, Message, State, StateName};
 use crate::domain::reply_address::ReplyKey;
 use crate::domain::source::IdSource;
+use crate::domain::status_callback::StatusCallbackKey;
 use crate::domain::suppression::Suppression;
 use crate::domain::ticket::Ticket;
 use crate::domain::unsubscribe::UnsubscribeKey;
@@ -44,6 +45,8 @@ pub struct Surroundings<'a> {
     pub unsubscribe: &'a UnsubscribeKey,
     /// Signs reply addresses.
     pub reply: &'a ReplyKey,
+    /// Signs status callbacks.
+    pub status_callbacks: &'a StatusCallbackKey,
 }
 
 /// What is known of a contact when a command is decided.

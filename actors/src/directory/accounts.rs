@@ -16,6 +16,7 @@ use crate::domain::clock::UnixMs;
 use crate::domain::directory::{Account, ApiKey, Role, Snapshot};
 use crate::domain::ids::{AccountId, AccountNo};
 use crate::domain::message::Author;
+use crate::domain::plan::{self, Cause};
 use crate::domain::zone::TimeZone;
 use crate::protocol::api::{Caller, Created, EngineError, EngineResult};
 use crate::protocol::people::{AccountPatch, MadeAccount, NewAccount};
@@ -57,7 +58,21 @@ fn patched(account: &Account, patch: &AccountPatch, time_zone: Option<String>) -
     set(&mut next.name, patch.name.clone(), "name", &mut changed);
     set(&mut next.time_zone, time_zone, "time_zone", &mut changed);
     set(&mut next.alerts.emails, patch.alert_emails.clone(), "alert_emails", &mut changed);
+    let rules = &mut next.rules;
+    set(&mut rules.quiet_hours, patch.quiet_hours.clone(), "quiet_hours", &mut changed);
+    set(&mut rules.send_windows, patch.send_windows.clone(), "send_windows", &mut changed);
+    set(&mut rules.holidays, patch.holidays.clone(), "holidays", &mut changed);
+    set(&mut rules.conversation_exempt, patch.conversation_exempt, "conversation_exempt", &mut changed);
+    set(&mut next.help_reply, patch.help_reply.clone(), "help_reply", &mut changed);
     (next, changed)
+}
+
+/// Refuses rules that would leave some messages no moment at all: they could never be scheduled.
+fn check_rules(account: &Account) -> EngineResult<()> {
+    let Some(cause) = plan::shut(&account.rules) else { return Ok(()) };
+    let pointer = if matches!(cause, Cause::SendWindow) { "/send_windows" } else { "/quiet_hours" };
+    let detail = format!("{cause}: with the other rules this leaves some messages no moment of any week");
+    Err(EngineError::field(pointer, "no_moment_left", detail))
 }
 
 impl Directory {
@@ -100,6 +115,8 @@ impl Directory {
                 updated_at: now,
                 suspended_at: None,
                 alerts: Default::default(),
+                rules: Default::default(),
+                help_reply: None,
                 request_hash: hash,
             };
             let mut draft = Draft::of(snapshot, ids);
@@ -145,6 +162,9 @@ impl Directory {
             let account = snapshot.account(no).ok_or(EngineError::NotFound)?;
             check_version(if_match, account.version)?;
             let (mut next, changed) = patched(account, patch, time_zone.clone());
+            if next.rules != account.rules {
+                check_rules(&next)?;
+            }
             let suspend = patch.suspended.filter(|suspend| *suspend == account.is_active());
             if suspend == Some(true) {
                 check_not_own(snapshot, caller, no)?;

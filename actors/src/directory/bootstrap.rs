@@ -59,6 +59,8 @@ impl Directory {
                 updated_at: now,
                 suspended_at: None,
                 alerts: Default::default(),
+                rules: Default::default(),
+                help_reply: None,
                 request_hash: None,
             };
             let user = User {

@@ -18,7 +18,7 @@ mod senders;
 mod sessions;
 pub mod upkeep;
 mod users;
-mod webhooks;
+pub(crate) mod webhooks;
 
 use std::time::Duration;
 
@@ -33,6 +33,7 @@ use crate::domain::password_link::PasswordLinks;
 use crate::domain::reply_address::ReplyKey;
 use crate::domain::session::CsrfKey;
 use crate::domain::source::IdSource;
+use crate::domain::status_callback::StatusCallbackKey;
 use crate::domain::unsubscribe::UnsubscribeKey;
 use crate::protocol::api::{Caller, EngineError, EngineResult, Idempotency};
 use crate::sender::pool::SendersChanged;
@@ -130,7 +131,7 @@ fn unread(error: &StoreError) -> EngineError {
 }
 
 impl Directory {
-    /// Acquires the directory and reads it. The secret behind unsubscribe links and reply addresses is made on a new
+    /// Acquires the directory and reads it. The secret behind unsubscribe links, reply addresses and the tokens of status callbacks is made on a new
     /// store.
     ///
     /// # Errors
@@ -141,7 +142,7 @@ impl Directory {
         lease_ttl: Duration,
         system_from: &Mailbox,
         ids: &IdSource,
-    ) -> Result<(Self, Snapshot, (UnsubscribeKey, ReplyKey)), StoreError> {
+    ) -> Result<(Self, Snapshot, (UnsubscribeKey, ReplyKey, StatusCallbackKey)), StoreError> {
         let mut state = load(&store, node, lease_ttl, system_from).await?;
         let key = RecordKey { partition: DIRECTORY, table: Table::Directory, key: keys::installation_secret() };
         let secret = match store.get(std::slice::from_ref(&key)).await?.into_iter().next().flatten() {
@@ -171,7 +172,11 @@ impl Directory {
             password_links: PasswordLinks::new(&secret),
             system_from: system_from.clone(),
         };
-        Ok((directory, snapshot, (UnsubscribeKey::new(&secret), ReplyKey::new(&secret))))
+        Ok((
+            directory,
+            snapshot,
+            (UnsubscribeKey::new(&secret), ReplyKey::new(&secret), StatusCallbackKey::new(&secret)),
+        ))
     }
 
     /// Whether there is no account yet.

@@ -17,8 +17,8 @@ use crate::shard::Node;
 use crate::store::{Counter, Mutation};
 
 /// What a user's URL must be, as far as it shows before anything is sent there.
-fn check(url: &Url, reach: Reach) -> EngineResult<()> {
-    let refused = |detail: String| Err(EngineError::field("/url", "url_refused", detail));
+pub(crate) fn check(url: &Url, reach: Reach, pointer: &str) -> EngineResult<()> {
+    let refused = |detail: String| Err(EngineError::field(pointer, "url_refused", detail));
     match check_url(url, reach) {
         Err(error) => refused(error.to_string()),
         Ok(()) if reach == Reach::Public && url.scheme() != "https" => {
@@ -43,7 +43,7 @@ impl Directory {
         caller: &Caller,
         new: &NewWebhook,
     ) -> EngineResult<Created<WithSecret>> {
-        check(&new.url, node.settings.webhook_reach)?;
+        check(&new.url, node.settings.webhook_reach, "/url")?;
         let now = node.clock.now();
         let id =
             keyed(&new.idempotency, caller, b"webhook").map_or_else(|| node.ids.webhook(now), WebhookId::from_uuid);
@@ -99,7 +99,7 @@ impl Directory {
         if_match: Option<u32>,
     ) -> EngineResult<Webhook> {
         if let Some(url) = &patch.url {
-            check(url, node.settings.webhook_reach)?;
+            check(url, node.settings.webhook_reach, "/url")?;
         }
         let now = node.clock.now();
         self.change(node, |snapshot, _| {

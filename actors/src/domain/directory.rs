@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::address::{Channel, EmailAddress, Mailbox, PhoneNumber};
 use super::clock::UnixMs;
 use super::ids::{AccountId, AccountNo, LaneNo, SenderId, UserId};
+use super::sending_rules::SendingRules;
 
 pub use people::{ApiKey, Session, SessionTerms, User};
 pub use snapshot::Snapshot;
@@ -71,6 +72,12 @@ pub struct Account {
     /// Who is told of messages that need attention.
     #[serde(default)]
     pub alerts: Alerts,
+    /// When its messages may go.
+    #[serde(default)]
+    pub rules: SendingRules,
+    /// What answers an SMS that asks for help; none: nothing does.
+    #[serde(default)]
+    pub help_reply: Option<String>,
 }
 
 /// Who is told by mail of messages that are held, failed or of unknown outcome.

@@ -307,6 +307,20 @@ directory_number!(
 impl LaneNo {
     /// The lane of the installation's own mails; the directory gives out numbers from 1.
     pub const SYSTEM: Self = Self(0);
+    /// Set in the number of a lane that no sender and no webhook is behind: the directory never counts that far.
+    const OF_CALLBACKS: u32 = 1 << 31;
+
+    /// The lane of an account's status callbacks.
+    #[must_use]
+    pub const fn of_callbacks(account: AccountNo) -> Self {
+        Self(Self::OF_CALLBACKS | account.0)
+    }
+
+    /// Whether status callbacks go through it.
+    #[must_use]
+    pub const fn is_of_callbacks(self) -> bool {
+        self.0 & Self::OF_CALLBACKS != 0
+    }
 }
 
 directory_number!(

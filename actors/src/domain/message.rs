@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::address::{Address, Channel};
+use super::address::{Address, Channel, WebUrl};
 use super::clock::UnixMs;
 use super::ids::{AccountNo, ApiKeyId, BootId, CampaignNo, ContactId, LaneNo, MessageId, SenderId, UserId};
+use super::plan::Plan;
 use super::reason::Reason;
 use super::receipt::Receipt;
 use super::schedule::{IfLate, Intent, QuietHoursPolicy};
@@ -482,6 +483,11 @@ pub struct Message {
     pub receipt: Option<Receipt>,
     /// Goes to the outbox, whatever the transport: made with a test key.
     pub test: bool,
+    /// Where its changes are told, in Twilio's words; of a notice: where it goes, if it tells of such a change.
+    pub callback_url: Option<WebUrl>,
+    /// Why it is due later than was asked for; none: it is not.
+    #[serde(default)]
+    pub plan: Option<Plan>,
 }
 
 impl Message {
@@ -494,6 +500,12 @@ impl Message {
     #[must_use]
     pub fn created_at(&self) -> UnixMs {
         UnixMs(i64::try_from(self.created_us / 1_000).unwrap_or(i64::MAX))
+    }
+
+    /// The moment that was meant: its lateness counts from there.
+    #[must_use]
+    pub fn wanted_at(&self) -> UnixMs {
+        self.plan.as_ref().map_or(self.due_at, |plan| plan.wanted_at)
     }
 
     /// How late its first attempt may start, if there is a limit.

@@ -1,12 +1,27 @@
-//! From what an author meant by "when" to a due time. Pure.
+//! From what an author meant by "when" to a due time, with what it was delayed by. Pure.
+//!
+//! An intent names a [`moment`]; the [`Calendar`] of the message says from when on it may go; [`plan`] puts the two
+//! together, and [`fit`] does so again for a message whose moment has come. The due time is the first permitted
+//! moment that is not before the one asked for: planned again, it stays what it is.
 //!
 //! What is not understood, or lies in the past, is refused: it never becomes "now". The one grace is
-//! [`LATE_GRACE`], for a request that was under way while its moment passed.
+//! [`LATE_GRACE`], for a request that was under way while its moment passed. Where the rules leave no moment before
+//! the message expires, that is an error that names the rule.
+
+mod calendar;
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+pub use calendar::{Calendar, Cause, Delay, MAX_DELAY};
+
+use super::address::Channel;
 use super::clock::UnixMs;
-use super::schedule::{FoldPolicy, GapPolicy, Intent, Resolution, WallClock};
+use super::instant::parse_instant;
+use super::message::Class;
+use super::schedule::{FoldPolicy, GapPolicy, IfLate, Intent, QuietHoursPolicy, Resolution, WallClock};
+use super::sending_rules::SendingRules;
 use super::zone::{self, TimeZone, WallError, ZoneError};
 
 /// A moment that passed no longer ago than this means now.
@@ -30,6 +45,20 @@ pub enum PlanError {
     /// A wall-clock time without an instant.
     #[error(transparent)]
     Wall(#[from] WallError),
+    /// It would have to wait, and its author wants it skipped then.
+    #[error("the time falls into {0}, and `quiet_hours` is `skip`: choose another time, or `defer`")]
+    Skipped(Cause),
+    /// The rules leave no moment before it expires.
+    #[error(
+        "{cause}: no moment is left before {until}, when it would expire: choose another time, a longer \
+         `skip_after`, or change the account's rules"
+    )]
+    NoMoment {
+        /// What is in the way.
+        cause: Cause,
+        /// Until when a moment was looked for.
+        until: UnixMs,
+    },
 }
 
 impl PlanError {
@@ -41,21 +70,138 @@ impl PlanError {
             Self::TooFar => "too_far",
             Self::Zone(_) => "unknown_time_zone",
             Self::Wall(error) => error.code(),
+            Self::Skipped(cause) => cause.code(),
+            Self::NoMoment { .. } => "no_moment_left",
         }
     }
 }
 
-/// The due time of an intent. Never before `now`.
+/// What a message is planned by, besides its moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// What to do when it would have to wait.
+    pub quiet_hours: QuietHoursPolicy,
+    /// When it expires.
+    pub if_late: IfLate,
+}
+
+/// A moment that was found for a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct Planned {
+    /// When it may go.
+    pub due_at: UnixMs,
+    /// Why that is not the moment asked for; none: it is.
+    pub plan: Option<Plan>,
+}
+
+/// Why a message goes later than was asked for. Kept with it, so that it reads the same whenever it is read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The moment asked for.
+    pub wanted_at: UnixMs,
+    /// The zone of the clock that the rules were held against.
+    pub zone: String,
+    /// What it waits for, in order; never empty.
+    pub delays: Vec<Delay>,
+}
+
+/// The first moment for an intent that the calendar permits, not before `now`.
 ///
 /// # Errors
 /// Says why there is none.
-pub fn plan(intent: &Intent, now: UnixMs) -> Result<UnixMs, PlanError> {
+pub fn plan(intent: &Intent, terms: Terms, calendar: &Calendar<'_>, now: UnixMs) -> Result<Planned, PlanError> {
+    let wanted_at = moment(intent, now)?;
+    fit(wanted_at, wanted_at, terms, calendar)
+}
+
+/// The first moment from `from` on that the calendar permits to a message that was meant for `wanted_at`, from which
+/// its lateness counts.
+///
+/// # Errors
+/// It is to be skipped, or no moment is left.
+pub fn fit(wanted_at: UnixMs, from: UnixMs, terms: Terms, calendar: &Calendar<'_>) -> Result<Planned, PlanError> {
+    let expires_at = match terms.if_late {
+        IfLate::SkipAfter(limit) => Some(wanted_at.plus(limit)),
+        IfLate::Send | IfLate::Replan => None,
+    };
+    let Some(first) = calendar.obstacle(from).filter(|_| terms.quiet_hours != QuietHoursPolicy::Ignore) else {
+        return Ok(Planned { due_at: from, plan: None });
+    };
+    if terms.quiet_hours == QuietHoursPolicy::Skip {
+        return Err(PlanError::Skipped(first));
+    }
+    let (due_at, delays) = calendar.first(from, expires_at).map_err(|cause| {
+        let limit = from.plus(MAX_DELAY);
+        PlanError::NoMoment { cause, until: expires_at.map_or(limit, |expires_at| expires_at.min(limit)) }
+    })?;
+    let plan = Plan { wanted_at, zone: calendar.zone().name().to_owned(), delays };
+    Ok(Planned { due_at, plan: Some(plan) })
+}
+
+/// The moment that an intent names. Never before `now`.
+///
+/// # Errors
+/// Says why there is none.
+pub fn moment(intent: &Intent, now: UnixMs) -> Result<UnixMs, PlanError> {
     match intent {
         Intent::Now => Ok(now),
         Intent::At(at) => within_reach(*at, now),
         Intent::Wall(wall) => within_reach(resolve_wall(wall)?.0, now),
     }
 }
+
+/// A message that is later than this is planned again, if its author wants that. A lane that is a little behind is no
+/// reason to wait for another day.
+pub const REPLAN_AFTER: Duration = Duration::from_secs(60 * 60);
+
+/// The same time of day as the one that was missed, on the first day on which it is still ahead; `None` if it was
+/// missed by less than [`REPLAN_AFTER`], or no time was named.
+#[must_use]
+pub fn next_time(intent: &Intent, due_at: UnixMs, now: UnixMs) -> Option<UnixMs> {
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    if now.since(due_at) <= REPLAN_AFTER {
+        return None;
+    }
+    match intent {
+        Intent::Now => None,
+        Intent::At(at) => {
+            let days = now.since(*at).as_millis() / DAY.as_millis() + 1;
+            Some(at.plus(DAY.saturating_mul(u32::try_from(days).ok()?)))
+        }
+        Intent::Wall(wall) => {
+            let zone = TimeZone::parse(&wall.zone).ok()?;
+            let (_, time_of_day) = wall.local.split_once(['T', 't'])?;
+            let today = zone::show_in(&zone, now);
+            // Two days ahead at most: today's may have passed.
+            [0, 1, 2].into_iter().find_map(|days| {
+                let date = UnixMs(parse_instant(&format!("{}T00:00Z", today.get(..10)?)).ok()?.0).plus(DAY * days);
+                let local = format!("{}T{time_of_day}", date.to_string().get(..10)?);
+                // Its author accepted a time that a clock change could move; refused is only what they ask for.
+                let (at, _) = zone::resolve(&local, &zone, GapPolicy::Forward, FoldPolicy::First).ok()?;
+                (at > now).then_some(at)
+            })
+        }
+    }
+}
+
+/// The rule that leaves some messages no moment of any week, holidays aside, if there is one.
+#[must_use]
+pub fn shut(rules: &SendingRules) -> Option<Cause> {
+    let weekly = SendingRules { holidays: Vec::new(), ..rules.clone() };
+    let mut countries: Vec<_> = weekly.scopes().map(|scope| scope.country).collect();
+    countries.sort_unstable();
+    countries.dedup();
+    let kinds = countries.into_iter().flat_map(|country| {
+        Channel::TO_PEOPLE.into_iter().flat_map(move |channel| Class::ALL.map(|class| (channel, country, class)))
+    });
+    kinds.into_iter().find_map(|(channel, country, class)| {
+        Calendar::of(&weekly, TimeZone::utc(), channel, country, class).first(UnixMs(0), Some(WEEK)).err()
+    })
+}
+
+/// The end of the first week of 1970.
+const WEEK: UnixMs = UnixMs(7 * 24 * 60 * 60 * 1_000);
 
 /// The instant of a stored wall-clock time by today's rules, and how it met a clock change.
 ///
@@ -92,89 +238,6 @@ fn within_reach(at: UnixMs, now: UnixMs) -> Result<UnixMs, PlanError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const NOW: UnixMs = UnixMs(1_796_115_600_000); // 2026-12-01T09:00:00Z
-
-    fn wall(local: &str, zone: &str) -> Intent {
-        Intent::Wall(WallClock {
-            local: local.into(),
-            zone: zone.into(),
-            zone_of_contact: false,
-            gap: GapPolicy::Forward,
-            fold: FoldPolicy::First,
-            resolution: Resolution::Exact,
-        })
-    }
-
-    #[test]
-    fn now_is_now() {
-        assert_eq!(plan(&Intent::Now, NOW), Ok(NOW));
-    }
-
-    #[test]
-    fn an_instant_is_due_then_unless_it_passed_or_is_out_of_reach() {
-        let ten_years = MAX_AHEAD.as_millis() as i64;
-        for (offset_ms, expected) in [
-            (0, Ok(0)),
-            (1, Ok(1)),
-            (86_400_000, Ok(86_400_000)),
-            (-1, Ok(0)),
-            (-60_000, Ok(0)),
-            (-60_001, Err(PlanError::InThePast)),
-            (-86_400_000, Err(PlanError::InThePast)),
-            (ten_years, Ok(ten_years)),
-            (ten_years + 1, Err(PlanError::TooFar)),
-        ] {
-            let due = plan(&Intent::At(UnixMs(NOW.0 + offset_ms)), NOW);
-            assert_eq!(due, expected.map(|ms| UnixMs(NOW.0 + ms)), "{offset_ms} ms");
-        }
-        assert_eq!(plan(&Intent::At(UnixMs(i64::MAX)), NOW), Err(PlanError::TooFar));
-        assert_eq!(plan(&Intent::At(UnixMs(i64::MIN)), NOW), Err(PlanError::InThePast));
-        assert_eq!(plan(&Intent::At(UnixMs(UnixMs::MAX.0 + 1)), UnixMs::MAX), Err(PlanError::TooFar));
-    }
-
-    #[test]
-    fn a_wall_clock_time_is_resolved_and_held_to_the_same_rules() {
-        for (local, zone, expected) in [
-            ("2026-12-01T10:30", "Europe/Berlin", Ok(NOW.0 + 1_800_000)),
-            ("2026-12-01T04:00", "America/New_York", Ok(NOW.0)),
-            ("2026-12-01T08:59:30", "UTC", Ok(NOW.0)),
-            ("2026-12-01T08:58", "UTC", Err("in_the_past")),
-            ("2037-01-01T00:00", "UTC", Err("too_far")),
-            ("9999-12-31T23:59", "UTC", Err("too_far")),
-            ("2027-01-01T09:00", "Mars/Phobos", Err("unknown_time_zone")),
-            ("2027-01-01T09:00", "", Err("unknown_time_zone")),
-            ("2027-01-01T09:00Z", "UTC", Err("offset_and_time_zone")),
-            ("soon", "UTC", Err("not_a_time")),
-            ("2027-02-29T09:00", "UTC", Err("no_such_time")),
-        ] {
-            let due = plan(&wall(local, zone), NOW).map(|at| at.0).map_err(PlanError::code);
-            assert_eq!(due, expected, "{local} {zone}");
-        }
-    }
-
-    #[test]
-    fn a_stored_wall_clock_time_keeps_how_it_met_a_clock_change() {
-        let zone = TimeZone::parse("america/new_york").unwrap();
-        let stored = wall_clock("2027-03-14T02:30", &zone, true, GapPolicy::Forward, FoldPolicy::First).unwrap();
-        assert_eq!(stored.zone, "America/New_York");
-        assert_eq!(stored.resolution, Resolution::Gap);
-        assert!(stored.zone_of_contact);
-        assert_eq!(resolve_wall(&stored).unwrap().1, Resolution::Gap);
-        let refused = wall_clock("2027-03-14T02:30", &zone, true, GapPolicy::Reject, FoldPolicy::First);
-        assert_eq!(refused, Err(WallError::InGap));
-    }
-
-    proptest! {
-        #[test]
-        fn nothing_is_due_before_now_or_before_it_was_asked_for(at: i64, now in 0..=UnixMs::MAX.0) {
-            if let Ok(due) = plan(&Intent::At(UnixMs(at)), UnixMs(now)) {
-                prop_assert!(due.0 >= now && due.0 >= at && due <= UnixMs::MAX);
-            }
-        }
-    }
-}
+mod moment_tests;
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::plan::Cause;
 use super::suppression::SuppressionReason;
 
 /// A stored reason. Lane reasons (`rate_limited`, `lane_paused`, `provider_backoff`) are [`LaneReason`]s:
@@ -60,6 +61,14 @@ pub enum Reason {
     AccountSuspended,
     /// Its account was suspended and is not any more.
     AccountResumed,
+    /// The account's rules make it wait.
+    Delayed(Cause),
+    /// The account's rules would make it wait, and its author wants it skipped then.
+    Skipped(Cause),
+    /// The account's rules leave no moment before it expires.
+    NoMoment(Cause),
+    /// It was planned again: it had been missed, or its contact's clock changed.
+    Replanned,
 }
 
 impl Reason {
@@ -92,6 +101,10 @@ impl Reason {
             Self::Undone => "undone",
             Self::AccountSuspended => "account_suspended",
             Self::AccountResumed => "account_resumed",
+            Self::Delayed(cause) => cause.code(),
+            Self::Skipped(_) => "skipped",
+            Self::NoMoment(_) => "no_moment_left",
+            Self::Replanned => "replanned",
         }
     }
 
@@ -140,6 +153,10 @@ impl Reason {
                 "the account is suspended: it goes on when an operator resumes the account".into()
             }
             Self::AccountResumed => "the account was resumed".into(),
+            Self::Delayed(cause) => format!("it waits for the end of {cause}"),
+            Self::Skipped(cause) => format!("its time fell into {cause}, and its author wanted it skipped then"),
+            Self::NoMoment(cause) => format!("{cause} left no moment before it expired"),
+            Self::Replanned => "it was missed, or its contact's clock changed: it was planned again".into(),
         }
     }
 }

@@ -8,6 +8,8 @@
 //! Instants are computed here from civil time and offset, since jiff's own timestamps end a day before
 //! [`UnixMs::MAX`].
 
+mod home;
+
 use std::fmt;
 use std::str::FromStr;
 use std::sync::LazyLock;
@@ -253,6 +255,15 @@ pub fn offset_at(zone: &TimeZone, at: UnixMs) -> FixedOffset {
     FixedOffset::east_opt(zone.0.to_offset(timestamp).seconds()).expect("a zone's offset is less than a day")
 }
 
+/// The next moment at which a zone's clocks are changed, after `at`.
+#[must_use]
+pub fn next_change(zone: &TimeZone, at: UnixMs) -> Option<UnixMs> {
+    let timestamp = jiff::Timestamp::from_millisecond(at.0).ok()?;
+    let change = zone.0.following(timestamp).next()?.timestamp();
+    // Never before it: what holds until then would not, for a part of a millisecond.
+    Some(UnixMs(change.as_millisecond() + i64::from(change.subsec_nanosecond() % 1_000_000 > 0)))
+}
+
 /// An instant as a zone's clocks show it, in RFC 3339 with its offset: the same instant, read back.
 #[must_use]
 pub fn show_in(zone: &TimeZone, at: UnixMs) -> String {
@@ -266,5 +277,7 @@ pub fn show_in(zone: &TimeZone, at: UnixMs) -> String {
     }
 }
 
+#[cfg(test)]
+mod table_tests;
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,9 @@
 //! `attention` since the last mail becomes one mail, with counts and the first few; it names messages and reasons,
 //! and neither addresses nor texts. How far an account was told stands in its record, written after the mail was
 //! scheduled: a crash between the two tells the same once more, and nothing is left untold.
+//!
+//! What was given up on its way to a webhook or a status callback is told apart: it is no message to a contact, stands
+//! in no list of messages, and another person puts it right.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,12 +14,13 @@ use std::time::Duration;
 use super::handle::Engine;
 use super::lists::Source;
 use super::notices::{Notice, addressee};
+use crate::domain::address::Channel;
 use crate::domain::clock::UnixMs;
 use crate::domain::directory::Account;
-use crate::domain::message::StateName;
+use crate::domain::message::{Message, StateName};
 use crate::protocol::api::{EngineResult, PageRequest};
-use crate::store::keys::AttentionMember;
-use crate::store::{Entry, Index, Member};
+use crate::store::keys::{self, AttentionMember};
+use crate::store::{Entry, Index, Member, RecordKey, Table, codec};
 
 /// An entry counts once it is this old: what became of its message was decided before it was durable, and an older
 /// one must not come after a younger one was told.
@@ -63,12 +67,8 @@ impl Engine {
             return Ok(());
         }
         let is_more = found.next_cursor.is_some();
-        let text = self.alert_text(account, &members, is_more).await?;
-        let many = if is_more { "more than " } else { "" };
-        let subject = match members.len() {
-            1 => format!("A message of {} needs attention", account.name),
-            count => format!("{many}{count} messages of {} need attention", account.name),
-        };
+        let found = self.sorted(account, members).await?;
+        let (subject, text) = (found.subject(&account.name, is_more), self.alert_text(account, &found, is_more));
         for email in &account.alerts.emails {
             let key = format!("alert.{}.{}.{}.{}", account.no, addressee(email), since.0, to.0);
             self.notify(Notice { to: email.clone(), subject: subject.clone(), text: text.clone(), key }).await?;
@@ -76,37 +76,87 @@ impl Engine {
         self.directory.note_alerted(&self.node, account.no, to).await
     }
 
-    async fn alert_text(&self, account: &Account, members: &[AttentionMember], is_more: bool) -> EngineResult<String> {
-        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-        for member in members {
-            *counts.entry(meaning(member.state)).or_default() += 1;
-        }
-        let many = if is_more { "At least " } else { "" };
-        let mut text = format!("Messages of {} that wait for somebody:\n\n", account.name);
-        for (state, count) in counts {
-            text.push_str(&format!("  {many}{count} {state}\n"));
-        }
-        text.push('\n');
-        for member in members.iter().take(NAMED) {
+    /// Reads what the entries stand for.
+    async fn sorted(&self, account: &Account, members: Vec<AttentionMember>) -> EngineResult<Found> {
+        let key = |member: &AttentionMember| RecordKey {
+            partition: self.partition_of(member.contact),
+            table: Table::Message,
+            key: keys::message(member.message),
+        };
+        let records = self.read_records(&members.iter().map(key).collect::<Vec<_>>()).await?;
+        let mut found = Found::default();
+        for (member, bytes) in members.into_iter().zip(records) {
             // It may be settled, or gone, by now: then there is no reason to tell.
-            let reason = match self.record_of(Some(account.no), member.message).await {
-                Ok(message) if message.state.name() == member.state => message.reason.map(|reason| reason.code()),
-                _ => None,
-            };
-            let reason = reason.map_or_else(String::new, |reason| format!(", {reason}"));
-            text.push_str(&format!(
-                "  {} ({}{reason}): {}/contacts/{}\n",
-                member.message,
-                member.state.as_str(),
-                self.node.settings.public_url,
-                member.contact
-            ));
+            let message = bytes.and_then(|bytes| codec::decode::<Message>(&bytes).ok());
+            let message = message.filter(|message| message.account == account.no);
+            let is_notice = message.as_ref().is_some_and(|message| message.channel == Channel::Webhook);
+            let reason = message.filter(|message| message.state.name() == member.state).and_then(|it| it.reason);
+            let of_kind = if is_notice { &mut found.notices } else { &mut found.messages };
+            of_kind.push((member, reason.map_or_else(String::new, |reason| format!(", {}", reason.code()))));
         }
-        if is_more || members.len() > NAMED {
-            text.push_str("  and more.\n");
+        Ok(found)
+    }
+
+    fn alert_text(&self, account: &Account, found: &Found, is_more: bool) -> String {
+        let many = if is_more { "At least " } else { "" };
+        let mut text = String::new();
+        if !found.messages.is_empty() {
+            let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+            for (member, _) in &found.messages {
+                *counts.entry(meaning(member.state)).or_default() += 1;
+            }
+            text.push_str(&format!("Messages of {} that wait for somebody:\n\n", account.name));
+            for (state, count) in counts {
+                text.push_str(&format!("  {many}{count} {state}\n"));
+            }
+            text.push('\n');
+            for (member, reason) in found.messages.iter().take(NAMED) {
+                text.push_str(&format!(
+                    "  {} ({}{reason}): {}/contacts/{}\n",
+                    member.message,
+                    member.state.as_str(),
+                    self.node.settings.public_url,
+                    member.contact
+                ));
+            }
+            if is_more || found.messages.len() > NAMED {
+                text.push_str("  and more.\n");
+            }
+            text.push_str("\nGET /v1/messages?state=held, uncertain or failed lists them all.\n");
         }
-        text.push_str("\nGET /v1/messages?state=held, uncertain or failed lists them all.\n");
-        Ok(text)
+        if !found.notices.is_empty() {
+            let gap = if text.is_empty() { "" } else { "\n" };
+            let count = found.notices.len();
+            text.push_str(&format!("{gap}{many}{count} given up on the way to webhooks of {}:\n\n", account.name));
+            for (member, reason) in found.notices.iter().take(NAMED) {
+                text.push_str(&format!("  {}{reason}\n", member.message));
+            }
+            if is_more || count > NAMED {
+                text.push_str("  and more.\n");
+            }
+            text.push_str("\nAn operator finds them among the dead letters, and can send them again.\n");
+        }
+        text
+    }
+}
+
+/// What came into the index: each with its reason, as the mail says it.
+#[derive(Default)]
+struct Found {
+    messages: Vec<(AttentionMember, String)>,
+    /// What webhooks and status callbacks were not told.
+    notices: Vec<(AttentionMember, String)>,
+}
+
+impl Found {
+    fn subject(&self, account: &str, is_more: bool) -> String {
+        let many = if is_more { "more than " } else { "" };
+        match (self.messages.len(), self.notices.len()) {
+            (0, 1) => format!("A webhook of {account} could not be told"),
+            (0, count) => format!("{many}{count} notices to webhooks of {account} failed"),
+            (1, _) => format!("A message of {account} needs attention"),
+            (count, _) => format!("{many}{count} messages of {account} need attention"),
+        }
     }
 }
 

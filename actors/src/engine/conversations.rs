@@ -1,5 +1,7 @@
 //! Conversations as people see them: by last activity, read and unread, with notes; and the undo of a last step.
 
+use std::time::Duration;
+
 use super::handle::{Engine, unexpected};
 use super::lists::Source;
 use crate::contact::command::{Answer, Attend, ContactCommand};
@@ -84,6 +86,12 @@ impl Engine {
             Answer::Item(item, false) => Ok(Created::Replayed(*item)),
             other => Err(unexpected(&other)),
         }
+    }
+
+    /// How long the caller's last schedule or cancel with a contact can still be taken back.
+    #[must_use]
+    pub fn undo_left(&self, caller: &Caller, contact: ContactId) -> Option<Duration> {
+        self.node.undo.left(contact, caller.author, self.node.clock.boot())
     }
 
     /// Takes back the caller's last schedule or cancel with a contact, within ten seconds.

@@ -1,14 +1,35 @@
 //! Webhooks through the engine.
 
+use url::Url;
+
 use super::handle::{Engine, unexpected};
 use crate::contact::command::{Answer, ContactCommand};
+use crate::directory::webhooks::check;
+use crate::domain::address::WebUrl;
 use crate::domain::directory::Webhook;
 use crate::domain::ids::{ContactId, MessageId, WebhookId};
 use crate::domain::message::Message;
+use crate::domain::signatures::twilio::AuthToken;
 use crate::protocol::api::{Caller, Created, EngineError, EngineResult, MessageView};
 use crate::protocol::webhooks::{NewWebhook, WebhookPatch, WithSecret};
 
 impl Engine {
+    /// Whether a message's changes may be told there: what holds for webhooks' URLs.
+    ///
+    /// # Errors
+    /// A URL that may not be called, at `/callback_url`.
+    pub fn check_callback(&self, url: &WebUrl) -> EngineResult<()> {
+        let refused =
+            |_| EngineError::field("/callback_url", "url_refused", "no URL: give one that begins with https://");
+        check(&Url::parse(url.as_str()).map_err(refused)?, self.node.settings.webhook_reach, "/callback_url")
+    }
+
+    /// The token that signs the callers' account's status callbacks.
+    #[must_use]
+    pub fn callback_token(&self, caller: &Caller) -> AuthToken {
+        self.node.status_callbacks.token(caller.account)
+    }
+
     /// Adds a webhook; with its secret (`whsec_…`), shown once: a replay has none.
     ///
     /// # Errors

@@ -34,6 +34,9 @@ impl Engine {
         mut new: NewMessage,
     ) -> EngineResult<Created<MessageView>> {
         self.check_growth()?;
+        if let Some(url) = &new.callback_url {
+            self.check_callback(url)?;
+        }
         let (partition, now) = (self.partition_of(contact), self.node.clock.now());
         let id = message_id_for(caller, contact, partition, new.idempotency.as_ref(), &self.node.ids, now);
         let (content, blob) = stored(new.content.clone());
@@ -329,6 +332,7 @@ impl Engine {
             cancel_on_reply: message.cancel_on_reply,
             reply: message.reply,
             metadata: message.metadata.clone(),
+            callback_url: message.callback_url.clone(),
             idempotency: None,
         };
         let command = ScheduleMessage {

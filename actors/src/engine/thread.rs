@@ -93,7 +93,7 @@ impl Engine {
     }
 
     /// Items of this account with what they say.
-    async fn items(
+    pub(super) async fn items(
         &self,
         account: AccountNo,
         ids: &[MessageId],

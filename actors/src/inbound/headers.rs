@@ -186,7 +186,7 @@ fn readable(value: &[u8]) -> String {
 
 /// Gives every address of a list and its groups, as long as more are wanted.
 fn each_address(value: &[u8], mut wants_more: impl FnMut(&Addr<'_>) -> bool) {
-    let value = readable(value);
+    let value = separated(&readable(value));
     if let HeaderValue::Address(parsed) = MessageStream::new(value.as_bytes()).parse_address() {
         let list = match &parsed {
             Address::List(list) => list.iter().collect::<Vec<_>>(),
@@ -198,6 +198,47 @@ fn each_address(value: &[u8], mut wants_more: impl FnMut(&Addr<'_>) -> bool) {
             }
         }
     }
+}
+
+/// An address list with the commas that its author forgot: the parser makes one address of two that only a blank
+/// stands between. What is quoted or a comment stays as it is, and `ann@x <ann@x>` is one, with a name.
+fn separated(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 8);
+    let (mut is_quoted, mut is_bracketed, mut is_escaped, mut comments) = (false, false, false, 0_usize);
+    // What the token before was: an address in brackets, or one without.
+    let (mut after_bracket, mut after_bare) = (false, false);
+    let mut before = ' ';
+    for (at, c) in text.char_indices() {
+        let begins = matches!(before, ',' | ';' | ':' | '>' | ')') || before.is_whitespace() || matches!(c, '<' | '"');
+        if is_escaped {
+            is_escaped = false;
+        } else if is_quoted || comments > 0 {
+            match c {
+                '\\' => is_escaped = true,
+                '"' if is_quoted => is_quoted = false,
+                '(' if !is_quoted => comments += 1,
+                ')' if !is_quoted => comments -= 1,
+                _ => {}
+            }
+        } else if is_bracketed {
+            (is_bracketed, after_bracket) = (c != '>', c == '>');
+        } else if matches!(c, ',' | ';' | ':') {
+            (after_bracket, after_bare) = (false, false);
+        } else if c == '(' {
+            comments = 1;
+        } else if begins && !c.is_whitespace() {
+            let token = text[at..].split(|c: char| c.is_whitespace() || ",;:()<>\"".contains(c)).next();
+            let is_bare = token.is_some_and(|token| token.contains('@') && !token.starts_with('@'));
+            if after_bracket || (after_bare && is_bare) {
+                out.push(',');
+            }
+            (after_bracket, after_bare) = (false, is_bare);
+            (is_bracketed, is_quoted) = (c == '<', c == '"');
+        }
+        out.push(c);
+        before = c;
+    }
+    out
 }
 
 /// Gives every message id in a value, with its brackets. One without them is taken too, if it stands alone.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::domain::address::{Address, Channel};
+use crate::domain::address::{Address, Channel, WebUrl};
 use crate::domain::audit::Stamp;
 use crate::domain::clock::UnixMs;
 use crate::domain::contact::{Contact, Profile};
@@ -239,6 +239,8 @@ pub struct NewMessage {
     pub reply: ReplyChoice,
     /// The caller's labels: at most 20, names up to 40 bytes, values up to 500.
     pub metadata: BTreeMap<String, String>,
+    /// Where its changes are told, in Twilio's words.
+    pub callback_url: Option<WebUrl>,
     /// The caller's key for this request.
     pub idempotency: Option<Idempotency>,
 }
@@ -538,6 +540,32 @@ impl ConversationFilter {
         let conversation = &contact.conversation;
         (!self.is_unread || conversation.unread > 0)
             && self.assigned_to.is_none_or(|wanted| conversation.assigned_to == wanted)
+    }
+}
+
+/// What a list of people shows of one of them, besides who they are.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Glance {
+    /// When the next pending message is due.
+    pub next_due_at: Option<UnixMs>,
+    /// What was said last.
+    pub last: Option<LastWords>,
+}
+
+/// The newest entry of a thread, in short.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LastWords {
+    /// The subject, else the beginning of the text.
+    pub text: String,
+    /// Whether it is from us.
+    pub is_ours: bool,
+    /// Where it stands, if it is a message of ours.
+    pub state: Option<StateName>,
+}
+
+impl std::fmt::Debug for LastWords {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LastWords").field("state", &self.state).finish_non_exhaustive()
     }
 }
 

@@ -8,6 +8,7 @@ use super::api::Idempotency;
 use crate::domain::address::EmailAddress;
 use crate::domain::directory::{Account, ApiKey, Role, Session, User};
 use crate::domain::password::Password;
+use crate::domain::sending_rules::{Holiday, Hours};
 use crate::domain::session::SessionToken;
 
 /// A new account.
@@ -43,6 +44,16 @@ pub struct AccountPatch {
     pub suspended: Option<bool>,
     /// Who is told by mail of messages that need attention.
     pub alert_emails: Option<Vec<EmailAddress>>,
+    /// When nothing goes.
+    pub quiet_hours: Option<Vec<Hours>>,
+    /// When something may go.
+    pub send_windows: Option<Vec<Hours>>,
+    /// Days on which nothing goes.
+    pub holidays: Option<Vec<Holiday>>,
+    /// Whether class `conversation` goes at any time.
+    pub conversation_exempt: Option<bool>,
+    /// What answers an SMS that asks for help; `Some(None)`: nothing any more.
+    pub help_reply: Option<Option<String>>,
 }
 
 /// A new user.

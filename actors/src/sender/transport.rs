@@ -23,6 +23,7 @@ use crate::domain::clock::UnixMs;
 use crate::domain::directory::SenderAddress;
 use crate::domain::ids::{AccountNo, ContactId, MessageId};
 use crate::domain::message::{Attachment, Class, Content};
+use crate::domain::signatures::twilio::AuthToken;
 use crate::domain::signatures::webhook::WebhookSecret;
 use crate::domain::verdict::{Failure, Verdict};
 
@@ -63,15 +64,23 @@ pub struct Envelope {
     pub first_attempt: bool,
     /// Whether its contact has stopped it since it was claimed.
     pub withdrawal: Withdrawal,
-    /// What a notice to a webhook needs.
+    /// What a notice needs.
     pub hook: Option<Hook>,
 }
 
-/// What a notice to a webhook needs.
+/// What a notice needs, by what it tells.
 #[derive(Debug, Clone)]
-pub struct Hook {
-    /// What signs it, the newest first.
-    pub secrets: SmallVec<[WebhookSecret; 2]>,
+pub enum Hook {
+    /// A webhook: JSON, signed as Standard Webhooks have it.
+    Webhook {
+        /// What signs it, the newest first.
+        secrets: SmallVec<[WebhookSecret; 2]>,
+    },
+    /// A message's status callback: a form, signed as Twilio does.
+    StatusCallback {
+        /// What signs it.
+        token: AuthToken,
+    },
 }
 
 /// Shared by a contact and the worker that has its envelope: an attempt that was withdrawn before it began does not

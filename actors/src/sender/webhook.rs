@@ -1,4 +1,5 @@
-//! Notices to webhooks: one signed POST per attempt (Standard Webhooks 1.0) to a URL that a user has set.
+//! Notices to webhooks: one signed POST per attempt (Standard Webhooks 1.0) to a URL that a user has set; and those to
+//! messages' status callbacks, in the form and with the signature that Twilio's have.
 //!
 //! Whoever answers with a status from 200 to 299 has it. 410 says that nobody listens there any more; everything else
 //! is tried again. An answer's body is read so far that its connection can be used again, and never looked at or
@@ -18,17 +19,20 @@ use url::Url;
 
 use super::egress::restrict;
 use super::sms::http::{self, Answer, Posted};
-use super::transport::{Attempted, Connection, Envelope, Guard, Transport, TransportError};
+use super::transport::{Attempted, Connection, Envelope, Guard, Hook, Transport, TransportError};
 use crate::domain::address::Address;
 use crate::domain::clock::SharedClock;
 use crate::domain::egress::{Reach, check_url};
+use crate::domain::signatures::twilio;
 use crate::domain::signatures::webhook::sign;
-use crate::domain::verdict::{Failure, Verdict};
+use crate::domain::verdict::{Failure, FailureScope, Verdict};
 
 /// For TCP and TLS.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// For one whole attempt (Standard Webhooks: 15 to 30 seconds).
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
+/// The header that names a callback's request, the same for every attempt, as Twilio has it.
+const IDEMPOTENCY: &str = "I-Twilio-Idempotency-Token";
 /// Bytes of an answer that are read.
 const MAX_ANSWER: usize = 16 * 1024;
 
@@ -99,19 +103,33 @@ impl Connection for WebhookConnection {
         let body = envelope.content.text.clone().unwrap_or_default().into_bytes();
         let id = envelope.message.to_string();
         let now = shared.clock.now();
-        let signed = sign(&hook.secrets, &id, now, &body);
-        let request = shared
-            .client
-            .post(url)
-            .header(CONTENT_TYPE, "application/json")
-            .header("webhook-id", id)
-            .header("webhook-timestamp", signed.timestamp)
-            .header("webhook-signature", signed.signature);
-        match http::post_within(request, body, (ATTEMPT_TIMEOUT, MAX_ANSWER), guard, now).await {
-            Posted::Stopped => Attempted::NotStarted,
-            Posted::Failed(verdict) => Attempted::Judged(verdict),
-            Posted::Answered(answer) => Attempted::Judged(judge(&answer)),
-        }
+        let request = shared.client.post(url.clone());
+        let request = match hook {
+            Hook::Webhook { secrets } => {
+                let signed = sign(secrets, &id, now, &body);
+                request
+                    .header(CONTENT_TYPE, "application/json")
+                    .header("webhook-id", id)
+                    .header("webhook-timestamp", signed.timestamp)
+                    .header("webhook-signature", signed.signature)
+            }
+            Hook::StatusCallback { token } => {
+                let form: Vec<_> = url::form_urlencoded::parse(&body).into_owned().collect();
+                request
+                    .header(CONTENT_TYPE, "application/x-www-form-urlencoded; charset=UTF-8")
+                    .header(IDEMPOTENCY, id)
+                    .header(twilio::HEADER, token.sign(url.as_str(), &form))
+            }
+        };
+        let verdict = match http::post_within(request, body, (ATTEMPT_TIMEOUT, MAX_ANSWER), guard, now).await {
+            Posted::Stopped => return Attempted::NotStarted,
+            Posted::Failed(verdict) => verdict,
+            Posted::Answered(answer) => judge(&answer),
+        };
+        Attempted::Judged(match hook {
+            Hook::Webhook { .. } => verdict,
+            Hook::StatusCallback { .. } => of_one_alone(verdict),
+        })
     }
 
     async fn close(&mut self) {}
@@ -119,6 +137,17 @@ impl Connection for WebhookConnection {
 
 fn refused(detail: &str) -> Attempted {
     Attempted::Judged(Verdict::Permanent(Failure::message("url_refused", detail)))
+}
+
+/// Each message has a callback of its own: what one of them does says nothing of the others in its lane.
+fn of_one_alone(verdict: Verdict) -> Verdict {
+    let alone = |failure: Failure| Failure { scope: FailureScope::Message, ..failure };
+    match verdict {
+        Verdict::Submitted { .. } => verdict,
+        Verdict::Transient(failure) => Verdict::Transient(alone(failure)),
+        Verdict::Permanent(failure) => Verdict::Permanent(alone(failure)),
+        Verdict::Unknown(failure) => Verdict::Unknown(alone(failure)),
+    }
 }
 
 fn judge(answer: &Answer) -> Verdict {
@@ -147,6 +176,18 @@ mod tests {
     use reqwest::StatusCode;
 
     use super::*;
+
+    #[test]
+    fn what_a_callback_answers_says_nothing_of_its_lane() {
+        let failure = || Failure::provider("http_500", "x").with_retry_after(Some(Duration::from_secs(7)));
+        for verdict in [Verdict::Transient(failure()), Verdict::Permanent(failure()), Verdict::Unknown(failure())] {
+            assert!(verdict.is_provider_failure() && !of_one_alone(verdict).is_provider_failure());
+        }
+        let Verdict::Transient(failure) = of_one_alone(Verdict::Transient(failure())) else {
+            panic!("another verdict")
+        };
+        assert_eq!(failure.retry_after, Some(Duration::from_secs(7)));
+    }
 
     #[test]
     fn only_success_ends_it_and_only_gone_gives_it_up() {

@@ -17,6 +17,7 @@ use crate::domain::directory::Snapshot;
 use crate::domain::ids::{BootId, ContactId, Partition, PartitionCount};
 use crate::domain::reply_address::ReplyKey;
 use crate::domain::source::IdSource;
+use crate::domain::status_callback::StatusCallbackKey;
 use crate::domain::unsubscribe::UnsubscribeKey;
 use crate::journal::Journal;
 use crate::partition::PartitionActor;
@@ -130,6 +131,8 @@ pub struct Node {
     pub unsubscribe: UnsubscribeKey,
     /// Signs reply addresses.
     pub reply: ReplyKey,
+    /// Signs status callbacks.
+    pub status_callbacks: StatusCallbackKey,
     /// Which addresses may be suppressed.
     pub suppressions: SuppressionSet,
     /// Webhooks that are to be switched off.
@@ -155,7 +158,7 @@ impl Node {
         ids: IdSource,
         store: SharedStore,
         directory: Snapshot,
-        (unsubscribe, reply): (UnsubscribeKey, ReplyKey),
+        (unsubscribe, reply, status_callbacks): (UnsubscribeKey, ReplyKey, StatusCallbackKey),
     ) -> Self {
         let partitions = store.partitions();
         let boot = BootId(ids.random_u64());
@@ -167,6 +170,7 @@ impl Node {
             directory: ArcSwap::from_pointee(directory),
             unsubscribe,
             reply,
+            status_callbacks,
             suppressions: SuppressionSet::default(),
             gone_webhooks: GoneWebhooks::default(),
             undo: UndoLog::default(),

@@ -53,6 +53,13 @@ impl UndoLog {
         last.insert((contact, author), (now, step));
     }
 
+    /// How long the last step of somebody with a contact can still be undone.
+    pub fn left(&self, contact: ContactId, author: Author, now: BootUs) -> Option<Duration> {
+        let steps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, _) = steps.last.get(&(contact, author))?;
+        UNDO_WITHIN.checked_sub(now.since(*at)).filter(|left| !left.is_zero())
+    }
+
     /// The last step of somebody with a contact, if it is young enough. It can be undone once.
     pub fn take(&self, contact: ContactId, author: Author, now: BootUs) -> Option<Step> {
         let mut steps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -92,6 +99,8 @@ mod tests {
         let log = UndoLog::default();
         log.remember(ANN, Author::System, step(1), seconds(1));
         log.remember(BEN, Author::System, step(2), seconds(1));
+        assert_eq!(log.left(ANN, Author::System, seconds(4)), Some(Duration::from_secs(7)));
+        assert_eq!(log.left(ANN, Author::System, seconds(12)), None);
         assert_eq!(log.take(ANN, Author::System, seconds(11)), Some(step(1)));
         assert_eq!(log.take(BEN, Author::System, seconds(12)), None);
     }

@@ -20,9 +20,11 @@ use crate::domain::message::{
     Attachment, Attempt, AttemptOutcome, Author, Claim, Class, HistoryEntry, MessageThread, ReplyChoice, State,
     StateName, StoredContent,
 };
+use crate::domain::plan::{Cause, Delay, Plan};
 use crate::domain::reason::Reason;
 use crate::domain::receipt::{Receipt, ReceiptStatus};
 use crate::domain::schedule::{FoldPolicy, GapPolicy, IfLate, Intent, QuietHoursPolicy, Resolution, WallClock};
+use crate::domain::sending_rules::{Country, Holiday, Hours, Scope, SendingRules, TimeOfDay, Weekdays};
 use crate::domain::signatures::webhook::WebhookSecret;
 use crate::domain::suppression::SuppressionReason;
 use crate::domain::threading::{MailId, References, ThreadHead, ThreadedMail};
@@ -147,6 +149,29 @@ fn message() -> Message {
         }),
         receipt: Some(Receipt { status: ReceiptStatus::Delayed, at: UnixMs(4), code: Some("4.4.1".into()) }),
         test: false,
+        callback_url: None,
+        plan: Some(Plan {
+            wanted_at: UnixMs(1_799_999_000_000),
+            zone: "Europe/Berlin".into(),
+            delays: vec![Delay {
+                cause: Cause::QuietHours { from: time("21:00"), to: time("08:00") },
+                until: UnixMs(9),
+            }],
+        }),
+    }
+}
+
+fn time(text: &str) -> TimeOfDay {
+    TimeOfDay::parse(text).unwrap()
+}
+
+fn rules() -> SendingRules {
+    let scope = Scope { channel: Some(Channel::Sms), country: Country::parse("US"), class: Some(Class::Campaign) };
+    SendingRules {
+        quiet_hours: vec![Hours { scope, days: Weekdays::ALL, from: time("21:00"), to: time("08:00") }],
+        send_windows: Vec::new(),
+        holidays: vec![Holiday::parse(Scope::default(), "12-25").unwrap()],
+        conversation_exempt: true,
     }
 }
 
@@ -197,7 +222,9 @@ fn account() -> Account {
         updated_at: UnixMs(2),
         suspended_at: Some(UnixMs(3)),
         alerts: Alerts { emails: vec![email()], told_until: UnixMs(4) },
+        help_reply: Some("Acme: call us".into()),
         request_hash: Some([2; 16]),
+        rules: rules(),
     }
 }
 
@@ -365,7 +392,15 @@ fn an_audit_entry_keeps_its_format() {
 fn what_the_first_format_did_not_have_is_read_as_its_default() {
     let old = |name| hex::decode(golden(name)).unwrap();
     let read = decode(&old("account, version 1"));
-    assert_eq!(read, Ok(Account { suspended_at: None, alerts: Alerts::default(), request_hash: None, ..account() }));
+    let old_account = Account {
+        suspended_at: None,
+        alerts: Alerts::default(),
+        request_hash: None,
+        help_reply: None,
+        rules: SendingRules::default(),
+        ..account()
+    };
+    assert_eq!(read, Ok(old_account));
     let read = decode(&old("user, version 1"));
     assert_eq!(read, Ok(User { name: None, version: 1, changed_at: None, request_hash: None, ..user() }));
     assert_eq!(decode(&old("api key, version 1")), Ok(ApiKey { last_used_at: None, ..api_key() }));

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use sendwheel_actors::domain::address::EmailAddress;
 use sendwheel_actors::domain::clock::{Clock, ManualClock};
+use sendwheel_actors::domain::directory::WebhookEvent;
 use sendwheel_actors::domain::message::StateName;
 use sendwheel_actors::domain::verdict::{Failure, FailureScope, Verdict};
 use sendwheel_actors::engine::EngineSettings;
-use sendwheel_actors::engine::api::NewIntent;
+use sendwheel_actors::engine::api::{NewIntent, PageRequest};
 use sendwheel_actors::engine::people::AccountPatch;
 
+use super::notices::webhook;
 use super::people::timed;
 use super::support::{Node, settings, until};
 
@@ -80,5 +82,33 @@ async fn what_needs_attention_is_told_once_and_together_also_over_a_restart() {
     let texts = told(&node);
     assert_eq!(texts.len(), 1, "{texts:?}");
     assert!(texts[0].contains("1 failed"), "what was told once is not told again: {}", texts[0]);
+    node.stop().await;
+}
+
+#[actix::test]
+async fn what_a_webhook_was_not_told_is_no_failed_message() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut once = brisk();
+    once.webhook.max_attempts = 1;
+    let (node, clock) = timed(folder.path(), once).await;
+    node.sms_sender("+12125550100").await;
+    let emails = vec![EmailAddress::parse("ops@example.com").unwrap()];
+    let patch = AccountPatch { alert_emails: Some(emails), ..AccountPatch::default() };
+    node.engine.patch_account(&node.caller, node.caller.account, patch, None).await.unwrap();
+    webhook(&node, WebhookEvent::ContactCreated).await;
+    clock.advance(Duration::from_millis(1));
+    node.webhook.answer(Verdict::Transient(Failure::message("http_400", "no")));
+    fails(&node, &clock, 1).await;
+    until("the webhook refused", async || {
+        clock.advance(Duration::from_millis(1));
+        let page = PageRequest { cursor: None, limit: 10 };
+        node.engine.dead_letters(page).await.unwrap().items.len() == 2
+    })
+    .await;
+    clock.advance(MINUTE);
+    until("the mail is out", async || out(&node, &clock)).await;
+    let text = told(&node).remove(0);
+    assert!(text.contains("  1 failed") && !text.contains("2 failed"), "{text}");
+    assert!(text.contains("1 given up on the way to webhooks of Test"), "{text}");
     node.stop().await;
 }

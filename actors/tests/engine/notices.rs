@@ -10,7 +10,7 @@ use sendwheel_actors::engine::webhooks::NewWebhook;
 
 use super::support::{Node, settings, until};
 
-async fn webhook(node: &Node, event: WebhookEvent) -> Webhook {
+pub(crate) async fn webhook(node: &Node, event: WebhookEvent) -> Webhook {
     let new = NewWebhook {
         url: "https://crm.example.com/hook".parse().unwrap(),
         description: None,

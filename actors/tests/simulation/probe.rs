@@ -37,6 +37,7 @@ fn message(channel: Channel, from: SenderId) -> NewMessage {
         reply: Default::default(),
         cancel_on_reply: false,
         metadata: BTreeMap::new(),
+        callback_url: None,
         idempotency: None,
     }
 }

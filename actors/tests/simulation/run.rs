@@ -84,6 +84,8 @@ async fn found(store: &MemoryStore, ids: &IdSource, now: UnixMs, has_webhook: bo
         updated_at: now,
         suspended_at: None,
         alerts: Default::default(),
+        rules: Default::default(),
+        help_reply: None,
         request_hash: None,
     };
     let key = DirectoryKey::Account(ACCOUNT);

@@ -223,6 +223,7 @@ impl Callers {
             reply: Default::default(),
             cancel_on_reply: rng.random_bool(0.2),
             metadata: Default::default(),
+            callback_url: None,
             idempotency: key.clone().and_then(keyed),
         };
         let partition = self.world.partitions.of_contact(contact);

@@ -132,6 +132,33 @@ async fn stop_holds_at_once_for_everything_pending_and_start_lifts_it() {
 }
 
 #[tokio::test]
+async fn help_is_answered_once_an_hour_and_only_where_the_account_says_with_what() {
+    let desk = desk().await;
+    let (theirs, ours) = desk.numbers(0).await;
+    desk.writes(&theirs, &ours, "SM1", "HELP").await;
+    let answers = |thread: &[Value]| thread.iter().filter(|entry| entry["body"] == "Acme: call us").count();
+    assert_eq!(desk.thread(0).await.len(), 2, "what they wrote, and that it asks for help");
+
+    let text = json!({"help_reply": "Acme: call us"});
+    assert_eq!(desk.patch("/v1/account", &text).await.expect(200)["help_reply"], "Acme: call us");
+    for refused in [" ".to_owned(), "x".repeat(1_700)] {
+        desk.patch("/v1/account", &json!({"help_reply": refused})).await.refused_fields();
+    }
+    // Told twice of the same, and asked again by another machine.
+    for sid in ["SM2", "SM2", "SM3"] {
+        desk.writes(&theirs, &ours, sid, "help").await;
+    }
+    let thread = desk.thread(0).await;
+    let answer = thread.iter().find(|entry| entry["body"] == "Acme: call us").unwrap();
+    // A whole hour may end between two of them.
+    assert!((1..=2).contains(&answers(&thread)), "{thread:?}");
+    let answer = desk.until_state(id_of(answer), "submitted").await;
+    assert_eq!((&answer["class"], &answer["from_address"]), (&json!("conversation"), &json!(ours)), "{answer}");
+
+    assert_eq!(desk.patch("/v1/account", &json!({"help_reply": null})).await.expect(200)["help_reply"], Value::Null);
+}
+
+#[tokio::test]
 async fn a_stop_inside_a_sentence_stops_nothing() {
     let desk = desk().await;
     let (theirs, ours) = desk.numbers(0).await;

@@ -2,6 +2,7 @@
 //! a refusal leaves nothing behind. Each test has its own node, whose transports accept and forget.
 
 mod bulk;
+mod callbacks;
 mod conversations;
 mod inbound_mail;
 mod lists;

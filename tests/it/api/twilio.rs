@@ -14,19 +14,19 @@ use super::super::peers::{peer_file, source_file};
 use super::{DAY_MS, Desk, Got, PATIENCE, id_of, texts};
 
 /// The number that the desk sends from.
-const OURS: &str = "+12125550100";
+pub(super) const OURS: &str = "+12125550100";
 /// One that no contact of the desk has.
-const THEIRS: &str = "+12125550199";
+pub(super) const THEIRS: &str = "+12125550199";
 
 /// A library.
 #[derive(Debug, Clone, Copy)]
-enum Library {
+pub(super) enum Library {
     Python,
     Node,
 }
 
 /// A client that was made with a library.
-struct Sdk {
+pub(super) struct Sdk {
     library: Library,
     input: ChildStdin,
     output: Lines<BufReader<ChildStdout>>,
@@ -61,14 +61,14 @@ impl Sdk {
         serde_json::from_str(&answer).unwrap()
     }
 
-    async fn ok(&mut self, operation: &str, given: Value) -> Value {
+    pub(super) async fn ok(&mut self, operation: &str, given: Value) -> Value {
         let mut said = self.ask(operation, given.clone()).await;
         assert!(said.get("error").is_none(), "{:?}: {operation} {given}: {said}", self.library);
         said["ok"].take()
     }
 
     /// Status and code of a refusal.
-    async fn refused(&mut self, operation: &str, given: Value) -> (u64, u64) {
+    pub(super) async fn refused(&mut self, operation: &str, given: Value) -> (u64, u64) {
         let said = self.ask(operation, given.clone()).await;
         let error = &said["error"];
         assert!(error["message"].as_str().is_some_and(|text| !text.is_empty()), "{operation} {given}: {said}");
@@ -93,20 +93,20 @@ impl Desk {
         self.get("/v1/account").await.expect(200)["twilio_sid"].as_str().unwrap().to_owned()
     }
 
-    async fn sdk(&self, library: Library) -> Sdk {
+    pub(super) async fn sdk(&self, library: Library) -> Sdk {
         let sid = self.account_sid().await;
         Sdk::start(library, self, &[&sid, API_KEY])
     }
 }
 
-fn sid(message: &Value) -> &str {
+pub(super) fn sid(message: &Value) -> &str {
     let sid = message["sid"].as_str().unwrap();
     assert!(sid.len() == 34 && sid.starts_with("SM"), "{sid}");
     sid
 }
 
 /// So many days ahead, on a whole second.
-fn in_days(days: i64) -> String {
+pub(super) fn in_days(days: i64) -> String {
     wall::rfc3339((wall::now_ms() + days * DAY_MS) / 1_000 * 1_000).replace(".000Z", "Z")
 }
 
@@ -278,9 +278,7 @@ async fn a_key_has_a_name_of_its_own_and_a_token_makes_one_message() {
     let made = desk.post("/v1/api-keys", &json!({"name": "shop", "role": "user"})).await.expect(201);
     let (name, secret, account) = (id_of(&made), made["secret"].as_str().unwrap(), desk.account_sid().await);
     let mut sdk = Sdk::start(Library::Python, &desk, &[name, secret, &account]);
-    let callback = "https://shop.example/status?order=7";
-    let given = json!({"to": THEIRS, "from": OURS, "body": "Hi", "status_callback": callback});
-    let first = sdk.ok("create", given).await;
+    let first = sdk.ok("create", json!({"to": THEIRS, "from": OURS, "body": "Hi"})).await;
     sdk.until_status(sid(&first), "sent").await;
 
     let path = format!("/2010-04-01/Accounts/{account}/Messages.json");
@@ -297,9 +295,7 @@ async fn a_key_has_a_name_of_its_own_and_a_token_makes_one_message() {
 
     let contacts = desk.get("/v1/contacts?q=12125550199").await.expect(200);
     let thread = desk.get(&format!("/v1/contacts/{}/thread", id_of(&contacts["data"][0]))).await.expect(200);
-    let thread = thread["data"].as_array().unwrap();
-    assert_eq!(thread.len(), 2);
-    assert!(thread.iter().any(|entry| entry["metadata"]["twilio_status_callback"] == callback), "{thread:?}");
+    assert_eq!(thread["data"].as_array().unwrap().len(), 2);
 }
 
 #[tokio::test]

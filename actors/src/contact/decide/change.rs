@@ -1,7 +1,7 @@
 //! What callers do to a message that exists: cancel, edit, send now, resolve, remove.
 
 use super::schedule::{check_consent, check_content, choose_recipient, choose_sender, plan_intent, stored};
-use super::{Decision, Known, Surroundings, enter, live, message_of, next_version, or_refuse};
+use super::{Decision, Known, Surroundings, enter, live, message_of, next_version, or_refuse, planning};
 use crate::contact::command::Answer;
 use crate::contact::entries::DueEntry;
 use crate::domain::conversation::ItemKind;
@@ -9,7 +9,7 @@ use crate::domain::ids::MessageId;
 use crate::domain::message::{BlobKey, Content, Message, State, StateName, StoredContent};
 use crate::domain::reason::Reason;
 use crate::domain::schedule::Intent;
-use crate::protocol::api::{Caller, CancelOutcome, EngineError, MessageEdit, Resolve};
+use crate::protocol::api::{Caller, CancelOutcome, EngineError, FieldError, MessageEdit, Resolve};
 use crate::store::{Mutation, Table, codec, keys};
 
 /// Only a dead letter can be revived.
@@ -73,7 +73,9 @@ pub(super) fn restore(known: &Known<'_>, caller: &Caller, id: MessageId, around:
         }));
     }
     let mut next = next_version(message, around.now);
-    next.due_at = next.due_at.max(around.now);
+    if next.due_at < around.now {
+        (next.due_at, next.plan) = (around.now, None);
+    }
     next.is_cancel_requested = false;
     enter(&mut next, State::Scheduled, Some(Reason::Undone), caller.author, around.now);
     next.reason = None;
@@ -128,25 +130,38 @@ pub(super) fn edit(
     if let Some(sender) = sender {
         next.estimated_cost = check_content(contact, sender, message.channel, &content, around, &mut errors);
     }
-    if let Some(intent) = intent
-        && let Some((intent, due_at)) = plan_intent(intent, contact, around, &mut errors)
+    let terms = planning::terms(&next);
+    if let Some(intent) = intent {
+        let planned = plan_intent(intent, contact, recipient.as_ref(), next.class, terms, around, &mut errors);
+        if let Some((intent, planned)) = planned {
+            next.intent = intent;
+            (next.due_at, next.plan) = (planned.due_at, planned.plan);
+        }
+    } else if let Some(recipient) = &recipient
+        && message.attempts.is_empty()
+        && (recipient, next.class, terms) != (&message.to, message.class, planning::terms(message))
     {
-        (next.intent, next.due_at) = (intent, due_at);
+        // It meets other rules now, for the moment that was meant.
+        let moved = Message { to: recipient.clone(), ..next.clone() };
+        match planning::again(contact, &moved, message.wanted_at(), around) {
+            Ok(planned) => (next.due_at, next.plan) = (planned.due_at, planned.plan),
+            Err(error) => errors.push(FieldError::new("/quiet_hours", error.code(), error.to_string())),
+        }
     }
     let (Some(recipient), Some(sender), true) = (recipient, sender, errors.is_empty()) else {
         return Decision::answer(Err(EngineError::Invalid(errors)));
     };
     next.to = recipient;
     (next.sender, next.lane) = (sender.id, sender.lane);
-    if message.state == State::Held {
-        next.due_at = next.due_at.max(around.now);
+    if message.state == State::Held && next.due_at < around.now {
+        (next.due_at, next.plan) = (around.now, None);
     }
     let mut decision = Decision { is_growth: changes_content, ..Decision::default() };
     if changes_content {
         replace_content(&mut decision, &mut next, content);
     }
     enter(&mut next, State::Scheduled, Some(Reason::Edited), caller.author, around.now);
-    next.reason = None;
+    next.reason = planning::reason(next.plan.as_ref());
     decision.reply(Ok(Answer::Message(Box::new(next.clone()))));
     decision.put_message(Some(message), next, DueEntry::Somewhere, around.now);
     decision
@@ -184,11 +199,18 @@ pub(super) fn send_now(known: &Known<'_>, caller: &Caller, id: MessageId, around
     if !matches!(message.state, State::Scheduled | State::Held) {
         return Decision::answer(Err(not_pending(message.state.name())));
     }
+    let contact = or_refuse!(live(known, caller.account));
+    let planned = match planning::again(contact, message, around.now, around) {
+        Ok(planned) => planned,
+        Err(error) => {
+            return Decision::answer(Err(EngineError::Conflict { code: error.code(), detail: error.to_string() }));
+        }
+    };
     let mut next = next_version(message, around.now);
-    next.due_at = around.now;
+    (next.due_at, next.plan) = (planned.due_at, planned.plan);
     next.intent = Intent::Now;
     enter(&mut next, State::Scheduled, Some(Reason::SendNow), caller.author, around.now);
-    next.reason = None;
+    next.reason = planning::reason(next.plan.as_ref());
     let mut decision = Decision::default();
     decision.reply(Ok(Answer::Message(Box::new(next.clone()))));
     decision.put_message(Some(message), next, DueEntry::Somewhere, around.now);

@@ -9,7 +9,7 @@ use super::change::{content_of, replace_content};
 use super::schedule::rendered;
 use super::settle::{finish_attempt, resend_or_hold};
 use super::{Decision, Known, Surroundings, enter, next_version};
-use super::{notices, threads};
+use super::{notices, planning, threads};
 use crate::contact::command::{CLAIM_MARGIN, PermitGranted};
 use crate::contact::decision::Effect;
 use crate::contact::entries::{DueEntry, drop_stale_entry};
@@ -20,6 +20,7 @@ use crate::domain::directory::{Role, Sender};
 use crate::domain::ids::{BootId, UserId};
 use crate::domain::message::{Attempt, AttemptOutcome, Author, Claim, Class, Content, Message, State};
 use crate::domain::permissions;
+use crate::domain::plan::Planned;
 use crate::domain::reason::Reason;
 use crate::domain::segments;
 use crate::domain::suppression::Suppression;
@@ -33,6 +34,7 @@ use crate::sender::transport::{Envelope, Withdrawal};
 enum Check<'a> {
     Send(&'a Sender, Content),
     Stop(State, Reason),
+    Later(Planned, Reason),
     NotYet,
 }
 
@@ -141,6 +143,12 @@ fn claim_or_stop(
             decision.put_message(Some(stored), next, due, around.now);
             decision.effects.push(Effect::Release(message.channel, granted.permit, Release::Unused));
         }
+        Check::Later(Planned { due_at, plan }, reason) => {
+            (next.due_at, next.plan) = (due_at, plan);
+            enter(&mut next, State::Scheduled, Some(reason), Author::System, around.now);
+            decision.put_message(Some(stored), next, due, around.now);
+            decision.effects.push(Effect::Release(message.channel, granted.permit, Release::Unused));
+        }
         Check::NotYet => {
             if stored.state != State::Scheduled {
                 decision.put_message(Some(stored), next, due, around.now);
@@ -223,9 +231,14 @@ fn last_check<'a>(known: &Known<'_>, contact: &Contact, message: &Message, aroun
     }
     if let Some(limit) = message.skip_after()
         && message.attempts.is_empty()
-        && around.now.since(message.due_at) > limit
+        && around.now.since(message.wanted_at()) > limit
     {
         return Check::Stop(State::Expired, Reason::TooLate(limit));
+    }
+    match planning::at_last_check(contact, message, around) {
+        Ok(None) => {}
+        Ok(Some((planned, reason))) => return Check::Later(planned, reason),
+        Err(reason) => return Check::Stop(State::Expired, reason),
     }
     if !contact.profile.has(&message.to) {
         return Check::Stop(State::Held, Reason::AddressRemoved);

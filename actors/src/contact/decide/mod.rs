@@ -8,11 +8,12 @@
 //! | a receipt ([`receipt`]) | `submitted → delivered`, `undelivered`, `bounced`; proves an uncertain hand-over |
 //! | what the contact does ([`receive`], [`consent`]) | pending `→ canceled`, by a [`sweep`] |
 //! | a deletion ([`cleanup`]), a caller when it is final ([`change`]) | out of being |
-//! | what it tells webhooks ([`notices`]) | a notice into being and out of it |
+//! | what it tells webhooks ([`notices`]) and a message's `StatusCallback` ([`callbacks`]) | a notice into being and out of it |
 //! | its account's resumption ([`resumed`]) | `held → scheduled`, `expired` |
 //!
 //! Nothing here does I/O: what a command needs to know is asked for with [`needs()`] and read first.
 
+mod callbacks;
 mod change;
 mod cleanup;
 mod consent;
@@ -20,9 +21,11 @@ mod converse;
 mod deliver;
 mod needs;
 mod notices;
+mod planning;
 mod profile;
 mod receipt;
 mod receive;
+mod replan;
 mod resumed;
 mod schedule;
 mod settle;
@@ -90,6 +93,7 @@ fn decided(known: &Known<'_>, command: ContactCommand, around: &Surroundings<'_>
         C::EraseSuppressed(account, address) => consent::erase_suppressed(known, account, &address),
         C::AddressSuppressed(suppression) => consent::address_suppressed(known, &suppression),
         C::CancelPending(sweep, _) => sweep::cancel_pending(known, sweep, around),
+        C::ReplanPending(_) => replan::replan_pending(known, around),
         C::Attend(caller, attend) => converse::attend(known, &caller, attend, around),
         C::Note(caller, id, text) => converse::note(known, &caller, id, text, around),
         C::Ping(account, id) => notices::ping(known, account, id, around),

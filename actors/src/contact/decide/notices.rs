@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::callbacks;
 use super::change::{content_of, not_failed};
 use super::deliver::begin_attempt;
 use super::schedule::stored;
@@ -28,7 +29,7 @@ use crate::domain::clock::UnixMs;
 use crate::domain::contact::Contact;
 use crate::domain::conversation::{ItemKind, ThreadItem};
 use crate::domain::directory::{SenderAddress, Webhook, WebhookEvent};
-use crate::domain::ids::{AccountNo, CampaignNo, MessageId, SenderId, WebhookId};
+use crate::domain::ids::{AccountNo, CampaignNo, LaneNo, MessageId, SenderId, WebhookId};
 use crate::domain::message::{Author, BlobKey, Class, Content, Message, ReplyChoice, State, StateName};
 use crate::domain::reason::Reason;
 use crate::domain::schedule::{IfLate, Intent, QuietHoursPolicy};
@@ -54,12 +55,16 @@ pub(super) fn mutations_of_a_change(account: AccountNo, around: &Surroundings<'_
 pub(super) fn add(decision: &mut Decision, known: &Known<'_>, around: &Surroundings<'_>) {
     let contact = decision.contact.as_ref().and_then(Option::as_ref).or(known.contact);
     let Some(account) = contact.map(|contact| contact.account) else { return };
-    if around.directory.webhooks_of(account).next().is_none() {
+    let is_called_back = callbacks::are_concerned(decision);
+    if !is_called_back && around.directory.webhooks_of(account).next().is_none() {
         return;
     }
     let publish = |effect: &Effect| if let Effect::Publish(happened) = effect { Some(*happened) } else { None };
     let told: Vec<Happened> = decision.effects.iter().filter_map(publish).collect();
     for happened in told {
+        if is_called_back {
+            callbacks::tell(decision, known, &happened, around);
+        }
         let Some(event) = event_of(&happened) else { continue };
         let mut body = None;
         for webhook in around.directory.webhooks_of(account).filter(|webhook| webhook.wants(event)) {
@@ -67,7 +72,8 @@ pub(super) fn add(decision: &mut Decision, known: &Known<'_>, around: &Surroundi
                 let data = data_of(&happened, decision, known, around);
                 json!({"type": event.as_str(), "timestamp": happened.at.to_string(), "data": data}).to_string()
             });
-            put(decision, known, webhook, body.clone(), around);
+            let Some(goal) = Goal::of(webhook) else { continue };
+            put(decision, known, goal, body.clone(), around);
         }
     }
 }
@@ -79,8 +85,9 @@ pub(super) fn ping(known: &Known<'_>, account: AccountNo, id: WebhookId, around:
     };
     let body = json!({"type": "ping", "timestamp": around.now.to_string(), "data": {"webhook_id": id.to_string()}});
     let mut decision = Decision { is_growth: true, ..Decision::default() };
-    let notice = put(&mut decision, known, webhook, body.to_string(), around);
-    decision.reply(notice.map(Answer::Notified).ok_or(EngineError::NotFound));
+    let Some(goal) = Goal::of(webhook) else { return Decision::answer(Err(EngineError::NotFound)) };
+    let notice = put(&mut decision, known, goal, body.to_string(), around);
+    decision.reply(Ok(Answer::Notified(notice)));
     decision
 }
 
@@ -163,16 +170,37 @@ const fn webhook_of(notice: &Message) -> WebhookId {
     WebhookId::from_bytes(*notice.sender.as_bytes())
 }
 
+/// Whom a notice is for, and by which lane it goes.
+pub(super) struct Goal {
+    pub(super) account: AccountNo,
+    pub(super) sender: SenderId,
+    pub(super) lane: LaneNo,
+    /// As much of the URL as everyone may see.
+    pub(super) to: Address,
+    pub(super) callback_url: Option<WebUrl>,
+}
+
+impl Goal {
+    /// A webhook. Its URL was parsed when it was set.
+    fn of(webhook: &Webhook) -> Option<Self> {
+        Some(Self {
+            account: webhook.account,
+            sender: SenderId::from_bytes(*webhook.id.as_bytes()),
+            lane: webhook.lane,
+            to: Address::Url(WebUrl::host_of(&webhook.url).ok()?),
+            callback_url: None,
+        })
+    }
+}
+
 /// Adds a notice: record, due entry, ticket.
-fn put(
+pub(super) fn put(
     decision: &mut Decision,
     known: &Known<'_>,
-    webhook: &Webhook,
+    goal: Goal,
     body: String,
     around: &Surroundings<'_>,
-) -> Option<MessageId> {
-    // It was parsed when it was set.
-    let to = Address::Url(WebUrl::host_of(&webhook.url).ok()?);
+) -> MessageId {
     let id = around.ids.message(around.now, known.partition);
     let content = Content { text: Some(body), ..Content::default() };
     let (content, blob) = stored(content);
@@ -183,14 +211,14 @@ fn put(
     }
     let notice = Message {
         id,
-        account: webhook.account,
+        account: goal.account,
         contact: known.id,
         version: 1,
         channel: Channel::Webhook,
         class: Class::Transactional,
-        sender: SenderId::from_bytes(*webhook.id.as_bytes()),
-        lane: webhook.lane,
-        to,
+        sender: goal.sender,
+        lane: goal.lane,
+        to: goal.to,
         content,
         attachments: Vec::new(),
         state: State::Scheduled,
@@ -216,9 +244,26 @@ fn put(
         thread: None,
         receipt: None,
         test: false,
+        plan: None,
+        callback_url: goal.callback_url,
     };
     decision.put_message(None, notice, DueEntry::InDue, around.now);
-    Some(id)
+    id
+}
+
+/// Where a notice goes, and what it needs there.
+pub(super) struct Destination {
+    pub(super) url: String,
+    pub(super) hook: Hook,
+}
+
+/// Where it goes now, unless nobody is to be told any more.
+fn destination(notice: &Message, around: &Surroundings<'_>) -> Option<Destination> {
+    if let Some(url) = &notice.callback_url {
+        return callbacks::destination(url, notice, around);
+    }
+    let webhook = around.directory.webhook(notice.account, webhook_of(notice)).filter(|webhook| webhook.is_enabled)?;
+    Some(Destination { url: webhook.url.clone(), hook: Hook::Webhook { secrets: webhook.secrets(around.now) } })
 }
 
 /// The last check of a notice, and then its claim. `notice` is scheduled; `stored` is how it stands in the store.
@@ -232,8 +277,7 @@ pub(super) fn claim_or_drop(
     let due = DueEntry::behind(&granted.ticket, stored);
     let mut decision = Decision::default();
     let mut next = next_version(notice, around.now);
-    let webhook = around.directory.webhook(notice.account, webhook_of(notice));
-    let Some(webhook) = webhook.filter(|webhook| webhook.is_enabled) else {
+    let Some(destination) = destination(notice, around) else {
         decision.remove_message(stored);
         decision.effects.push(Effect::Count(notice.channel, StateName::Canceled));
         decision.effects.push(Effect::Release(notice.channel, granted.permit, Release::Unused));
@@ -258,7 +302,7 @@ pub(super) fn claim_or_drop(
         decision.effects.push(Effect::Release(notice.channel, granted.permit, Release::Unused));
         return decision;
     }
-    let (content, url) = (content_of(known, notice), WebUrl::parse(&webhook.url));
+    let (content, url) = (content_of(known, notice), WebUrl::parse(&destination.url));
     let (Some(content), Ok(url)) = (content, url) else {
         give_up(&mut next, Reason::ContentLost, around);
         decision.put_message(Some(stored), next, due, around.now);
@@ -285,7 +329,7 @@ pub(super) fn claim_or_drop(
         test: false,
         first_attempt: attempt == 1,
         withdrawal: Withdrawal::default(),
-        hook: Some(Hook { secrets: webhook.secrets(around.now) }),
+        hook: Some(destination.hook),
     };
     // The record alone changes: the due entry stays until the attempt is settled.
     decision.put_message(Some(stored), next, due, around.now);
@@ -312,7 +356,9 @@ pub(super) fn is_done(decision: &mut Decision, notice: &Message, verdict: &Verdi
     let outcome = match verdict {
         Verdict::Submitted { .. } => StateName::Delivered,
         Verdict::Permanent(failure) if failure.code == GONE => {
-            decision.effects.push(Effect::SwitchOff(notice.account, webhook_of(notice)));
+            if notice.callback_url.is_none() {
+                decision.effects.push(Effect::SwitchOff(notice.account, webhook_of(notice)));
+            }
             StateName::Canceled
         }
         _ => return false,
@@ -332,7 +378,7 @@ pub(super) fn revive(known: &Known<'_>, caller: &Caller, id: MessageId, around: 
     if notice.state != State::Failed {
         return Decision::answer(Err(not_failed(notice.state.name())));
     }
-    if around.directory.webhook(notice.account, webhook_of(notice)).is_none_or(|webhook| !webhook.is_enabled) {
+    if destination(notice, around).is_none() {
         return Decision::answer(Err(EngineError::Conflict {
             code: "webhook_disabled",
             detail: "the notice's webhook is gone or switched off: switch it on first".into(),

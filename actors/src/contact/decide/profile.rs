@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::sweep::Sweep;
-use super::{Decision, Known, Surroundings, live, or_refuse};
+use super::{Decision, Known, Surroundings, live, or_refuse, replan};
 use crate::contact::command::{Answer, ContactCommand};
 use crate::contact::decision::Effect;
 use crate::contact::entries::change_contact;
@@ -112,6 +112,7 @@ fn take(contact: &Contact, new: NewContact, around: &Surroundings<'_>) -> Decisi
     }
     let next = changed(contact, profile, around);
     let mut decision = made(Some(contact), next.clone(), EventKind::ContactUpdated);
+    replan::after_a_move(&mut decision, contact, &next, around);
     decision.reply(Ok(Answer::Upserted(Upserted::Updated(next))));
     decision
 }
@@ -226,6 +227,7 @@ pub(super) fn patch(
     }
     let next = changed(contact, profile, around);
     let mut decision = made(Some(contact), next.clone(), EventKind::ContactUpdated);
+    replan::after_a_move(&mut decision, contact, &next, around);
     decision.reply(Ok(Answer::Contact(Box::new(next))));
     decision
 }

@@ -18,11 +18,13 @@ pub(super) fn resume_held(known: &Known<'_>, id: MessageId, around: &Surrounding
     };
     let mut next = next_version(message, around.now);
     match message.skip_after() {
-        Some(limit) if message.attempts.is_empty() && around.now.since(message.due_at) > limit => {
+        Some(limit) if message.attempts.is_empty() && around.now.since(message.wanted_at()) > limit => {
             enter(&mut next, State::Expired, Some(Reason::TooLate(limit)), Author::System, around.now);
         }
         _ => {
-            next.due_at = next.due_at.max(around.now);
+            if next.due_at < around.now {
+                (next.due_at, next.plan) = (around.now, None);
+            }
             enter(&mut next, State::Scheduled, Some(Reason::AccountResumed), Author::System, around.now);
             next.reason = None;
         }

@@ -1,6 +1,6 @@
 //! Scheduling a message: sender, recipient, content and time are chosen and checked; then it is a record.
 
-use super::{Decision, Known, Surroundings, live, or_refuse};
+use super::{Decision, Known, Surroundings, live, or_refuse, planning};
 use crate::contact::command::{Answer, ScheduleMessage};
 use crate::contact::entries::DueEntry;
 use crate::domain::address::{Address, Channel};
@@ -11,7 +11,7 @@ use crate::domain::ids::{CampaignNo, ContactId, MessageId, Partition, SenderId};
 use crate::domain::message::{
     Author, BlobKey, Class, Content, HistoryEntry, Message, ReplyChoice, State, StateName, StoredContent,
 };
-use crate::domain::plan;
+use crate::domain::plan::{self, Calendar, Planned, Terms};
 use crate::domain::reason::Reason;
 use crate::domain::schedule::Intent;
 use crate::domain::segments;
@@ -60,7 +60,8 @@ pub(super) fn schedule(
     check_consent(contact, new.channel, class, &mut errors);
     let estimated_cost =
         sender.map_or(1, |sender| check_content(contact, sender, new.channel, &new.content, around, &mut errors));
-    let planned = plan_intent(new.intent, contact, around, &mut errors);
+    let terms = Terms { quiet_hours: new.quiet_hours, if_late: new.if_late };
+    let planned = plan_intent(new.intent, contact, to.as_ref(), class, terms, around, &mut errors);
 
     if let ReplyChoice::To(id) = new.reply
         && !super::threads::is_mail(known, id)
@@ -72,7 +73,7 @@ pub(super) fn schedule(
         ));
     }
 
-    let (Some(sender), Some(to), Some((intent, due_at))) = (sender, to, planned) else {
+    let (Some(sender), Some(to), Some((intent, Planned { due_at, plan }))) = (sender, to, planned) else {
         return Decision::answer(Err(EngineError::Invalid(errors)));
     };
     if !errors.is_empty() {
@@ -93,7 +94,7 @@ pub(super) fn schedule(
         content,
         attachments,
         state: State::Scheduled,
-        reason: None,
+        reason: planning::reason(plan.as_ref()),
         intent,
         due_at,
         if_late: new.if_late,
@@ -115,7 +116,9 @@ pub(super) fn schedule(
         thread: None,
         receipt: None,
         // Made for the outbox, revived for the outbox, whoever revives it.
+        callback_url: new.callback_url,
         test: caller.test || revived.is_some_and(|revived| revived.test),
+        plan,
     };
     let mut decision = Decision { is_growth: true, ..Decision::default() };
     for (number, bytes) in blobs {
@@ -288,20 +291,23 @@ pub(super) fn rendered(
     template::render(content, &template::TemplateContext::new(&contact.profile, sender, account))
 }
 
-/// What the caller meant by "when", resolved: the intent to keep and the due time.
+/// What the caller meant by "when", resolved: the intent to keep, and the first moment that the account's rules permit.
 pub(super) fn plan_intent(
     intent: NewIntent,
     contact: &Contact,
+    to: Option<&Address>,
+    class: Class,
+    terms: Terms,
     around: &Surroundings<'_>,
     errors: &mut Vec<FieldError>,
-) -> Option<(Intent, UnixMs)> {
+) -> Option<(Intent, Planned)> {
     let (intent, pointer) = match intent {
         NewIntent::Now => (Intent::Now, "/send"),
         NewIntent::At(at) => (Intent::At(at), "/send/at"),
         NewIntent::Wall { local, zone, gap, fold } => {
             let (name, of_contact) = match zone {
                 ZoneChoice::Named(name) => (name, false),
-                ZoneChoice::OfContact => (zone_of(contact, around), true),
+                ZoneChoice::OfContact => (planning::zone_of(contact, around), true),
             };
             let zone = match TimeZone::parse(&name) {
                 Ok(zone) => zone,
@@ -319,19 +325,15 @@ pub(super) fn plan_intent(
             }
         }
     };
-    match plan::plan(&intent, around.now) {
-        Ok(due_at) => Some((intent, due_at)),
+    let calendar =
+        to.map_or_else(|| Calendar::open(TimeZone::utc()), |to| planning::calendar(contact, to, class, around));
+    match plan::plan(&intent, terms, &calendar, around.now) {
+        Ok(planned) => Some((intent, planned)),
         Err(error) => {
             errors.push(FieldError::new(pointer, error.code(), error.to_string()));
             None
         }
     }
-}
-
-/// The contact's zone, else the account's, else UTC.
-fn zone_of(contact: &Contact, around: &Surroundings<'_>) -> String {
-    let account = || around.directory.account(contact.account).map(|account| account.time_zone.clone());
-    contact.profile.time_zone.clone().or_else(account).unwrap_or_else(|| "UTC".into())
 }
 
 /// Splits content by size: small stays in the record, large becomes a blob.

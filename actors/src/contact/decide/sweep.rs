@@ -1,7 +1,7 @@
 //! Taking back what is pending, a chunk at a time, after something that the last check already knows of.
 
 use super::needs::CHUNK;
-use super::{Decision, Known, Surroundings, enter, next_version, notices};
+use super::{Decision, Known, Surroundings, callbacks, enter, next_version, notices};
 use crate::contact::command::ContactCommand;
 use crate::contact::decision::Effect;
 use crate::contact::entries::DueEntry;
@@ -44,21 +44,21 @@ pub(super) fn cancel_pending(known: &Known<'_>, sweep: Sweep, around: &Surroundi
     let is_live = known.contact.is_some_and(|contact| !contact.is_deleted());
     let pending = known.records.pending.as_deref().filter(|_| is_live).unwrap_or_default();
     let mut last: Option<&Entry> = None;
-    let (mut is_cut, mut taken) = (false, 0);
+    let (mut is_cut, mut spent) = (false, 0);
     let told = known.contact.map_or(0, |contact| notices::mutations_of_a_change(contact.account, around));
-    let per_cancel = PER_CANCEL + told;
     for entry in pending {
+        let id = keys::message_of_member(&entry.member).ok();
+        let message = id.and_then(|id| known.records.messages.get(&id)).and_then(Option::as_deref);
+        let cost = PER_CANCEL + told + message.map_or(0, callbacks::mutations_of_a_change);
         // The first one always goes, however many are told of it.
-        if taken > 0 && (taken + 1) * per_cancel > Batch::MAX_MUTATIONS {
+        if spent > 0 && spent + cost > Batch::MAX_MUTATIONS {
             is_cut = true;
             break;
         }
         last = Some(entry);
-        let id = keys::message_of_member(&entry.member).ok();
-        let message = id.and_then(|id| known.records.messages.get(&id)).and_then(Option::as_deref);
         if let Some((message, reason)) = message.and_then(|message| Some((message, sweep.covers(message)?))) {
             take_back(&mut decision, message, reason, around);
-            taken += 1;
+            spent += cost;
         }
     }
     if let Some(last) = last.filter(|_| is_cut || pending.len() >= CHUNK) {

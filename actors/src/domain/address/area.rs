@@ -8,6 +8,16 @@
 use phonenumber::{Mode, Type, metadata::DATABASE};
 
 use super::PhoneNumber;
+use crate::domain::sending_rules::Country;
+
+impl PhoneNumber {
+    /// The country that a number is at home in; `None` if it is none of any plan, or of no country.
+    #[must_use]
+    pub fn country(&self) -> Option<Country> {
+        let parsed = phonenumber::parse(None, self.as_str()).ok()?;
+        parsed.country().id().and_then(|id| Country::parse(id.as_ref()))
+    }
+}
 
 /// A country code and the area code behind it, digits only.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -56,6 +66,18 @@ mod tests {
         assert_eq!(area("+442079460958"), at(44, "20"));
         assert_eq!(area("+4930123456"), at(49, "30"));
         assert_eq!(area("+390612345678"), at(39, "06"));
+    }
+
+    #[test]
+    fn a_number_is_at_home_in_a_country_also_where_several_share_a_code() {
+        let country =
+            |text: &str| PhoneNumber::parse(text).unwrap().country().map(|country| country.as_str().to_owned());
+        for (text, expected) in
+            [("+12125550123", "US"), ("+14165550123", "CA"), ("+4930123456", "DE"), ("+442079460958", "GB")]
+        {
+            assert_eq!(country(text).as_deref(), Some(expected), "{text}");
+        }
+        assert_eq!(country("+9991234567"), None);
     }
 
     #[test]

@@ -107,6 +107,8 @@ impl Snapshot {
             updated_at: at,
             suspended_at: None,
             alerts: Default::default(),
+            rules: Default::default(),
+            help_reply: None,
             request_hash: None,
         });
         snapshot.put_sender(Sender {
@@ -316,6 +318,9 @@ impl Snapshot {
     /// The channel of a lane.
     #[must_use]
     pub fn channel_of_lane(&self, lane: LaneNo) -> Option<Channel> {
+        if lane.is_of_callbacks() {
+            return Some(Channel::Webhook);
+        }
         let webhook = || self.webhook_of_lane(lane).map(|_| Channel::Webhook);
         self.sender_of_lane(lane).map(Sender::channel).or_else(webhook)
     }

@@ -186,6 +186,8 @@ fn an_account_number_is_remembered_after_its_account_is_gone() {
         updated_at: UnixMs(1),
         suspended_at: None,
         alerts: Default::default(),
+        rules: Default::default(),
+        help_reply: None,
         request_hash: None,
     });
     assert!(snapshot.is_active(AccountNo(7)));

@@ -21,6 +21,8 @@ pub enum Purpose {
     Reply,
     /// The link behind which somebody chooses a password.
     PasswordLink,
+    /// The token that signs an account's status callbacks.
+    StatusCallback,
 }
 
 impl Purpose {
@@ -30,6 +32,7 @@ impl Purpose {
             Self::Unsubscribe => b"sendwheel unsubscribe\0",
             Self::Reply => b"sendwheel reply\0",
             Self::PasswordLink => b"sendwheel password link\0",
+            Self::StatusCallback => b"sendwheel status callback\0",
         }
     }
 }

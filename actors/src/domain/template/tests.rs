@@ -51,6 +51,8 @@ fn context_with(attributes: &[(&str, &str)]) -> TemplateContext {
         updated_at: UnixMs(0),
         suspended_at: None,
         alerts: Default::default(),
+        rules: Default::default(),
+        help_reply: None,
         request_hash: None,
     };
     TemplateContext::new(&profile, &sender, &account)

@@ -181,3 +181,25 @@ fn too_many_fields_are_said_to_be() {
     assert!(read(&text).is_cut);
     assert!(!read(&text[5..]).is_cut);
 }
+
+#[test]
+fn addresses_without_a_comma_between_them_are_not_lost_and_a_name_is_none_of_them() {
+    for (value, expected) in [
+        ("ann@x.example bob@y.example", &["ann@x.example", "bob@y.example"][..]),
+        ("<ann@x.example> <bob@y.example>", &["ann@x.example", "bob@y.example"]),
+        ("<ann@x.example>bob@y.example", &["ann@x.example", "bob@y.example"]),
+        (
+            "Ann <ann@x.example>\r\n \"Bob\" <bob@y.example>, e@z.example",
+            &["ann@x.example", "bob@y.example", "e@z.example"],
+        ),
+        ("Team: <ann@x.example> (she) Bob <bob@y.example>;", &["ann@x.example", "bob@y.example"]),
+        ("ann@x.example <ann@x.example>", &["ann@x.example"]),
+        ("\"eve@z.example> <eve@z.example>\" <ann@x.example>", &["ann@x.example"]),
+        ("\"a \\\" <eve@z.example>\" <ann@x.example>", &["ann@x.example"]),
+        ("(eve@z.example (x) eve@z.example) ann@x.example", &["ann@x.example"]),
+    ] {
+        let raw = format!("To: {value}\r\n");
+        let found = read(&raw).addresses(&["To"]);
+        assert_eq!(found.iter().map(EmailAddress::as_str).collect::<Vec<_>>(), expected, "{value}");
+    }
+}

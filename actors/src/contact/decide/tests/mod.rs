@@ -5,6 +5,7 @@
 
 #![expect(unused_must_use, reason = "many a command here only leads to the next one; `World::tell` has checked it")]
 
+mod calling_back;
 mod changing;
 mod consenting;
 mod contacts;
@@ -15,6 +16,7 @@ mod noticing;
 mod outcomes;
 mod people;
 mod permits;
+mod planned;
 mod receipts;
 mod receiving;
 mod removing;

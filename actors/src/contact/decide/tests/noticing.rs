@@ -19,6 +19,7 @@ use crate::domain::ticket::Ticket;
 use crate::domain::verdict::{Failure, Verdict};
 use crate::protocol::api::{EngineError, Resolve};
 use crate::sender::Release;
+use crate::sender::transport::Hook;
 
 const URL: &str = "https://crm.example.com/hook?token=hidden";
 
@@ -148,7 +149,7 @@ fn a_notice_that_is_taken_leaves_nothing_behind() {
     let ticket = world.ticket(id);
     let envelope = world.claim(id);
     assert_eq!((envelope.to.as_str(), envelope.message, envelope.attempt), (URL, id, 1));
-    assert_eq!(envelope.hook.unwrap().secrets.len(), 1);
+    assert!(matches!(envelope.hook, Some(Hook::Webhook { secrets }) if secrets.len() == 1));
     let decision = world.finish(ticket, 1, submitted());
     assert_eq!(counted(&decision), [(Channel::Webhook, StateName::Delivered)]);
     assert!(world.try_message(id).is_none());

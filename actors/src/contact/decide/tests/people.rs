@@ -80,6 +80,8 @@ pub(super) fn directory(users: &[UserId]) -> Snapshot {
         updated_at: NOW,
         suspended_at: None,
         alerts: Default::default(),
+        rules: Default::default(),
+        help_reply: None,
         request_hash: None,
     });
     for id in users.iter().copied() {
@@ -121,6 +123,7 @@ pub(super) fn new_message(channel: Channel) -> NewMessage {
         cancel_on_reply: false,
         reply: ReplyChoice::Last,
         metadata: BTreeMap::new(),
+        callback_url: None,
         idempotency: None,
     }
 }

@@ -19,6 +19,7 @@ use crate::domain::ids::{BootId, ContactId, MessageId};
 use crate::domain::message::{BlobKey, Message, StateName};
 use crate::domain::reply_address::ReplyKey;
 use crate::domain::source::IdSource;
+use crate::domain::status_callback::StatusCallbackKey;
 use crate::domain::ticket::Ticket;
 use crate::domain::unsubscribe::UnsubscribeKey;
 use crate::domain::verdict::Verdict;
@@ -38,6 +39,7 @@ pub(super) struct World {
     pub(super) suppressions: SuppressionSet,
     pub(super) unsubscribe: UnsubscribeKey,
     pub(super) reply: ReplyKey,
+    pub(super) status_callbacks: StatusCallbackKey,
     pub(super) model: Model,
     /// Blobs that a test took away.
     pub(super) lost_blobs: usize,
@@ -60,6 +62,7 @@ impl World {
             suppressions: SuppressionSet::default(),
             unsubscribe: UnsubscribeKey::new(&[1; 32]),
             reply: ReplyKey::new(&[1; 32]),
+            status_callbacks: StatusCallbackKey::new(&[1; 32]),
             model: Model::default(),
             lost_blobs: 0,
             permits: 0,
@@ -209,6 +212,7 @@ impl World {
             settings: &self.settings,
             unsubscribe: &self.unsubscribe,
             reply: &self.reply,
+            status_callbacks: &self.status_callbacks,
         };
         let decision = decide(&known, command, &around);
         assert!(decision.mutations.len() <= crate::store::Batch::MAX_MUTATIONS, "{}", decision.mutations.len());

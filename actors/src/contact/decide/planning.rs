@@ -1,0 +1,95 @@
+//! A message's plan: which rules of its account it meets, on whose clock, and when it may go by them.
+//!
+//! The plan is made when a message is scheduled, and held against the rules of the moment at its last check: so a
+//! rule that came later, or a lane that was slow, never makes a message go when nothing may.
+
+use super::Surroundings;
+use crate::domain::address::{Address, Channel};
+use crate::domain::clock::UnixMs;
+use crate::domain::contact::Contact;
+use crate::domain::message::{Class, Message};
+use crate::domain::plan::{self, Calendar, Plan, PlanError, Planned, Terms};
+use crate::domain::reason::Reason;
+use crate::domain::schedule::IfLate;
+use crate::domain::sending_rules::Country;
+use crate::domain::zone::TimeZone;
+
+/// The contact's zone, else the one of its number's home where that is certain, else the account's, else UTC.
+pub(super) fn zone_of(contact: &Contact, around: &Surroundings<'_>) -> String {
+    let home = || match contact.profile.primary(Channel::Sms)? {
+        Address::Phone(number) => TimeZone::of_number(&number).map(|zone| zone.name().to_owned()),
+        Address::Email(_) | Address::Url(_) => None,
+    };
+    let account = || around.directory.account(contact.account).map(|account| account.time_zone.clone());
+    contact.profile.time_zone.clone().or_else(home).or_else(account).unwrap_or_else(|| "UTC".into())
+}
+
+/// The country of a recipient: of the number that is written to, else of the contact's primary one.
+fn country_of(contact: &Contact, to: &Address) -> Option<Country> {
+    match to {
+        Address::Phone(number) => number.country(),
+        Address::Email(_) | Address::Url(_) => match contact.profile.primary(Channel::Sms)? {
+            Address::Phone(number) => number.country(),
+            Address::Email(_) | Address::Url(_) => None,
+        },
+    }
+}
+
+/// The rules that a message meets, as they are now.
+pub(super) fn calendar<'a>(contact: &Contact, to: &Address, class: Class, around: &Surroundings<'a>) -> Calendar<'a> {
+    let rules = around.directory.account(contact.account).map(|account| &account.rules);
+    let Some(rules) = rules.filter(|rules| !rules.is_empty()) else { return Calendar::open(TimeZone::utc()) };
+    let zone = TimeZone::parse(&zone_of(contact, around)).unwrap_or_else(|_| TimeZone::utc());
+    // Reading a number takes some microseconds, which only rules about countries are worth.
+    let asks_country = rules.scopes().any(|scope| scope.country.is_some());
+    let country = asks_country.then(|| country_of(contact, to)).flatten();
+    Calendar::of(rules, zone, to.channel(), country, class)
+}
+
+pub(super) const fn terms(message: &Message) -> Terms {
+    Terms { quiet_hours: message.quiet_hours, if_late: message.if_late }
+}
+
+/// Why a planned message waits longer than was asked for.
+pub(super) fn reason(plan: Option<&Plan>) -> Option<Reason> {
+    plan.and_then(|plan| plan.delays.last()).map(|delay| Reason::Delayed(delay.cause))
+}
+
+/// The plan of a message that exists, by the rules of now; never before now.
+pub(super) fn again(
+    contact: &Contact,
+    message: &Message,
+    wanted_at: UnixMs,
+    around: &Surroundings<'_>,
+) -> Result<Planned, PlanError> {
+    let calendar = calendar(contact, &message.to, message.class, around);
+    plan::fit(wanted_at, wanted_at.max(around.now), terms(message), &calendar)
+}
+
+/// What becomes of a message whose moment has come: `None`, it goes; a later moment; or why it never goes.
+pub(super) fn at_last_check(
+    contact: &Contact,
+    message: &Message,
+    around: &Surroundings<'_>,
+) -> Result<Option<(Planned, Reason)>, Reason> {
+    let calendar = calendar(contact, &message.to, message.class, around);
+    let is_first = message.attempts.is_empty();
+    if message.if_late == IfLate::Replan
+        && is_first
+        && let Some(next) = plan::next_time(&message.intent, message.due_at, around.now)
+        && let Ok(planned) = plan::fit(next, next, terms(message), &calendar)
+    {
+        let reason = reason(planned.plan.as_ref()).unwrap_or(Reason::Replanned);
+        return Ok(Some((planned, reason)));
+    }
+    // What was tried once is tried on, however late that is.
+    let if_late = if is_first { message.if_late } else { IfLate::Send };
+    let terms = Terms { if_late, ..terms(message) };
+    match plan::fit(message.wanted_at(), around.now, terms, &calendar) {
+        Ok(planned) => Ok(reason(planned.plan.as_ref()).map(|reason| (planned, reason))),
+        Err(PlanError::Skipped(cause)) => Err(Reason::Skipped(cause)),
+        Err(PlanError::NoMoment { cause, .. }) => Err(Reason::NoMoment(cause)),
+        // A moment that was found once is not judged as one again.
+        Err(_) => Ok(None),
+    }
+}

@@ -1,0 +1,79 @@
+//! Planning again what is pending, a chunk at a time, after the contact's clock changed.
+//!
+//! What is lost of it in a crash stays due as it was; the last check holds it against the rules of then.
+
+use super::needs::CHUNK;
+use super::{Decision, Known, Surroundings, enter, next_version, notices, planning};
+use crate::contact::command::ContactCommand;
+use crate::contact::decision::Effect;
+use crate::contact::entries::DueEntry;
+use crate::domain::contact::Contact;
+use crate::domain::message::{Author, Message, State};
+use crate::domain::plan;
+use crate::domain::reason::Reason;
+use crate::domain::schedule::Intent;
+use crate::store::{Batch, Entry, keys};
+
+/// Mutations that one change of a due time makes at most: record, both due entries, pending and its old entry, timeline
+/// and its old entry, counter.
+const PER_CHANGE: usize = 8;
+
+/// Has the pending messages planned again if a change of the profile moved the contact's clock.
+pub(super) fn after_a_move(decision: &mut Decision, old: &Contact, new: &Contact, around: &Surroundings<'_>) {
+    if planning::zone_of(old, around) != planning::zone_of(new, around) {
+        decision.effects.push(Effect::Continue(Box::new(ContactCommand::ReplanPending(None))));
+    }
+}
+
+pub(super) fn replan_pending(known: &Known<'_>, around: &Surroundings<'_>) -> Decision {
+    let mut decision = Decision::default();
+    let Some(contact) = known.contact.filter(|contact| !contact.is_deleted()) else { return decision.done() };
+    let pending = known.records.pending.as_deref().unwrap_or_default();
+    let per_change = PER_CHANGE + notices::mutations_of_a_change(contact.account, around);
+    let mut last: Option<&Entry> = None;
+    let (mut is_cut, mut changed) = (false, 0);
+    for entry in pending {
+        if changed > 0 && (changed + 1) * per_change > Batch::MAX_MUTATIONS {
+            is_cut = true;
+            break;
+        }
+        last = Some(entry);
+        let id = keys::message_of_member(&entry.member).ok();
+        let message = id.and_then(|id| known.records.messages.get(&id)).and_then(Option::as_deref);
+        if let Some((message, next)) = message.and_then(|message| Some((message, replanned(contact, message, around)?)))
+        {
+            decision.put_message(Some(message), next, DueEntry::Somewhere, around.now);
+            changed += 1;
+        }
+    }
+    if let Some(last) = last.filter(|_| is_cut || pending.len() >= CHUNK) {
+        decision.effects.push(Effect::Continue(Box::new(ContactCommand::ReplanPending(Some(last.clone())))));
+    }
+    decision.done()
+}
+
+/// The message as it is planned on the contact's new clock; `None`: as it was. Never into the past, and what was tried
+/// once keeps its turn. One for which no moment is left stays where it is, and meets its end at the last check.
+fn replanned(contact: &Contact, message: &Message, around: &Surroundings<'_>) -> Option<Message> {
+    if message.state != State::Scheduled || !message.attempts.is_empty() {
+        return None;
+    }
+    let mut next = next_version(message, around.now);
+    let mut wanted_at = message.wanted_at();
+    if let Intent::Wall(wall) = &mut next.intent
+        && wall.zone_of_contact
+    {
+        wall.zone = planning::zone_of(contact, around);
+        let (at, resolution) = plan::resolve_wall(wall).ok()?;
+        wall.resolution = resolution;
+        wanted_at = at.max(around.now);
+    }
+    let planned = planning::again(contact, message, wanted_at, around).ok()?;
+    (next.due_at, next.plan) = (planned.due_at, planned.plan);
+    if (next.due_at, &next.plan, &next.intent) == (message.due_at, &message.plan, &message.intent) {
+        return None;
+    }
+    enter(&mut next, State::Scheduled, Some(Reason::Replanned), Author::System, around.now);
+    next.reason = planning::reason(next.plan.as_ref());
+    Some(next)
+}
