@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sendwheel_actors::domain::message::StateName;
-use sendwheel_actors::engine::api::EngineError;
+use sendwheel_actors::engine::api::{CancelOutcome, EngineError};
 use sendwheel_actors::store::Usage;
 
 use super::slow_store::{Delays, SlowStore};
@@ -45,7 +45,7 @@ async fn new_work_ends_at_the_mark_between_two_looks_and_what_there_is_can_be_ca
     *full.usage.lock().unwrap() = Some(Usage { share: 0.90, bytes: 900_000 });
     until("there is none", async || schedule().await.is_err()).await;
     let id = made.pop().unwrap();
-    node.engine.cancel(&node.caller, id).await.unwrap();
+    assert_eq!(node.engine.cancel(&node.caller, id).await, Ok(CancelOutcome::Canceled));
     node.until_state(id, StateName::Canceled).await;
     node.stop().await;
 }
