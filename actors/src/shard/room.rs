@@ -2,8 +2,7 @@
 //!
 //! How full it is, is measured about once a second, and a fast writer would pass the mark between two looks, and the
 //! end of the space soon after it. So what is decided counts at once, by an upper estimate, and new work is refused
-//! before it changes anything: that costs nobody else anything, while a commit for which the store has no space
-//! closes its whole partition for a moment.
+//! before it changes anything: that costs less than to undo what the store had no room for.
 //!
 //! What was decided shortly before a look may not have been written when it was taken. So all that was decided since
 //! the look before counts too. Wrong by that much at most, and always to the safe side.
@@ -53,6 +52,11 @@ impl Room {
     #[must_use]
     pub fn is_left(&self) -> bool {
         self.decided.load(Ordering::Relaxed) < self.ends_at.load(Ordering::Relaxed)
+    }
+
+    /// The store refused new work: none is asked for until the next look at it.
+    pub fn end(&self) {
+        self.ends_at.store(0, Ordering::Relaxed);
     }
 
     /// Somebody is going to ask the store how full it is. One at a time.
@@ -123,6 +127,10 @@ mod tests {
         assert!(!room.is_left());
         look(&room, 0);
         room.take(&put(1_000_000));
+        assert!(room.is_left());
+        room.end();
+        assert!(!room.is_left(), "the store said so itself");
+        look(&room, 0);
         assert!(room.is_left());
     }
 }

@@ -12,6 +12,7 @@ mod erasure;
 mod lists;
 mod notices;
 mod people;
+mod redis;
 mod room;
 mod sessions;
 mod slow_commits;

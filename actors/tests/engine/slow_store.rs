@@ -1,7 +1,7 @@
 //! A store whose commits and lists take as long as a test says, as a slow disk's or a distant Redis' do, and which
 //! is as full as it says.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -19,6 +19,8 @@ pub(crate) struct Delays {
     pub(crate) ranges_ms: AtomicU64,
     /// What it says of its usage, if it is not to look.
     pub(crate) usage: Mutex<Option<Usage>>,
+    /// It has no room for new work.
+    pub(crate) has_no_room: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -58,7 +60,11 @@ impl Store for SlowStore {
     }
 
     async fn commit(&self, head: &mut Head, batch: Batch) -> Result<(), CommitError> {
-        let outcome = self.store.commit(head, batch).await;
+        let outcome = if batch.is_growth && self.delays.has_no_room.load(Ordering::SeqCst) {
+            Err(CommitError::NoRoom)
+        } else {
+            self.store.commit(head, batch).await
+        };
         wait(&self.delays.commit_ms).await;
         outcome
     }

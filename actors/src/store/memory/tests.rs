@@ -43,6 +43,18 @@ async fn a_fault_before_applies_nothing() {
 }
 
 #[tokio::test]
+async fn without_room_new_work_is_refused_and_nothing_else() {
+    let (store, mut head) = store(Fault::NoRoom).await;
+    let growth = Batch { is_growth: true, ..batch() };
+    assert!(matches!(store.commit(&mut head, growth.clone()).await, Err(CommitError::NoRoom)));
+    assert_eq!(store.counter(P, Counter::Pending).await.unwrap(), 0);
+    store.commit(&mut head, growth).await.unwrap();
+    let (store, mut head) = self::store(Fault::NoRoom).await;
+    store.commit(&mut head, batch()).await.unwrap();
+    assert_eq!(store.counter(P, Counter::Pending).await.unwrap(), 1);
+}
+
+#[tokio::test]
 async fn an_unknown_commit_was_applied_and_the_head_tells() {
     let (store, mut head) = store(Fault::ApplyThenUnknown).await;
     assert!(matches!(store.commit(&mut head, batch()).await, Err(CommitError::Unknown(_))));
