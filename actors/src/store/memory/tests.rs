@@ -11,11 +11,7 @@ const P: Partition = Partition(0);
 fn once(fault: Fault) -> FaultHook {
     let commits = AtomicUsize::new(0);
     Arc::new(move |call| match call {
-        Call::Commit { partition: P, mutations: 1, is_growth: false }
-            if commits.fetch_add(1, Ordering::SeqCst) == 0 =>
-        {
-            fault
-        }
+        Call::Commit { partition: P, mutations: 1, .. } if commits.fetch_add(1, Ordering::SeqCst) == 0 => fault,
         _ => Fault::Proceed,
     })
 }
