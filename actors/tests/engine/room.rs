@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use sendwheel_actors::domain::contact::Profile;
 use sendwheel_actors::domain::message::StateName;
-use sendwheel_actors::engine::api::{CancelOutcome, Created, EngineError, Idempotency, NewMessage};
+use sendwheel_actors::engine::api::{
+    CancelOutcome, Created, EngineError, Idempotency, NewContact, NewMessage, Upserted,
+};
 use sendwheel_actors::store::{StoreUrl, Usage};
 
 use super::redis::Redis;
@@ -56,12 +59,13 @@ async fn new_work_ends_at_the_mark_between_two_looks_and_what_there_is_can_be_ca
 #[actix::test]
 async fn what_the_embedded_store_has_no_room_for_takes_nothing_else_along() {
     let folder = tempfile::tempdir().unwrap();
-    new_work_alone_is_refused(&StoreUrl::Embedded(folder.path().to_owned())).await;
+    Box::pin(new_work_alone_is_refused(&StoreUrl::Embedded(folder.path().to_owned()))).await;
 }
 
 #[actix::test]
 async fn what_redis_has_no_room_for_takes_nothing_else_along() {
-    new_work_alone_is_refused(&Redis::launch().url()).await;
+    let redis = Redis::launch();
+    Box::pin(new_work_alone_is_refused(&redis.url())).await;
 }
 
 /// A message is scheduled, refused only by the store, while others of the contact and of its partition are cancelled.
@@ -116,5 +120,28 @@ async fn new_work_alone_is_refused(url: &StoreUrl) {
     .await;
     let Some(Created::New(made)) = made else { panic!("what was refused is not there: {made:?}") };
     assert_eq!(node.state(made.message.id).await, StateName::Scheduled);
+    node.stop().await;
+}
+
+#[actix::test]
+async fn a_contact_for_which_there_was_no_room_comes_into_being_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let full = Arc::new(Delays::default());
+    let delays = Arc::clone(&full);
+    let node = Node::start_on(folder.path(), settings(), move |store| Arc::new(SlowStore { store, delays })).await;
+    let profile = Profile { external_id: Some("crm-1".into()), ..Profile::default() };
+    let upsert = async || {
+        node.engine.upsert_contact(&node.caller, NewContact { profile: profile.clone(), idempotency: None }).await
+    };
+    full.has_no_room.store(true, Ordering::SeqCst);
+    assert_eq!(upsert().await.map(|_| ()), Err(EngineError::OutOfSpace));
+    full.has_no_room.store(false, Ordering::SeqCst);
+    let mut told = None;
+    until("there is room", async || {
+        told = upsert().await.ok();
+        told.is_some()
+    })
+    .await;
+    assert!(matches!(told, Some(Upserted::Created(_))), "it was not there: {told:?}");
     node.stop().await;
 }
