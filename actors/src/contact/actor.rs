@@ -15,13 +15,14 @@ use super::command::{Answered, ContactCommand};
 use super::consulting;
 use super::decide::{Needs, decide, needs};
 use super::decision::{Decision, Effect, Known, Records, Surroundings};
-use super::overlay::{Changed, Changes, Overlay};
+use super::open::{OpenCommit, OpenCommits, Performance, TakenBack};
+use super::overlay::{Changes, Overlay};
 use super::registry::{PassivationAnswer, ReadRecords};
 use crate::domain::address::Channel;
 use crate::domain::contact::Contact;
 use crate::domain::ids::{AccountNo, ContactId, MessageId, Partition};
 use crate::domain::ticket::Ticket;
-use crate::journal::{Commit, Committed, Requester};
+use crate::journal::{Commit, Committed, Refused, Requester, Undone};
 use crate::protocol::api::EngineError;
 use crate::sender::Release;
 use crate::sender::pool::{CancelTicket, HandOver, PermitReleased, Settled};
@@ -57,13 +58,6 @@ pub struct Abandon(pub EngineError);
 #[rtype(result = "()")]
 pub struct Passivate;
 
-struct OpenCommit {
-    /// What happens when it is durable: of the decision itself, then of those that changed nothing but
-    /// were decided upon it.
-    performances: Vec<(Vec<Effect>, ReplyTo)>,
-    changed: Changed,
-}
-
 /// One active contact.
 pub struct ContactActor {
     node: Arc<Node>,
@@ -75,7 +69,9 @@ pub struct ContactActor {
     records: Records,
     overlay: Overlay,
     is_reading: bool,
-    open: VecDeque<OpenCommit>,
+    /// What is being read was asked for before something was taken back: it may be older than what is durable by now.
+    is_outdated: bool,
+    open: OpenCommits,
     open_claims: Vec<OpenClaim>,
 }
 
@@ -113,7 +109,8 @@ impl ContactActor {
             records,
             overlay: Overlay::default(),
             is_reading: false,
-            open: VecDeque::new(),
+            is_outdated: false,
+            open: OpenCommits::default(),
             open_claims: Vec::new(),
         }
     }
@@ -201,6 +198,7 @@ impl ContactActor {
             status_callbacks: &node.status_callbacks,
             tracking: &node.tracking,
         };
+        let again = self.open.may_take_back(&command).then(|| command.clone());
         let Decision {
             mutations,
             hints_to_add,
@@ -215,17 +213,25 @@ impl ContactActor {
             effects,
         } = decide(&self.known(), command, &around);
         if mutations.is_empty() && hints_to_add.is_empty() && hints_to_remove.is_empty() {
-            match self.open.back_mut() {
-                Some(last) => last.performances.push((effects, reply)),
+            match self.open.last() {
+                Some(last) => last.performances.push(Performance { effects, reply, again }),
                 None => self.run(effects, reply),
             }
             return;
         }
-        if let Some(contact) = contact {
-            self.contact = contact;
+        // Before anything is changed. What nobody asked for is no new work.
+        if is_growth
+            && !node.room.is_left()
+            && let Some(reply) = reply
+        {
+            let _ = reply.send(Err(EngineError::OutOfSpace));
+            return;
         }
+        node.room.take(&mutations);
+        let contact_before = contact.map(|contact| std::mem::replace(&mut self.contact, contact));
         let changed = self.overlay.lay(Changes { messages, contents, aliases, items, suppressions }, &mut self.records);
-        self.open.push_back(OpenCommit { performances: vec![(effects, reply)], changed });
+        let performances = vec![Performance { effects, reply, again: again.filter(|_| !is_growth) }];
+        self.open.push(OpenCommit { performances, changed, is_growth, contact_before });
         self.node.shard(self.partition).journal.do_send(Commit {
             partition: self.partition,
             epoch: self.epoch,
@@ -336,6 +342,9 @@ impl Handler<RecordsRead> for ContactActor {
 
     fn handle(&mut self, RecordsRead(read): RecordsRead, ctx: &mut Self::Context) {
         self.is_reading = false;
+        if std::mem::take(&mut self.is_outdated) {
+            return self.pump(ctx);
+        }
         match read {
             Ok(read) => {
                 self.records.contents.extend(read.contents);
@@ -368,14 +377,37 @@ impl Handler<Committed> for ContactActor {
     type Result = ();
 
     fn handle(&mut self, _: Committed, ctx: &mut Self::Context) {
-        let Some(OpenCommit { performances, changed }) = self.open.pop_front() else { return };
+        let Some(OpenCommit { performances, changed, .. }) = self.open.pop() else { return };
         self.overlay.committed(&changed);
         if !self.is_reading {
             self.overlay.forget_durable();
         }
-        for (effects, reply) in performances {
+        for Performance { effects, reply, .. } in performances {
             self.run(effects, reply);
         }
+        self.pump(ctx);
+    }
+}
+
+impl Handler<Refused> for ContactActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Refused, ctx: &mut Self::Context) {
+        let TakenBack { contact, refused, again } = self.open.take_back();
+        if let Some(contact) = contact {
+            self.contact = contact;
+        }
+        // Whatever was decided before is durable, and can be read.
+        (self.overlay, self.records) = (Overlay::default(), Records::default());
+        self.is_outdated = self.is_reading;
+        for reply in refused.into_iter().flatten() {
+            let _ = reply.send(Err(EngineError::OutOfSpace));
+        }
+        for (command, reply) in again.into_iter().rev() {
+            self.inbox.push_front((command, reply));
+        }
+        let (partition, epoch, contact) = (self.partition, self.epoch, ctx.address());
+        self.node.shard(partition).journal.do_send(Undone { partition, epoch, contact });
         self.pump(ctx);
     }
 }
@@ -384,12 +416,8 @@ impl Handler<Abandon> for ContactActor {
     type Result = ();
 
     fn handle(&mut self, Abandon(error): Abandon, ctx: &mut Self::Context) {
-        for OpenCommit { performances, .. } in std::mem::take(&mut self.open) {
-            for (_, reply) in performances {
-                if let Some(reply) = reply {
-                    let _ = reply.send(Err(error.clone()));
-                }
-            }
+        for reply in self.open.take_replies().flatten() {
+            let _ = reply.send(Err(error.clone()));
         }
         for (command, reply) in std::mem::take(&mut self.inbox) {
             self.refuse(&command, reply, error.clone());

@@ -12,6 +12,7 @@ mod consulting;
 pub mod decide;
 pub mod decision;
 pub mod entries;
+mod open;
 mod overlay;
 mod reading;
 pub mod registry;

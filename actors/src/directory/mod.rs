@@ -230,6 +230,7 @@ impl Directory {
                     }
                     return Ok(answer);
                 }
+                Err(CommitError::NoRoom) => return Err(EngineError::OutOfSpace),
                 Err(error) => {
                     tracing::warn!(%error, "a change of the directory failed: it is read anew");
                     // The change may have been applied all the same: whoever asks again finds it done.

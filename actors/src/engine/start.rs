@@ -195,7 +195,9 @@ async fn watch(node: Arc<Node>, followed: Option<Arc<FollowingClock>>) {
                 }
             }
         }
+        let look = node.room.begin_look();
         if let Ok(usage) = node.store.usage().await {
+            node.room.end_look(look, usage, node.settings.refuse_schedules_at);
             let fullness = if usage.share >= node.settings.refuse_claims_at {
                 Fullness::RefusesClaims
             } else if usage.share >= node.settings.refuse_schedules_at {

@@ -1,10 +1,11 @@
 //! The journal's actor: one per shard.
 //!
-//! One batch per partition is in flight; what arrives meanwhile waits and goes together. After any failed
-//! commit the partition is closed here and its actor told: it drops the partition's contacts, draws a new
+//! One batch per partition is in flight; what arrives meanwhile waits and goes together. New work for which the
+//! store has no room is known not to have been applied: the contacts that asked for it hear so ([`Refused`]), what
+//! they decided since is dropped, and everybody else's goes on. After any other failed commit the partition is closed here and its actor told: it drops the partition's contacts, draws a new
 //! token and opens it again. A late commit of a dropped contact names an older epoch and is ignored.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -17,7 +18,7 @@ use crate::contact::actor::ContactActor;
 use crate::domain::ids::Partition;
 use crate::partition::CommitFailed;
 use crate::shard::Node;
-use crate::store::{AddressHint, CommitError, Head, Mutation};
+use crate::store::{AddressHint, CommitError, Head, Mutation, StoreError};
 use crate::wheel::parking::{Parked, Parking};
 
 /// Who hears that a commit is durable.
@@ -58,6 +59,24 @@ pub struct Commit {
 #[rtype(result = "()")]
 pub struct Committed;
 
+/// The store has no room for the requester's oldest open commit. Neither that nor any later one of its commits was
+/// applied or will be: it undoes them, and says so ([`Undone`]).
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Refused;
+
+/// This contact has undone what was refused: what it commits from here on does not build on it.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Undone {
+    /// In which partition.
+    pub partition: Partition,
+    /// Under which opening of it.
+    pub epoch: u32,
+    /// Who.
+    pub contact: Addr<ContactActor>,
+}
+
 /// Serve a partition under this head.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
@@ -82,6 +101,7 @@ struct Flush;
 struct BatchDone {
     epoch: u32,
     head: Head,
+    is_growth: bool,
     outcome: Result<(), CommitError>,
     requesters: Vec<Requester>,
     pending: i64,
@@ -94,6 +114,28 @@ struct Line {
     is_in_flight: bool,
     is_dirty: bool,
     queue: VecDeque<(Share, Requester)>,
+    /// Contacts that have not undone yet what was refused.
+    undoing: HashSet<Addr<ContactActor>>,
+}
+
+impl Line {
+    fn is_undoing(&self, requester: &Requester) -> bool {
+        matches!(requester, Requester::Contact(contact) if self.undoing.contains(contact))
+    }
+
+    /// There was no room for what these asked for. What they decided since builds on it.
+    fn refuse(&mut self, requesters: Vec<Requester>) {
+        for requester in requesters {
+            if let Requester::Contact(contact) = requester
+                && self.undoing.insert(contact.clone())
+            {
+                contact.do_send(Refused);
+            }
+        }
+        let mut queue = std::mem::take(&mut self.queue);
+        queue.retain(|(_, requester)| !self.is_undoing(requester));
+        self.queue = queue;
+    }
 }
 
 /// The group commit of one shard.
@@ -125,13 +167,14 @@ impl Journal {
             let mut head = head;
             let Group { batch, hints_to_add, hints_to_remove, requesters, pending } = group;
             metrics::histogram!("sendwheel_commit_mutations").record(batch.mutations.len() as f64);
-            let started_at = clock.boot();
+            let (is_growth, started_at) = (batch.is_growth, clock.boot());
             let outcome = if batch.mutations.is_empty() && hints_to_add.is_empty() {
                 Ok(())
             } else {
                 let before = if hints_to_add.is_empty() { Ok(()) } else { store.add_hints(&hints_to_add).await };
                 match before {
                     Ok(()) => store.commit(&mut head, batch).await,
+                    Err(StoreError::OutOfSpace) if is_growth => Err(CommitError::NoRoom),
                     Err(error) => Err(CommitError::Unavailable(error.to_string())),
                 }
             };
@@ -142,7 +185,7 @@ impl Journal {
                     tracing::warn!(%error, "stale address hints stay");
                 }
             }
-            journal.do_send(BatchDone { epoch, head, outcome, requesters, pending });
+            journal.do_send(BatchDone { epoch, head, is_growth, outcome, requesters, pending });
         });
     }
 }
@@ -160,7 +203,8 @@ impl Handler<OpenPartition> for Journal {
     type Result = ();
 
     fn handle(&mut self, OpenPartition { head, epoch }: OpenPartition, _: &mut Self::Context) {
-        let line = Line { epoch, head, is_in_flight: false, is_dirty: false, queue: VecDeque::new() };
+        let (queue, undoing) = (VecDeque::new(), HashSet::new());
+        let line = Line { epoch, head, is_in_flight: false, is_dirty: false, queue, undoing };
         self.lines.insert(head.partition, line);
     }
 }
@@ -181,6 +225,9 @@ impl Handler<Commit> for Journal {
         let Some(line) = self.lines.get_mut(&commit.partition).filter(|line| line.epoch == commit.epoch) else {
             return;
         };
+        if line.is_undoing(&commit.requester) {
+            return;
+        }
         let Commit { partition, mutations, is_growth, hints_to_add, hints_to_remove, requester, .. } = commit;
         line.queue.push_back((Share { mutations, is_growth, hints_to_add, hints_to_remove }, requester));
         if !line.is_dirty && !line.is_in_flight {
@@ -190,6 +237,16 @@ impl Handler<Commit> for Journal {
             if self.dirty.len() == 1 {
                 ctx.notify(Flush);
             }
+        }
+    }
+}
+
+impl Handler<Undone> for Journal {
+    type Result = ();
+
+    fn handle(&mut self, Undone { partition, epoch, contact }: Undone, _: &mut Self::Context) {
+        if let Some(line) = self.lines.get_mut(&partition).filter(|line| line.epoch == epoch) {
+            line.undoing.remove(&contact);
         }
     }
 }
@@ -227,6 +284,13 @@ impl Handler<BatchDone> for Journal {
                         Requester::Nobody => {}
                     }
                 }
+                self.flush(partition, ctx);
+            }
+            Err(CommitError::NoRoom) if done.is_growth => {
+                metrics::counter!("sendwheel_commits_without_room_total").increment(1);
+                self.node.room.end();
+                line.is_in_flight = false;
+                line.refuse(done.requesters);
                 self.flush(partition, ctx);
             }
             Err(error) => {

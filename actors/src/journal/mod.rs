@@ -4,4 +4,4 @@
 mod actor;
 mod batching;
 
-pub use actor::{ClosePartition, Commit, Committed, Journal, OpenPartition, Requester};
+pub use actor::{ClosePartition, Commit, Committed, Journal, OpenPartition, Refused, Requester, Undone};

@@ -322,6 +322,7 @@ impl Handler<CommitFailed> for PartitionActor {
         metrics::counter!("sendwheel_partition_drops_total").increment(1);
         let (answer, condition, wait) = match error {
             CommitError::OutOfSpace => (EngineError::OutOfSpace, Some(StoreCondition::OutOfSpace), RETRY),
+            CommitError::NoRoom => (EngineError::OutOfSpace, None, RETRY),
             CommitError::Unknown(_) | CommitError::Unavailable(_) => {
                 (EngineError::Unavailable, Some(StoreCondition::Unavailable), RETRY)
             }

@@ -11,17 +11,24 @@
 //!   new opening comes, and until a refill has read them in order nothing passes. Tickets of the earlier opening
 //!   have all come before the drop, because the wheel that sends them also sends the drop.
 //! - A ticket that waits here without the mark of [`Ticket::parked`] has its entry in `due`, and nothing moves it
-//!   from there. For one that is parked, or about to be, is never taken in from the due index: not when its arming
-//!   comes late, nor when its message moved away and back meanwhile.
+//!   from there. For one that is parked, or about to be, is never taken in from the due index without it: not when
+//!   its arming comes late, nor when its message moved away and back meanwhile.
+//!
+//! One kind of ticket passes the floor: one that comes late, while a later one of its contact waits here. Parked, it
+//! would be overtaken by that one (the floor falls for all partitions, whichever opens). Nothing that lies in the
+//! store comes before it, since nothing there comes before the one that waits. It gets the mark.
+
+use std::collections::BTreeMap;
 
 use super::lane::{Lane, Spot};
 use super::lanes::Lanes;
 use super::lines::Found;
 use super::parked::{BOTTOM, Parked, Place, Taken};
 use super::queue::Inserted;
+use super::quick_map::QuickMap;
 use super::terms::{GUARANTEED_ROOM, LanesSettings, Rest};
 use crate::domain::clock::UnixMs;
-use crate::domain::ids::{AccountNo, LaneNo, MessageId};
+use crate::domain::ids::{AccountNo, ContactId, LaneNo, MessageId};
 use crate::domain::message::Class;
 use crate::domain::ticket::{QueuedTicket, Ticket};
 
@@ -38,24 +45,70 @@ pub enum AfterRefill {
     ReadAgain,
 }
 
+/// How a ticket comes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// It is due: not past its line's floor.
+    Due,
+    /// It is due, and would be overtaken by one of its contact.
+    PastTheFloor,
+    /// It was read from index `waiting`.
+    Refill,
+}
+
 impl Lanes {
     /// Takes in due tickets. One that waits here or has a permit is ignored. What does not fit goes to
     /// `overflow`, to be moved to index `waiting`; so does what does not belong before all that lies there. A lane that
     /// is not known is created.
     pub fn admit(&mut self, tickets: &[Ticket], overflow: &mut Vec<Ticket>) {
+        let mut late: BTreeMap<_, Vec<Ticket>> = BTreeMap::new();
         for ticket in tickets {
             let out = overflow.len();
-            if !self.admit_one(ticket, false, overflow) {
+            if !self.admit_one(ticket, Way::Due, overflow) {
+                if self.lanes.get(ticket.lane).is_some_and(|lane| lane.lines.has_later(&QueuedTicket::of(ticket))) {
+                    late.entry((ticket.lane, ticket.class())).or_default().push(*ticket);
+                    continue;
+                }
                 overflow.push(*ticket);
             }
-            for parked in &overflow[out..] {
-                self.note_parked(parked.lane, parked.class(), parked.order());
+            self.note_parked_from(&overflow[out..]);
+        }
+        for ((lane, class), tickets) in late {
+            self.admit_late(lane, class, tickets, overflow);
+        }
+    }
+
+    /// Of tickets that the floor of their line keeps out, takes in those whose contact has a later one here. Looks
+    /// through the line once for all of them.
+    fn admit_late(&mut self, no: LaneNo, class: Class, mut tickets: Vec<Ticket>, overflow: &mut Vec<Ticket>) {
+        let mut last: QuickMap<ContactId, Option<Place>> = tickets.iter().map(|late| (late.contact, None)).collect();
+        for queued in self.lanes.get(no).into_iter().flat_map(|lane| lane.lines.iter(class)) {
+            if let Some(last) = last.get_mut(&queued.contact)
+                && !self.cancelled.is_dead(queued, (no, class))
+            {
+                *last = (*last).max(Some(queued.ticket(no, AccountNo(0)).order()));
             }
+        }
+        tickets.sort_unstable_by_key(Ticket::order);
+        for ticket in tickets {
+            let out = overflow.len();
+            let is_overtaken = last[&ticket.contact] > Some(ticket.order());
+            if !is_overtaken || !self.admit_one(&ticket.parked(), Way::PastTheFloor, overflow) {
+                overflow.push(ticket);
+            }
+            self.note_parked_from(&overflow[out..]);
+        }
+    }
+
+    fn note_parked_from(&mut self, overflow: &[Ticket]) {
+        for parked in overflow {
+            self.note_parked(parked.lane, parked.class(), parked.order());
         }
     }
 
     /// Whether it is here now.
-    fn admit_one(&mut self, ticket: &Ticket, is_refill: bool, overflow: &mut Vec<Ticket>) -> bool {
+    fn admit_one(&mut self, ticket: &Ticket, way: Way, overflow: &mut Vec<Ticket>) -> bool {
+        let is_refill = way == Way::Refill;
         let (no, class) = (ticket.lane, ticket.class());
         let total_room = self.settings.total_bound.saturating_sub(self.waiting);
         let lane = self.lanes.get_or_add(no, ticket.account);
@@ -84,7 +137,7 @@ impl Lanes {
         }
         self.cancelled.revive(&queued, place, false);
         let len = lines.len_of(class);
-        if !is_refill && self.parked.get(&place).is_some_and(|parked| parked.may_precede(ticket.order())) {
+        if way == Way::Due && self.parked.get(&place).is_some_and(|parked| parked.may_precede(ticket.order())) {
             return false;
         }
         // A refill was read for the room there is; a little more is taken, since its cursor moves on.
@@ -96,7 +149,7 @@ impl Lanes {
                 overflow.push(last.ticket(no, account));
             }
         }
-        let was_empty = lines.len_of(class) == 0;
+        let was_empty = lines.is_empty_of(class);
         let inserted = lines.insert(queued);
         self.waiting += 1;
         // Behind others nothing changes for a lane that is blocked.
@@ -119,7 +172,7 @@ impl Lanes {
         }
         let count = taken.count(tickets.iter().map(Ticket::order));
         for ticket in &tickets[..count] {
-            let is_here = self.admit_one(ticket, true, &mut Vec::new());
+            let is_here = self.admit_one(ticket, Way::Refill, &mut Vec::new());
             debug_assert!(is_here, "a refill is always taken in");
         }
         if count < tickets.len() || taken == Taken::Nothing { AfterRefill::ReadAgain } else { AfterRefill::GoOn }

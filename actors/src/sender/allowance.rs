@@ -6,8 +6,10 @@
 //! once (group commits carry them all).
 //!
 //! A store that is merely busy gets slower with each claim more: reading ahead for that would chase its own
-//! tail. So the time that counts is the fastest lately; a slower one is believed only while so few claims
-//! are under way that they cannot be its cause.
+//! tail. So the time that counts is that of lone claims: those that were asked for while so few others were being
+//! claimed that they cannot be its cause. Where claims take much longer than lone ones did, the store is busy, or
+//! it has become slow; to tell which, a probe now and then asks for so few that they are lone, until some of
+//! them are back.
 
 use std::time::Duration;
 
@@ -19,8 +21,30 @@ const MAX_AHEAD: usize = 2_048;
 const PERIOD: Duration = Duration::from_millis(100);
 /// What can go after this long goes while its permit is good: half its time to live.
 const IN_TIME: Duration = Duration::from_millis(125);
+/// What a probe waits for at most.
+const PROBE_CLAIMS: u32 = 8;
+/// From one probe to the next.
+const PROBE_EVERY: Duration = Duration::from_secs(10);
 /// Permits are given at most this much ahead of their moment.
 const MAX_LEAD: Duration = Duration::from_secs(2);
+
+/// A mean that forgets: of all values while they are few, then mostly of the last twenty.
+#[derive(Debug, Clone, Copy)]
+struct Average {
+    seconds: f64,
+    values: u32,
+}
+
+impl Average {
+    const fn assumed(seconds: f64) -> Self {
+        Self { seconds, values: 0 }
+    }
+
+    fn take(&mut self, value: Duration) {
+        self.values = self.values.saturating_add(1);
+        self.seconds += (value.as_secs_f64() - self.seconds) / f64::from(self.values.min(20));
+    }
+}
 
 /// The measured allowance.
 #[derive(Debug)]
@@ -28,12 +52,13 @@ pub(super) struct Allowance {
     workers: usize,
     rate_per_s: f64,
     /// A claim takes this long on average.
-    claim_s: f64,
-    /// It would take this long if few were under way.
-    lone_claim_s: f64,
+    claim: Average,
+    /// It takes this long when few are under way.
+    lone_claim: Average,
+    is_probing: bool,
+    probe_again_at: BootUs,
     /// Nearly all envelopes could go after at most this long.
     slow_start_s: f64,
-    ahead: usize,
     finished: u32,
     measured_at: BootUs,
 }
@@ -43,21 +68,29 @@ impl Allowance {
         Self {
             workers,
             rate_per_s: 0.0,
-            claim_s: 0.01,
-            lone_claim_s: 0.01,
+            claim: Average::assumed(0.01),
+            lone_claim: Average::assumed(0.01),
+            is_probing: false,
+            probe_again_at: now,
             slow_start_s: 0.01,
-            ahead: 1,
             finished: 0,
             measured_at: now,
         }
     }
 
+    /// Whether a claim is a lone one that is asked for while so many are under way.
+    pub(super) const fn is_lone(&self, claims: usize) -> bool {
+        claims < self.workers
+    }
+
     /// A claim took this long.
-    pub(super) fn claimed(&mut self, took: Duration) {
-        let took = took.as_secs_f64();
-        self.claim_s += (took - self.claim_s) * 0.05;
-        let is_lone = self.ahead <= self.workers;
-        self.lone_claim_s = if is_lone { self.claim_s } else { self.lone_claim_s.min(self.claim_s) };
+    pub(super) fn claimed(&mut self, took: Duration, is_lone: bool) {
+        self.claim.take(took);
+        if is_lone {
+            self.lone_claim.take(took);
+            let enough = u32::try_from(self.workers).unwrap_or(PROBE_CLAIMS).min(PROBE_CLAIMS);
+            self.is_probing &= self.lone_claim.values < enough;
+        }
     }
 
     /// An envelope could go this long after its permit was given: its claim, and the wait for a worker.
@@ -80,10 +113,20 @@ impl Allowance {
             self.rate_per_s += (rate - self.rate_per_s) * 0.5;
             self.finished = 0;
             self.measured_at = now;
+            if self.claim.seconds > 2.0 * self.lone_claim.seconds && self.probe_again_at <= now {
+                self.is_probing = true;
+                self.probe_again_at = now.plus(PROBE_EVERY);
+                self.lone_claim.values = 0;
+            }
         }
         let claims = if is_idle { 4.0 } else { 2.0 };
-        self.ahead = ((self.rate_per_s * claims * self.lone_claim_s).ceil() as usize).clamp(1, MAX_AHEAD);
-        self.workers + self.ahead
+        let ahead = self.rate_per_s * claims * self.lone_claim.seconds;
+        self.workers + (ahead.ceil() as usize).clamp(1, MAX_AHEAD)
+    }
+
+    /// Whether so many claims under way are all there should be now.
+    pub(super) const fn is_claiming_enough(&self, claims: usize) -> bool {
+        self.is_probing && !self.is_lone(claims)
     }
 
     /// How far ahead of its moment a permit is given. Nothing, while claims are quick.
@@ -102,7 +145,7 @@ mod tests {
         for period in 1..=50u64 {
             for _ in 0..rate_per_s / 10 {
                 allowance.finished();
-                allowance.claimed(claim);
+                allowance.claimed(claim, true);
             }
             permits = allowance.permits(BootUs(period * 100_000), false);
         }
@@ -127,9 +170,11 @@ mod tests {
         let begun = allowance.measured_at.0 / 100_000;
         for period in begun + 1..=begun + periods {
             permits = allowance.permits(BootUs(period * 100_000), true);
-            let took = claim_s.max(permits as f64 / claims_per_s);
-            for _ in 0..(permits as f64 / took / 10.0).round() as u32 {
-                allowance.claimed(Duration::from_secs_f64(took));
+            let claims = if allowance.is_claiming_enough(permits) { allowance.workers } else { permits };
+            let took = claim_s.max(claims as f64 / claims_per_s);
+            let is_lone = allowance.is_lone(claims - 1);
+            for _ in 0..(claims as f64 / took / 10.0).round() as u32 {
+                allowance.claimed(Duration::from_secs_f64(took), is_lone);
                 allowance.finished();
             }
         }
@@ -148,6 +193,16 @@ mod tests {
             let mut allowance = Allowance::new(workers, BootUs(0));
             let permits = closed_loop(&mut allowance, 0.002, 5_000.0, 1_000);
             assert!(permits <= 9 * workers + 40, "{permits} for {workers} workers, {allowance:?}");
+        }
+    }
+
+    #[test]
+    fn a_store_that_has_become_slow_is_found_out_by_a_probe() {
+        for workers in [2, 16] {
+            let mut allowance = Allowance::new(workers, BootUs(0));
+            closed_loop(&mut allowance, 0.002, f64::INFINITY, 20);
+            let permits = closed_loop(&mut allowance, 0.4, f64::INFINITY, 300);
+            assert!(permits >= 1_000, "{permits} for {workers} workers, {allowance:?}");
         }
     }
 

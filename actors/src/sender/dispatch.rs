@@ -45,8 +45,8 @@ pub(super) const TELL_AGAIN: Duration = Duration::from_secs(2);
 enum Phase {
     /// With its contact, for the last check and the claim.
     Asked,
-    /// Its envelope waits for its moment and a worker.
-    Ready,
+    /// Its envelope waits for a worker, which may have it from this moment on.
+    Ready(BootUs),
     /// A worker has it.
     Sending,
     /// Its attempt is over; the contact was told at this moment and has not settled it yet.
@@ -60,6 +60,8 @@ struct UnderWay {
     slot: BootUs,
     asked_at: BootUs,
     looked_at: BootUs,
+    /// Few others were being claimed when it was asked for: they did not slow its claim down.
+    is_lone: bool,
     /// When its envelope came, until its first turn.
     claimed_at: Option<BootUs>,
     attempt: u16,
@@ -94,11 +96,14 @@ pub(super) struct Dispatch<E> {
     allowance: Allowance,
     attempt_timeout: Duration,
     idle: Vec<usize>,
-    /// By moment, then in order of their permits.
+    /// By the moment from which on each may go, then in order of their permits. Not by their tokens' moments: those
+    /// of a lane without a limit lie a whole claim back, and would go before all that wait for theirs.
     ready: BTreeMap<(BootUs, u64), E>,
     permits: QuickMap<u64, UnderWay>,
     /// Permits whose attempt is not over.
     active: usize,
+    /// Of these, those that are being claimed.
+    asked: usize,
     /// When a lane may go on, as far as the last look at them told.
     lanes_open_at: Option<BootUs>,
 }
@@ -114,6 +119,7 @@ impl<E> Dispatch<E> {
             ready: BTreeMap::new(),
             permits: QuickMap::default(),
             active: 0,
+            asked: 0,
             lanes_open_at: None,
         }
     }
@@ -128,7 +134,10 @@ impl<E> Dispatch<E> {
         self.lanes_open_at = None;
         let allowed = self.allowance.permits(now, !self.idle.is_empty());
         // Outcomes that wait to be settled do not count, but not without a bound.
-        if self.active >= allowed || self.permits.len() >= 4 * allowed + 1_024 {
+        if self.active >= allowed || self.allowance.is_claiming_enough(self.asked) {
+            return None;
+        }
+        if self.permits.len() >= 4 * allowed + 1_024 {
             return None;
         }
         let Permit { id, ticket, slot, .. } = match self.lanes.next(now) {
@@ -139,10 +148,19 @@ impl<E> Dispatch<E> {
             }
             Next::Idle => return None,
         };
-        let state =
-            UnderWay { ticket, slot, asked_at: now, looked_at: now, claimed_at: None, attempt: 0, phase: Phase::Asked };
+        let state = UnderWay {
+            ticket,
+            slot,
+            asked_at: now,
+            looked_at: now,
+            is_lone: self.allowance.is_lone(self.asked),
+            claimed_at: None,
+            attempt: 0,
+            phase: Phase::Asked,
+        };
         self.permits.insert(id, state);
         self.active += 1;
+        self.asked += 1;
         Some(PermitGranted { permit: id, ticket, attempt_timeout: self.attempt_timeout })
     }
 
@@ -152,11 +170,11 @@ impl<E> Dispatch<E> {
         let Some(state) = self.permits.get_mut(&permit).filter(|state| matches!(state.phase, Phase::Asked)) else {
             return;
         };
-        state.attempt = attempt;
-        state.phase = Phase::Ready;
-        state.claimed_at = Some(now);
-        self.ready.insert((state.slot, permit), envelope);
-        self.allowance.claimed(now.since(state.asked_at));
+        let at = state.slot.max(now);
+        (state.attempt, state.claimed_at, state.phase) = (attempt, Some(now), Phase::Ready(at));
+        self.asked -= 1;
+        self.ready.insert((at, permit), envelope);
+        self.allowance.claimed(now.since(state.asked_at), state.is_lone);
     }
 
     /// The next envelope whose turn has come.
@@ -164,12 +182,11 @@ impl<E> Dispatch<E> {
         loop {
             let worker = *self.idle.last()?;
             let first = self.ready.first_entry().filter(|first| first.key().0 <= now)?;
-            let ((slot, permit), envelope) = first.remove_entry();
+            let ((ready_at, permit), envelope) = first.remove_entry();
             let state = self.permits.get_mut(&permit).expect("an envelope waits only while its permit is known");
             if let Some(claimed_at) = state.claimed_at.take() {
                 // One that waited for its own moment could have gone before.
-                let waited_for_worker = now > claimed_at.max(slot);
-                let could_go_at = if waited_for_worker { now } else { claimed_at };
+                let could_go_at = if now > ready_at { now } else { claimed_at };
                 self.allowance.could_go(could_go_at.since(state.asked_at));
                 self.lanes.set_lead(self.allowance.lead());
             }
@@ -179,7 +196,7 @@ impl<E> Dispatch<E> {
             } else if now.since(state.looked_at) > self.lanes.settings.permit_ttl {
                 self.lanes.renew(permit, now, latest)
             } else {
-                Renewal::Slot(slot)
+                Renewal::Slot(state.slot)
             };
             match renewal {
                 Renewal::Slot(at) if at <= now => {
@@ -189,7 +206,7 @@ impl<E> Dispatch<E> {
                     return Some(Begin::HandOver(HandOver { worker, permit, ticket, envelope, deadline }));
                 }
                 Renewal::Slot(at) => {
-                    (state.slot, state.looked_at) = (at, now);
+                    (state.slot, state.looked_at, state.phase) = (at, now, Phase::Ready(at));
                     self.ready.insert((at, permit), envelope);
                 }
                 Renewal::Refused => return Some(Begin::Undo(permit)),
@@ -199,7 +216,7 @@ impl<E> Dispatch<E> {
 
     /// When something may go that does not go now, unless something else happens before.
     pub(super) fn wakes_at(&self) -> Option<BootUs> {
-        let first = self.ready.first_key_value().map(|((slot, _), _)| *slot).filter(|_| !self.idle.is_empty());
+        let first = self.ready.first_key_value().map(|((at, _), _)| *at).filter(|_| !self.idle.is_empty());
         first.into_iter().chain(self.lanes_open_at).min()
     }
 
@@ -226,6 +243,7 @@ impl<E> Dispatch<E> {
         if let Phase::Ended { .. } = state.phase {
             return None;
         }
+        self.asked -= usize::from(matches!(state.phase, Phase::Asked));
         let finished =
             Box::new(AttemptFinished { permit, ticket: state.ticket, attempt: state.attempt, end, finished_at });
         state.phase = Phase::Ended { finished: finished.clone(), told_at: now };
@@ -236,10 +254,11 @@ impl<E> Dispatch<E> {
     /// A permit ends.
     pub(super) fn release(&mut self, permit: u64, release: Release, now: BootUs) {
         let Some(state) = self.permits.remove(&permit) else { return };
-        if !matches!(state.phase, Phase::Ended { .. }) {
-            self.active -= 1;
+        self.active -= usize::from(!matches!(state.phase, Phase::Ended { .. }));
+        self.asked -= usize::from(matches!(state.phase, Phase::Asked));
+        if let Phase::Ready(at) = state.phase {
+            self.ready.remove(&(at, permit));
         }
-        self.ready.remove(&(state.slot, permit));
         self.lanes.release(permit, release, now);
     }
 

@@ -68,6 +68,37 @@ fn nothing_overtakes_what_a_partition_that_opens_again_has_in_the_store() {
 }
 
 #[test]
+fn one_that_comes_late_is_not_overtaken_by_its_contact_because_another_partition_opens() {
+    let mut lanes = lanes();
+    let of = |n: u32, due| ticket(n, due).with_contact(7);
+    assert_eq!(admit(&mut lanes, &[of(3, 30), ticket(5, 50)]), []);
+    lanes.set_parked(LaneNo(1), Class::Transactional);
+    let (late, latest, strange) = (of(2, 20), of(4, 40), ticket(1, 10));
+    assert_eq!(admit(&mut lanes, &[latest, strange, late]), [strange, latest], "nothing of theirs waits behind them");
+    let first = permit(&mut lanes, ms(1));
+    assert_eq!(first.ticket, late.parked(), "where its entry stands is not known for certain");
+    // Those aside count as well.
+    assert!(matches!(lanes.next(ms(1)), Next::Permit(other) if other.ticket == ticket(5, 50)));
+    assert!(matches!(lanes.next(ms(1)), Next::Idle));
+    assert_eq!(admit(&mut lanes, &[of(6, 25)]), []);
+    lanes.release(first.id, Release::Spent { cost: 1 }, ms(1));
+    assert_eq!(drain(&mut lanes, ms(1)), [6, 3]);
+    let (lane, class, _) = lanes.refills()[0];
+    assert_eq!(lanes.admit_refill(lane, class, &[strange, latest], Rest::Nothing), AfterRefill::GoOn);
+    assert_eq!(drain(&mut lanes, ms(1)), [1, 4]);
+}
+
+#[test]
+fn a_late_one_makes_no_way_for_itself_by_a_later_one_that_was_cancelled() {
+    let mut lanes = lanes();
+    let of = |n: u32, due| ticket(n, due).with_contact(7);
+    assert_eq!(admit(&mut lanes, &[of(3, 30), ticket(5, 50)]), []);
+    lanes.cancel(of(3, 30).message, of(3, 30).due_at);
+    lanes.set_parked(LaneNo(1), Class::Transactional);
+    assert_eq!(admit(&mut lanes, &[of(2, 20)]), [of(2, 20)]);
+}
+
+#[test]
 fn what_comes_before_all_that_lies_in_the_store_is_taken_in() {
     let mut lanes = lanes();
     lanes.set_parked(LaneNo(1), Class::Transactional);

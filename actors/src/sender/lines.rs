@@ -124,6 +124,13 @@ impl Lines {
             })
     }
 
+    /// Whether one that comes after this one may wait here: another's in the queue, or its own contact's aside.
+    pub(super) fn has_later(&self, ticket: &QueuedTicket) -> bool {
+        let is_later = |other: &QueuedTicket| ticket.order(other).is_lt();
+        self.waiting.back(ticket.class()).is_some_and(is_later)
+            || self.turn(ticket).and_then(|turn| turn.aside.back()).is_some_and(is_later)
+    }
+
     /// Takes out a ticket of a line behind which nothing of its contact waits, if this one belongs before the last one
     /// in the queue: it makes room. Those aside are behind the one that stands for them, and so go before it.
     pub(super) fn make_room(&mut self, ticket: &QueuedTicket) -> Option<QueuedTicket> {

@@ -8,9 +8,11 @@ mod gone;
 mod habits;
 mod health;
 mod node;
+mod room;
 mod undo;
 
 pub use habits::{Habits, WRITE_EVERY};
 pub use health::{Fullness, Health, StoreCondition};
 pub use node::{Keys, Node, PoolRoutes, Routes, ShardRoutes, Trust};
+pub use room::{Look, Room};
 pub use undo::{Step, UNDO_WITHIN, UndoLog, Undoable};

@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use super::gone::GoneWebhooks;
 use super::habits::Habits;
 use super::health::Health;
+use super::room::Room;
 use super::undo::UndoLog;
 use crate::contact::registry::ContactRegistry;
 use crate::domain::address::Channel;
@@ -159,6 +160,8 @@ pub struct Node {
     pub undo: UndoLog,
     /// Whether the node can work.
     pub health: Health,
+    /// Whether the store has room for new work.
+    pub room: Room,
     trust: Vec<Arc<Trust>>,
     pending: Vec<AtomicI64>,
     committed: Vec<AtomicU64>,
@@ -194,6 +197,7 @@ impl Node {
             gone_webhooks: GoneWebhooks::default(),
             undo: UndoLog::default(),
             health: Health::default(),
+            room: Room::default(),
             trust: partitions.iter().map(|_| Arc::default()).collect(),
             pending: partitions.iter().map(|_| AtomicI64::new(0)).collect(),
             committed: partitions.iter().map(|_| AtomicU64::new(0)).collect(),

@@ -258,6 +258,9 @@ pub enum CommitError {
         /// The head that the store has, if it has one.
         found: Option<Head>,
     },
+    /// Not applied: it makes new work, and there is no room for that. Everything else goes on, under the same head.
+    #[error("the store has no room for new work")]
+    NoRoom,
     /// Not applied: no space. See [`StoreError::OutOfSpace`].
     #[error("the store is out of space")]
     OutOfSpace,

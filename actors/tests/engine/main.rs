@@ -13,6 +13,8 @@ mod lists;
 mod merging;
 mod notices;
 mod people;
+mod redis;
+mod room;
 mod sessions;
 mod slow_commits;
 mod slow_store;

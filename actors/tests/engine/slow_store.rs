@@ -1,7 +1,8 @@
-//! A store whose commits and lists take as long as a test says, as a slow disk's or a distant Redis' do.
+//! A store whose commits and lists take as long as a test says, as a slow disk's or a distant Redis' do, and which
+//! is as full as it says.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,6 +17,10 @@ use sendwheel_actors::store::*;
 pub(crate) struct Delays {
     pub(crate) commit_ms: AtomicU64,
     pub(crate) ranges_ms: AtomicU64,
+    /// What it says of its usage, if it is not to look.
+    pub(crate) usage: Mutex<Option<Usage>>,
+    /// It has no room for new work.
+    pub(crate) has_no_room: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -55,7 +60,11 @@ impl Store for SlowStore {
     }
 
     async fn commit(&self, head: &mut Head, batch: Batch) -> Result<(), CommitError> {
-        let outcome = self.store.commit(head, batch).await;
+        let outcome = if batch.is_growth && self.delays.has_no_room.load(Ordering::SeqCst) {
+            Err(CommitError::NoRoom)
+        } else {
+            self.store.commit(head, batch).await
+        };
         wait(&self.delays.commit_ms).await;
         outcome
     }
@@ -95,7 +104,11 @@ impl Store for SlowStore {
     }
 
     async fn usage(&self) -> Result<Usage, StoreError> {
-        self.store.usage().await
+        let told = *self.delays.usage.lock().unwrap();
+        match told {
+            Some(usage) => Ok(usage),
+            None => self.store.usage().await,
+        }
     }
 
     async fn describe(&self) -> Result<Description, StoreError> {

@@ -133,16 +133,39 @@ impl Node {
         Self::start_with(folder, settings, Arc::new(SystemClock), between).await
     }
 
+    /// The same on any store.
+    pub(crate) async fn start_over(
+        url: &StoreUrl,
+        settings: EngineSettings,
+        between: impl FnOnce(SharedStore) -> SharedStore,
+    ) -> Self {
+        Self::begin(url, settings, Arc::new(SystemClock), between).await
+    }
+
     async fn start_with(
         folder: &std::path::Path,
         settings: EngineSettings,
         clock: Arc<dyn Clock>,
         between: impl FnOnce(SharedStore) -> SharedStore,
     ) -> Self {
+        Self::begin(&StoreUrl::Embedded(folder.to_owned()), settings, clock, between).await
+    }
+
+    async fn begin(
+        url: &StoreUrl,
+        settings: EngineSettings,
+        clock: Arc<dyn Clock>,
+        between: impl FnOnce(SharedStore) -> SharedStore,
+    ) -> Self {
         let ids = IdSource::from_os();
         let store_settings = StoreSettings::new(PartitionCount::new(16).unwrap(), Arc::clone(&clock), ids.clone());
-        let url = StoreUrl::Embedded(folder.to_owned());
-        let store = between(store::open(&url, &store_settings).await.unwrap());
+        let mut opened = None;
+        until("the store opens", async || {
+            opened = store::open(url, &store_settings).await.ok();
+            opened.is_some()
+        })
+        .await;
+        let store = between(opened.unwrap());
         let (email, sms) = (Recorder::default(), Recorder::default());
         let webhook = Recorder::default();
         let transports = Transports {

@@ -9,7 +9,7 @@ use sendwheel_actors::domain::message::StateName;
 use sendwheel_actors::engine::api::{CancelOutcome, EngineResult, MessageEdit, Resolve};
 
 use crate::model::Outcome;
-use crate::workload::{CALLER, Callers, is_lost};
+use crate::workload::{CALLER, Callers, earliest, is_lost};
 
 impl Callers {
     /// A message that nobody works on; now somebody does.
@@ -87,7 +87,7 @@ impl Callers {
         self.spawn(format!("edit {id} due {due:?} class {:?} from {:?}", edit.class, edit.from), async move {
             match me.answer(me.engine.edit(&CALLER, id, edit, None)).await {
                 Ok(view) => {
-                    me.settle(id, Some(vec![view.message.due_at.0]), text.map(|_| vec![number]));
+                    me.settle(id, Some(vec![earliest(&view.message)]), text.map(|_| vec![number]));
                     format!("due {}", view.message.due_at.0)
                 }
                 Err(error) if is_lost(&error) => {
@@ -105,7 +105,7 @@ impl Callers {
     pub fn send_now(&self, rng: &mut StdRng) {
         let Some(id) = self.some_message(rng) else { return };
         self.move_to_now(id, "send now", |me| async move {
-            me.engine.send_now(&CALLER, id).await.map(|view| view.message.due_at.0)
+            me.engine.send_now(&CALLER, id).await.map(|view| earliest(&view.message))
         });
     }
 
@@ -120,7 +120,7 @@ impl Callers {
             (known.retry_asked_at, known.hands_allowed) = (Some(now), None);
         }
         self.move_to_now(id, "resolve", move |me| async move {
-            me.engine.resolve(&CALLER, id, how).await.map(|view| view.message.due_at.0)
+            me.engine.resolve(&CALLER, id, how).await.map(|view| earliest(&view.message))
         });
     }
 

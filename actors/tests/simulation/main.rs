@@ -20,6 +20,7 @@ mod people;
 mod plan;
 mod probe;
 mod provider;
+mod quiet;
 mod receiver;
 mod records;
 mod rival;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sendwheel_actors::domain::address::Address;
 use sendwheel_actors::domain::directory::Limit;
 use sendwheel_actors::domain::ids::{ContactId, MessageId, SenderId};
+use sendwheel_actors::domain::message::StateName;
 use sendwheel_actors::engine::api::NewMessage;
 
 use crate::watch::Mirror;
@@ -116,6 +117,10 @@ pub struct Model {
     pub stops: BTreeMap<Address, Stop>,
     /// What the webhook took: what it was about, and the event.
     pub told: BTreeSet<(String, String)>,
+    /// What status callbacks took: of which message, and the status.
+    pub called: BTreeSet<(MessageId, String)>,
+    /// The states that each message came to, in all its lives.
+    pub came_to: BTreeSet<(MessageId, StateName)>,
     pub violations: Vec<String>,
     pub operations_open: usize,
     /// How often things happened, by name: what never does is not tested.

@@ -13,6 +13,7 @@ use sendwheel_actors::store::memory::{Contents, MemoryStore};
 use sendwheel_actors::store::{Index, Table, codec};
 
 use crate::model::{HandedOver, Outcome};
+use crate::receiver::word_of;
 use crate::records;
 use crate::world::{Process, World};
 
@@ -143,6 +144,10 @@ fn promises(world: &World, found: &Found, wrongs: &mut Vec<String>) {
                     let is_told = told.is_none_or(|told| model.told.contains(&told));
                     if world.plan.has_webhook && state.is_final() && !is_told {
                         wrongs.push(format!("notices: nobody was told that {id} is {state}"));
+                    }
+                    let is_called = word_of(state).is_none_or(|word| model.called.contains(&(*id, word.to_owned())));
+                    if message.callback_url.is_some() && state.is_final() && !is_called {
+                        wrongs.push(format!("callbacks: nobody was called when {id} became {state}"));
                     }
                     if known.canceled_at.is_some() && state != StateName::Canceled {
                         wrongs.push(format!("I3: the cancelling of {id} was acknowledged, and it is {state}"));

@@ -8,6 +8,7 @@ use sendwheel_actors::domain::ids::ContactId;
 use sendwheel_actors::engine::api::{EngineError, NewContact, ProfilePatch};
 
 use crate::model::Person;
+use crate::quiet::{BERLIN, HONOLULU};
 use crate::workload::{CALLER, Callers, is_lost};
 
 fn phone(number: usize) -> ContactPhone {
@@ -94,6 +95,14 @@ impl Callers {
         let Some(taken) = self.take_person(rng, |_| {}) else { return };
         let patch = ProfilePatch { name: Some(Some(name)), ..ProfilePatch::default() };
         self.patch("name", taken, patch, |_, _| {});
+    }
+
+    /// A contact goes to another zone, where other hours are quiet.
+    pub fn move_contact(&self, rng: &mut StdRng) {
+        let zone = [None, Some(BERLIN.0), Some(HONOLULU.0)][rng.random_range(0..3)];
+        let Some(taken) = self.take_person(rng, |_| {}) else { return };
+        let patch = ProfilePatch { time_zone: Some(zone.map(String::from)), ..ProfilePatch::default() };
+        self.patch(&format!("zone {zone:?}"), taken, patch, |_, _| {});
     }
 
     /// Addresses go and come back, and one may be another contact's as well.

@@ -5,6 +5,8 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
+use crate::quiet::{Quiet, Window};
+
 /// What callers do most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Focus {
@@ -49,6 +51,19 @@ pub struct Plan {
     pub down: [(i64, i64); 2],
     /// The account has a webhook that is told how messages end.
     pub has_webhook: bool,
+    /// The account has quiet hours, and contacts move from zone to zone.
+    pub quiet: Option<Quiet>,
+    /// Some messages have a status callback.
+    pub has_callbacks: bool,
+    /// Commits of new work that the store has no room for.
+    pub no_room: u32,
+}
+
+/// Mostly a minute or two; some last longer than the run.
+fn some_window(rng: &mut StdRng) -> Window {
+    let from = rng.random_range(0..4);
+    let minutes = if rng.random_bool(0.2) { rng.random_range(10..240) } else { rng.random_range(1..3) };
+    Window { from, to: from + minutes }
 }
 
 impl Plan {
@@ -89,6 +104,13 @@ impl Plan {
             floods: u32::from(rng.random_bool(0.3)),
             down,
             has_webhook: rng.random_bool(0.3),
+            quiet: rng.random_bool(0.3).then(|| Quiet {
+                home: some_window(&mut rng),
+                berlin: some_window(&mut rng),
+                conversation_exempt: rng.random_bool(0.5),
+            }),
+            has_callbacks: rng.random_bool(0.3),
+            no_room: some(&mut rng, 0.3, 60),
         }
     }
 }

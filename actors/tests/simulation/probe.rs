@@ -1,23 +1,27 @@
 //! The last look while the process still runs: it has recovered. Every contact gets one more message over each
 //! limited sender, and all of them go as fast as the limits allow: no lane, no contact and no token was left
-//! behind by what happened before.
+//! behind by what happened before. And every contact goes from zone to zone: what waits is planned again.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sendwheel_actors::domain::address::Channel;
+use sendwheel_actors::domain::clock::UnixMs;
 use sendwheel_actors::domain::directory::Limit;
 use sendwheel_actors::domain::ids::{ContactId, MessageId, SenderId};
 use sendwheel_actors::domain::message::{Class, Content, Message, State, StateName};
-use sendwheel_actors::domain::schedule::{IfLate, QuietHoursPolicy};
-use sendwheel_actors::engine::api::{EngineError, NewIntent, NewMessage};
+use sendwheel_actors::domain::schedule::{FoldPolicy, GapPolicy, IfLate, QuietHoursPolicy};
+use sendwheel_actors::engine::api::{EngineError, NewIntent, NewMessage, ProfilePatch, ZoneChoice};
 
+use crate::quiet::{BERLIN, HONOLULU, MINUTE_MS, Quiet};
 use crate::workload::{CALLER, Callers};
 
 /// Buckets are full again, breakers let a probe through, what is past its retention has left.
 const REST: Duration = Duration::from_secs(80);
 /// Beyond what the limits make it take.
 const SLACK_MS: i64 = 1_500;
+/// While the store is slow.
+const PATIENCE_MS: i64 = 30_000;
 
 fn message(channel: Channel, from: SenderId) -> NewMessage {
     NewMessage {
@@ -33,7 +37,7 @@ fn message(channel: Channel, from: SenderId) -> NewMessage {
         intent: NewIntent::Now,
         class: Some(Class::Conversation),
         if_late: IfLate::Send,
-        quiet_hours: QuietHoursPolicy::Defer,
+        quiet_hours: QuietHoursPolicy::Ignore,
         reply: Default::default(),
         cancel_on_reply: false,
         metadata: BTreeMap::new(),
@@ -45,16 +49,6 @@ fn message(channel: Channel, from: SenderId) -> NewMessage {
 /// Asks, and waits for what comes of it.
 pub async fn probe(callers: &Callers) {
     let world = &callers.world;
-    // Nothing else is to take the lanes' tokens meanwhile.
-    loop {
-        tokio::time::sleep(REST).await;
-        let soon = world.now() + 2 * REST.as_millis() as i64;
-        let is_soon = |message: &Message| message.state == State::Scheduled && message.due_at.0 < soon;
-        if !world.model().mirror.messages.values().any(is_soon) {
-            break;
-        }
-    }
-    world.begin_probe();
     let lanes: Vec<(SenderId, Channel, Limit)> = {
         let model = world.model();
         let live = model.lanes.iter().filter(|(_, lane)| lane.removed_at.is_none());
@@ -64,6 +58,21 @@ pub async fn probe(callers: &Callers) {
         .collect()
     };
     let contacts: Vec<ContactId> = world.model().mirror.contacts.keys().copied().collect();
+    if let (Some(quiet), Some((sender, channel, _))) = (world.plan.quiet, lanes.first()) {
+        for contact in &contacts {
+            moving(callers, quiet, *contact, message(*channel, *sender)).await;
+        }
+    }
+    // Nothing else is to take the lanes' tokens meanwhile: also nothing that was planned again.
+    loop {
+        tokio::time::sleep(REST).await;
+        let soon = world.now() + 2 * REST.as_millis() as i64;
+        let is_soon = |message: &Message| message.state == State::Scheduled && message.due_at.0 < soon;
+        if !world.model().mirror.messages.values().any(is_soon) {
+            break;
+        }
+    }
+    world.begin_probe();
     for (sender, channel, limit) in lanes {
         let begun = world.elapsed();
         let mut asked = Vec::new();
@@ -91,6 +100,61 @@ pub async fn probe(callers: &Callers) {
         }
         for id in left() {
             world.violation(format!("probe: {id} did not go within {} ms", world.elapsed() - begun));
+        }
+    }
+}
+
+/// Two messages of tomorrow: one for a moment in Berlin's quiet hours, one for an evening wherever the contact is.
+async fn moving(callers: &Callers, quiet: Quiet, contact: ContactId, like: NewMessage) {
+    let world = &callers.world;
+    let (begins, ends) = quiet.berlin.next(world.now());
+    let wanted = begins + MINUTE_MS / 2;
+    let evening = UnixMs(begins).to_datetime().format("%Y-%m-%dT20:00:00").to_string();
+    let evening_at = |ahead: i64| begins - begins.rem_euclid(24 * 60 * MINUTE_MS) + (20 * 60 - ahead) * MINUTE_MS;
+    let wall = NewIntent::Wall {
+        local: evening,
+        zone: ZoneChoice::OfContact,
+        gap: GapPolicy::default(),
+        fold: FoldPolicy::default(),
+    };
+    let mut asked = Vec::new();
+    for intent in [NewIntent::At(UnixMs(wanted)), wall] {
+        let new = NewMessage {
+            intent,
+            class: Some(Class::Transactional),
+            quiet_hours: QuietHoursPolicy::Defer,
+            ..like.clone()
+        };
+        match callers.engine.schedule(&CALLER, contact, new).await {
+            Ok(created) => asked.push(created.into_inner().message.id),
+            Err(EngineError::Invalid(_)) => {}
+            Err(error) => world.violation(format!("probe: {contact} could not be written to tomorrow: {error}")),
+        }
+    }
+    for (zone, ahead) in [BERLIN, HONOLULU, BERLIN] {
+        let patch = ProfilePatch { time_zone: Some(Some(zone.into())), ..ProfilePatch::default() };
+        if let Err(error) = callers.engine.patch_contact(&CALLER, contact, patch, None).await {
+            world.violation(format!("probe: {contact} could not move to {zone}: {error}"));
+        }
+        let expected = [if zone == BERLIN.0 { ends } else { wanted }, evening_at(ahead)];
+        let due = || -> Vec<i64> {
+            let model = world.model();
+            asked.iter().filter_map(|id| model.mirror.messages.get(id)).map(|message| message.due_at.0).collect()
+        };
+        let until = world.elapsed() + PATIENCE_MS;
+        while due() != expected[..asked.len()] && world.elapsed() < until {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        if due() != expected[..asked.len()] {
+            world.violation(format!(
+                "replan: in {zone}, {asked:?} of {contact} are due at {:?}, not {expected:?}",
+                due()
+            ));
+        }
+    }
+    for id in asked {
+        if let Err(error) = callers.engine.cancel(&CALLER, id).await {
+            world.violation(format!("probe: {id} could not be cancelled: {error}"));
         }
     }
 }

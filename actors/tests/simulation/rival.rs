@@ -24,7 +24,7 @@ use crate::world::World;
 
 const RIVAL: NodeId = NodeId(8);
 const TTL: Duration = Duration::from_secs(10);
-const BOOT: BootId = BootId(8);
+pub const BOOT: BootId = BootId(8);
 /// How long its claims hold, and so how long its attempts may take.
 const CLAIMED_FOR: Duration = Duration::from_secs(6);
 
@@ -90,7 +90,8 @@ impl World {
         } else if rng.random_bool(0.5) {
             (next.state, next.reason, next.since) = (State::Canceled, Some(Reason::CanceledByCaller), wall);
         } else {
-            next.due_at = wall.plus(Duration::from_millis(rng.random_range(500..20_000)));
+            // This is when it is meant to go from here on.
+            (next.due_at, next.plan) = (wall.plus(Duration::from_millis(rng.random_range(500..20_000))), None);
         }
         let mut mutations = Vec::new();
         change_message(&mut mutations, Some(&old), Some(&next), DueEntry::Somewhere);
@@ -104,6 +105,7 @@ impl World {
                 known.canceled_at = Some(now);
                 // This one tells nobody.
                 model.told.insert((next.id.to_string(), "message.canceled".into()));
+                model.called.insert((next.id, "canceled".into()));
             }
             State::Sending(claim) => known.hands.push(HandedOver {
                 at: now,

@@ -21,8 +21,10 @@ use sendwheel_actors::store::{Acquired, Batch, Counter, Index, Mutation, NodeId,
 
 use crate::model::Tally;
 use crate::oracle;
+use crate::plan::Plan;
 use crate::probe::probe;
 use crate::provider::Provider;
+use crate::quiet::Quiet;
 use crate::receiver::Receiver;
 use crate::slow_store::{SlowStore, faults};
 use crate::workload::{ACCOUNT, Callers};
@@ -68,7 +70,7 @@ enum End {
 }
 
 /// The account, as if it had been set up before.
-async fn found(store: &MemoryStore, ids: &IdSource, now: UnixMs, has_webhook: bool) {
+async fn found(store: &MemoryStore, ids: &IdSource, now: UnixMs, plan: &Plan) {
     let Ok(Acquired::Granted(lease)) = store.acquire(Partition::DIRECTORY, NODES[0], Duration::from_secs(1)).await
     else {
         panic!("an empty store is free");
@@ -84,7 +86,7 @@ async fn found(store: &MemoryStore, ids: &IdSource, now: UnixMs, has_webhook: bo
         updated_at: now,
         suspended_at: None,
         alerts: Default::default(),
-        rules: Default::default(),
+        rules: plan.quiet.map(Quiet::rules).unwrap_or_default(),
         help_reply: None,
         smart_send: Default::default(),
         tracking: false,
@@ -95,7 +97,7 @@ async fn found(store: &MemoryStore, ids: &IdSource, now: UnixMs, has_webhook: bo
         Mutation::Put(Table::Directory, key.key(), codec::encode(&account)),
         Mutation::Index(Index::Directory, UnixMs(0), key.member()),
     ];
-    if has_webhook {
+    if plan.has_webhook {
         let webhook = webhook(now);
         let key = DirectoryKey::Webhook(webhook.id);
         mutations.push(Mutation::Put(Table::Directory, key.key(), codec::encode(&webhook)));
@@ -185,7 +187,7 @@ impl Run {
         let number = process.number;
         let ids = IdSource::seeded(self.seed ^ u64::from(number) << 40);
         if number == 0 {
-            found(&self.world.data, &ids, self.world.clock.now(), self.world.plan.has_webhook).await;
+            found(&self.world.data, &ids, self.world.clock.now(), &self.world.plan).await;
         }
         self.world.model().process_begins(self.world.elapsed());
         self.let_rival_look();
@@ -193,6 +195,7 @@ impl Run {
         let callers = Callers { world: Arc::clone(&self.world), process: Arc::clone(process), engine };
         callers.prepare().await;
         let mut rng = stream(self.seed, number, 3);
+        let mut moves = stream(self.seed, number, 7);
         let floods_at = if number == 0 && self.world.plan.floods > 0 { rng.random_range(0..40) } else { u32::MAX };
         // Most processes end in the middle of it, one way or the other.
         let share = rng.random_range(0..self.operations_left * 2 + 1);
@@ -201,6 +204,9 @@ impl Run {
             self.operations_done += 1;
             self.world.chance_to_set_clock();
             callers.operate(&mut rng, self.operations_done);
+            if self.world.plan.quiet.is_some() && moves.random_bool(0.1) {
+                callers.move_contact(&mut moves);
+            }
             if self.operations_done == floods_at {
                 callers.flood(&mut rng, self.operations_done);
             }

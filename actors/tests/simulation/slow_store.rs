@@ -45,6 +45,10 @@ pub fn faults(
             }
             draw if draw < plan.crash + fail => Fault::FailBefore,
             draw if draw < plan.crash + fail + plan.unknown => Fault::ApplyThenUnknown,
+            draw if draw >= 1_000 - plan.no_room && matches!(call, Call::Commit { is_growth: true, .. }) => {
+                world.count("new work without room");
+                Fault::NoRoom
+            }
             _ => Fault::Proceed,
         };
         if fault != Fault::Proceed {

@@ -7,11 +7,13 @@ use std::sync::Arc;
 use sendwheel_actors::domain::address::Channel;
 use sendwheel_actors::domain::contact::Contact;
 use sendwheel_actors::domain::ids::{ContactId, MessageId};
-use sendwheel_actors::domain::message::{Message, StateName};
+use sendwheel_actors::domain::message::{Message, State, StateName};
 use sendwheel_actors::store::memory::{Applied, CommitWatch};
 use sendwheel_actors::store::{Mutation, NodeId, Table, codec};
 
 use crate::model::{Model, Promised};
+use crate::quiet::Quiet;
+use crate::rival;
 use crate::world::World;
 
 /// Records as the commits made them, decoded once.
@@ -38,11 +40,12 @@ impl World {
             ));
         }
         let forgets_before = self.plan.retention.map(|retention| self.clock.latest() - retention.as_millis() as i64);
+        let (now, quiet) = (self.elapsed(), self.plan.quiet);
         let mut model = self.model();
         for mutation in &applied.batch.mutations {
             match mutation {
                 Mutation::Put(Table::Message, _, bytes) => {
-                    model.saw_message(codec::decode(bytes).unwrap(), &mut wrongs);
+                    model.saw_message(codec::decode(bytes).unwrap(), now, quiet, &mut wrongs);
                 }
                 Mutation::Delete(Table::Message, key) => {
                     let id = MessageId::from_bytes(key[..].try_into().unwrap());
@@ -67,7 +70,7 @@ impl World {
 }
 
 impl Model {
-    fn saw_message(&mut self, new: Message, wrongs: &mut Vec<String>) {
+    fn saw_message(&mut self, new: Message, now: i64, quiet: Option<Quiet>, wrongs: &mut Vec<String>) {
         let id = new.id;
         if new.channel == Channel::Webhook {
             let before = self.mirror.notices.insert(id, new.clone()).map_or(0, |old| old.version);
@@ -75,6 +78,15 @@ impl Model {
                 wrongs.push(format!("order: version {before} of notice {id} became {}", new.version));
             }
             return;
+        }
+        self.came_to.insert((id, new.state.name()));
+        let old = self.mirror.messages.get(&id);
+        if let Some(quiet) = quiet {
+            self.check_quiet(quiet, old, &new, wrongs);
+        }
+        if old.is_some_and(|old| old.due_at != new.due_at) {
+            // Planned again, or put off at its last check: nobody asked for that.
+            self.message(id, new.contact).placed_at = now;
         }
         if let Some(old) = self.mirror.messages.get(&id) {
             let (from, to) = (old.state.name(), new.state.name());
@@ -113,6 +125,21 @@ impl Model {
             *self.tally.entry(if is_again { "messages born again" } else { "messages" }).or_default() += 1;
         }
         self.mirror.messages.insert(id, new);
+    }
+
+    /// Nothing is claimed while its contact's hours are quiet: by the contact as it was then, which lies before the
+    /// claim in the order of commits.
+    fn check_quiet(&self, quiet: Quiet, old: Option<&Message>, new: &Message, wrongs: &mut Vec<String>) {
+        let State::Sending(claim) = new.state else { return };
+        let begun = |message: &Message| message.attempts.last().map(|last| (last.number, last.started_at));
+        if claim.boot == rival::BOOT || old.is_some_and(|old| begun(old) == begun(new)) {
+            return;
+        }
+        let (Some(contact), Some((_, at))) = (self.mirror.contacts.get(&new.contact), begun(new)) else { return };
+        if quiet.forbids(contact, new, at.0) {
+            let zone = &contact.profile.time_zone;
+            wrongs.push(format!("quiet hours: {} of class {:?} was claimed at {at} in {zone:?}", new.id, new.class));
+        }
     }
 
     fn saw_message_go(&mut self, id: MessageId, forgets_before: Option<i64>, wrongs: &mut Vec<String>) {

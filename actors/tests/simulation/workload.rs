@@ -9,11 +9,11 @@ use bytes::Bytes;
 use rand::Rng;
 use rand::rngs::StdRng;
 use rand::seq::IteratorRandom;
-use sendwheel_actors::domain::address::Channel;
+use sendwheel_actors::domain::address::{Channel, WebUrl};
 use sendwheel_actors::domain::clock::UnixMs;
 use sendwheel_actors::domain::directory::Role;
 use sendwheel_actors::domain::ids::{AccountNo, ContactId, MessageId, SenderId};
-use sendwheel_actors::domain::message::{Author, Class, Content, StateName};
+use sendwheel_actors::domain::message::{Author, Class, Content, Message, StateName};
 use sendwheel_actors::domain::schedule::{IfLate, QuietHoursPolicy};
 use sendwheel_actors::engine::Engine;
 use sendwheel_actors::engine::api::{
@@ -61,6 +61,11 @@ pub fn attachment_bytes(number: u32) -> Bytes {
     let len = [40, 3_000, 90_000][number as usize % 3];
     let line = format!("line of attachment {number}\n");
     line.bytes().cycle().take(len).collect::<Vec<_>>().into()
+}
+
+/// When a message may be due at the earliest: planned again, it may be due when it was meant to be.
+pub fn earliest(message: &Message) -> i64 {
+    message.due_at.0.min(message.wanted_at().0)
 }
 
 /// How messages that are asked for together are alike.
@@ -219,11 +224,16 @@ impl Callers {
             intent: if is_now { NewIntent::Now } else { NewIntent::At(UnixMs(due)) },
             class: Some(class),
             if_late: if rng.random_bool(0.1) { IfLate::SkipAfter(Duration::from_secs(2)) } else { IfLate::Send },
-            quiet_hours: QuietHoursPolicy::Defer,
+            quiet_hours: match number % 7 {
+                0 => QuietHoursPolicy::Ignore,
+                1 => QuietHoursPolicy::Skip,
+                _ => QuietHoursPolicy::Defer,
+            },
             reply: Default::default(),
             cancel_on_reply: rng.random_bool(0.2),
             metadata: Default::default(),
-            callback_url: None,
+            callback_url: (self.world.plan.has_callbacks && number.is_multiple_of(3))
+                .then(|| WebUrl::parse("https://shop.example.com/status").unwrap()),
             idempotency: key.clone().and_then(keyed),
         };
         let partition = self.world.partitions.of_contact(contact);
@@ -259,7 +269,7 @@ impl Callers {
         let known = model.message(message.id, contact);
         (known.is_acknowledged, known.is_busy, known.placed_at) = (true, false, now);
         known.acknowledged_at = now;
-        (known.dues, known.texts) = (vec![message.due_at.0], texts);
+        (known.dues, known.texts) = (vec![earliest(message)], texts);
         format!("{} due {}", message.id, message.due_at.0)
     }
 
@@ -293,7 +303,7 @@ impl Callers {
                 Ok(Created::Replayed(view)) if is_same && view.message.id == id => "replayed".into(),
                 // Its record had left: it is another message now.
                 Ok(Created::New(view)) if view.message.id == id && view.message.version == 1 => {
-                    let due = Some(vec![view.message.due_at.0]);
+                    let due = Some(vec![earliest(&view.message)]);
                     me.settle(id, due, None);
                     let now = me.world.elapsed();
                     let mut model = me.world.model();

@@ -108,7 +108,7 @@ async fn new_work_is_refused_over_the_budget_and_settling_is_not() {
     let mut current = head(&store, 3).await;
     store.commit(&mut current, batch([put(1, b"a")])).await.unwrap();
     let growth = || Batch { is_growth: true, ..batch([put(2, b"b")]) };
-    assert!(matches!(store.commit(&mut current, growth()).await, Err(CommitError::OutOfSpace)));
+    assert!(matches!(store.commit(&mut current, growth()).await, Err(CommitError::NoRoom)));
     store.commit(&mut current, batch([put(1, b"settled")])).await.unwrap();
     assert!(store.usage().await.unwrap().share > 1.0);
     store.close().await.unwrap();

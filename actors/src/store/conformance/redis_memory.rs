@@ -26,7 +26,7 @@ async fn full_memory_refuses_new_work_and_lets_settling_through() {
     }
     server.command(&["CONFIG", "SET", "maxmemory", "6mb"]).await;
     let refused = store.commit(&mut current, growth([put(100, b"new"), index(100, &[100])])).await.unwrap_err();
-    assert!(matches!(refused, CommitError::OutOfSpace), "{refused}");
+    assert!(matches!(refused, CommitError::NoRoom), "{refused}");
     assert_eq!(store.head(Partition(3)).await.unwrap(), Some(current), "the refused batch was not applied");
     assert_eq!(get(&store, 3, 100).await, None, "nothing of it");
     assert_eq!(due(&store, 3).await.len(), usize::from(stored));
@@ -123,7 +123,7 @@ async fn a_commit_to_a_server_that_is_down_is_not_applied_and_works_after_it_is_
         CommitError::Unavailable(_) => Some(()),
         // While the loss of the connection is noticed.
         CommitError::Unknown(_) => None,
-        error @ (CommitError::Fenced { .. } | CommitError::OutOfSpace) => panic!("{error}"),
+        error @ (CommitError::Fenced { .. } | CommitError::NoRoom | CommitError::OutOfSpace) => panic!("{error}"),
     })
     .await;
     assert!(matches!(store.head(Partition(3)).await, Err(StoreError::Unavailable(_))));

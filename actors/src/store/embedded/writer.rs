@@ -259,7 +259,7 @@ impl Writer {
             return Err(CommitError::Fenced { expected: expected.seq, found });
         }
         if commit.is_growth && self.is_over_budget {
-            return Err(CommitError::OutOfSpace);
+            return Err(CommitError::NoRoom);
         }
         Ok(())
     }

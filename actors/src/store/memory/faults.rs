@@ -62,6 +62,8 @@ pub enum Fault {
     Proceed,
     /// Nothing is applied, and the caller is told so (`Unavailable`).
     FailBefore,
+    /// There is no room for new work: a batch that makes some is refused (`NoRoom`), everything else works.
+    NoRoom,
     /// It is applied, and the caller learns nothing (`Unknown` for a commit, `Unavailable` otherwise).
     ApplyThenUnknown,
     /// The process dies before it is applied: this call and all later ones of the handle hang.

@@ -47,6 +47,7 @@ impl fmt::Debug for MemoryStore {
 /// What a call is to do after its hook was asked.
 enum Then {
     Apply,
+    ApplyUnlessGrowth,
     ApplyThenUnknown,
     ApplyThenCrash,
 }
@@ -146,6 +147,7 @@ impl MemoryStore {
         }
         match (self.faults)(&call) {
             Fault::Proceed => Ok(Then::Apply),
+            Fault::NoRoom => Ok(Then::ApplyUnlessGrowth),
             Fault::FailBefore => Err("an injected fault refused the call"),
             Fault::ApplyThenUnknown => Ok(Then::ApplyThenUnknown),
             Fault::CrashBefore => {
@@ -168,7 +170,7 @@ impl MemoryStore {
 
     async fn leave<T>(&self, then: Then, value: T) -> Option<T> {
         match then {
-            Then::Apply => Some(value),
+            Then::Apply | Then::ApplyUnlessGrowth => Some(value),
             Then::ApplyThenUnknown => None,
             Then::ApplyThenCrash => {
                 self.crash();
@@ -248,6 +250,10 @@ impl Store for MemoryStore {
         let partition = head.partition;
         let call = Call::Commit { partition, mutations: batch.mutations.len(), is_growth: batch.is_growth };
         let then = self.enter(call).await.map_err(|why| CommitError::Unavailable(why.to_owned()))?;
+        if batch.is_growth && matches!(then, Then::ApplyUnlessGrowth) {
+            self.data().check(*head)?;
+            return Err(CommitError::NoRoom);
+        }
         let applied = self.apply(*head, batch);
         match self.leave(then, applied).await {
             Some(applied) => {

@@ -11,11 +11,7 @@ const P: Partition = Partition(0);
 fn once(fault: Fault) -> FaultHook {
     let commits = AtomicUsize::new(0);
     Arc::new(move |call| match call {
-        Call::Commit { partition: P, mutations: 1, is_growth: false }
-            if commits.fetch_add(1, Ordering::SeqCst) == 0 =>
-        {
-            fault
-        }
+        Call::Commit { partition: P, mutations: 1, .. } if commits.fetch_add(1, Ordering::SeqCst) == 0 => fault,
         _ => Fault::Proceed,
     })
 }
@@ -38,6 +34,18 @@ async fn a_fault_before_applies_nothing() {
     let (store, mut head) = store(Fault::FailBefore).await;
     assert!(matches!(store.commit(&mut head, batch()).await, Err(CommitError::Unavailable(_))));
     assert_eq!(store.counter(P, Counter::Pending).await.unwrap(), 0);
+    store.commit(&mut head, batch()).await.unwrap();
+    assert_eq!(store.counter(P, Counter::Pending).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn without_room_new_work_is_refused_and_nothing_else() {
+    let (store, mut head) = store(Fault::NoRoom).await;
+    let growth = Batch { is_growth: true, ..batch() };
+    assert!(matches!(store.commit(&mut head, growth.clone()).await, Err(CommitError::NoRoom)));
+    assert_eq!(store.counter(P, Counter::Pending).await.unwrap(), 0);
+    store.commit(&mut head, growth).await.unwrap();
+    let (store, mut head) = self::store(Fault::NoRoom).await;
     store.commit(&mut head, batch()).await.unwrap();
     assert_eq!(store.counter(P, Counter::Pending).await.unwrap(), 1);
 }

@@ -154,8 +154,9 @@ pub(super) fn store_error(error: &RedisError) -> StoreError {
 /// everything else nobody knows.
 pub(super) fn commit_error(error: &RedisError) -> CommitError {
     use ServerErrorKind as S;
+    // The script for everything but new work may use the reserve.
     if error.code() == Some("OOM") {
-        return CommitError::OutOfSpace;
+        return CommitError::NoRoom;
     }
     let is_refused = match error.kind() {
         ErrorKind::Server(kind) => matches!(

@@ -100,8 +100,7 @@ fn workers_and_a_limit_that_allow_the_same_get_along_with_slow_claims() {
             channel_limit: per_second(100, 1),
         };
         let (_, pace) = drain(per_second(100, 1), plan, 4_000);
-        // A claim that waits for its moment keeps a permit that a worker could have used: 59 of 100 at 400 ms.
-        assert!(pace >= 50.0, "{pace:.1}/s of 100/s, claims of {claims} ms");
+        assert!(pace >= 80.0, "{pace:.1}/s of 100/s, claims of {claims} ms");
     }
 }
 
@@ -118,8 +117,7 @@ fn many_slow_lanes_and_a_fast_one_do_not_hold_each_other_up() {
     world.run(ms(60_000));
     world.check_limits();
     let (slow, fast) = (world.hands(None).len() - world.hands(Some(500)).len(), world.hands(Some(500)).len());
-    // Three quarters of their limits: claims of 400 ms come to their moments late.
-    assert!(slow >= 200 * 42, "{slow} of 12,000");
+    assert!(slow >= 200 * 48, "{slow} of 12,000");
     assert!(fast == 30_000, "{fast} of 30,000");
 }
 
