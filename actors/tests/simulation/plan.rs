@@ -49,6 +49,8 @@ pub struct Plan {
     pub down: [(i64, i64); 2],
     /// The account has a webhook that is told how messages end.
     pub has_webhook: bool,
+    /// Operations before which two contacts are merged, per thousand.
+    pub merges: u32,
 }
 
 impl Plan {
@@ -89,6 +91,7 @@ impl Plan {
             floods: u32::from(rng.random_bool(0.3)),
             down,
             has_webhook: rng.random_bool(0.3),
+            merges: some(&mut rng, 0.5, 120),
         }
     }
 }

@@ -63,7 +63,10 @@ pub async fn probe(callers: &Callers) {
         })
         .collect()
     };
-    let contacts: Vec<ContactId> = world.model().mirror.contacts.keys().copied().collect();
+    let contacts: Vec<ContactId> = {
+        let model = world.model();
+        model.mirror.contacts.values().filter(|contact| contact.is_live()).map(|contact| contact.id).collect()
+    };
     for (sender, channel, limit) in lanes {
         let begun = world.elapsed();
         let mut asked = Vec::new();

@@ -190,7 +190,7 @@ impl Run {
         let engine = self.start(process, &ids).await;
         let callers = Callers { world: Arc::clone(&self.world), process: Arc::clone(process), engine };
         callers.prepare().await;
-        let mut rng = stream(self.seed, number, 3);
+        let (mut rng, mut merges) = (stream(self.seed, number, 3), stream(self.seed, number, 7));
         let floods_at = if number == 0 && self.world.plan.floods > 0 { rng.random_range(0..40) } else { u32::MAX };
         // Most processes end in the middle of it, one way or the other.
         let share = rng.random_range(0..self.operations_left * 2 + 1);
@@ -198,6 +198,7 @@ impl Run {
             self.operations_left -= 1;
             self.operations_done += 1;
             self.world.chance_to_set_clock();
+            callers.chance_to_merge(&mut merges);
             callers.operate(&mut rng, self.operations_done);
             if self.operations_done == floods_at {
                 callers.flood(&mut rng, self.operations_done);
