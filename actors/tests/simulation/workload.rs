@@ -314,7 +314,8 @@ impl Callers {
                 Err(error) if is_lost(error) || *error == EngineError::NotFound => error.to_string(),
                 // It moved, and what it had become left: its key is of no message any more.
                 Ok(Created::New(view)) if is_forgotten && me.world.model().mirror.moved.contains_key(&id) => {
-                    format!("{}", view.message.id)
+                    me.world.model().messages.get_mut(&id).unwrap().request = None;
+                    view.message.id.to_string()
                 }
                 other => {
                     me.world.violation(format!("again: {id}, same {is_same}, was told {other:?}"));
