@@ -17,3 +17,4 @@ mod sessions;
 mod slow_commits;
 mod slow_store;
 mod support;
+mod unsubscribing;
