@@ -96,7 +96,7 @@ impl Resource {
             num_segments: message.cost().to_string(),
             price: None,
             price_unit: None,
-            sid: sid::of_message(message.id),
+            sid: sid::of_message(message.identity()),
             status: status::of(view, now),
             subresource_uris,
             to: message.to.as_str().to_owned(),

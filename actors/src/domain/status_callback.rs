@@ -9,6 +9,7 @@
 
 use url::form_urlencoded::Serializer;
 
+use super::address::Address;
 use super::directory::{Account, Sender};
 use super::ids::{AccountNo, MessageId};
 use super::message::{Message, State, StateName};
@@ -82,10 +83,16 @@ fn code_of(text: Option<&str>) -> u32 {
     text.and_then(|text| text.strip_prefix("twilio_").unwrap_or(text).parse().ok()).unwrap_or(UNKNOWN_ERROR)
 }
 
-/// The form that tells of a message.
+/// The form that tells of a message; `to` is its recipient, if that may still be named.
 #[must_use]
-pub fn form(message: &Message, status: &str, account: &Account, sender: Option<&Sender>) -> String {
-    let sid = message_sid(message.id);
+pub fn form(
+    message: &Message,
+    to: Option<&Address>,
+    status: &str,
+    account: &Account,
+    sender: Option<&Sender>,
+) -> String {
+    let sid = message_sid(message.identity());
     let mut form = Serializer::new(String::new());
     for name in ["MessageSid", "SmsSid"] {
         form.append_pair(name, &sid);
@@ -93,7 +100,9 @@ pub fn form(message: &Message, status: &str, account: &Account, sender: Option<&
     for name in ["MessageStatus", "SmsStatus"] {
         form.append_pair(name, status);
     }
-    form.append_pair("To", message.to.as_str());
+    if let Some(to) = to {
+        form.append_pair("To", to.as_str());
+    }
     if let Some(sender) = sender {
         form.append_pair("From", &sender.address.to_string());
     }

@@ -1,6 +1,6 @@
-//! The token in a `List-Unsubscribe` URL (RFC 8058): it names a contact and a channel, and only we can make it.
+//! The token in a `List-Unsubscribe` URL (RFC 8058): it names a contact and an address, and only we can make it.
 //!
-//! Account, contact and channel, tagged with the installation's own key. Nothing is stored and a token does not
+//! Account, contact, channel and the address's digest, so that the link tells nobody the address, tagged with the installation's own key. Nothing is stored and a token does not
 //! expire: a mail may be opened years later, and its recipient must still get out. Whoever holds the mail may
 //! unsubscribe its recipient, and can do nothing else with the token. Another key makes every older token invalid,
 //! so that the key is kept with the store.
@@ -13,12 +13,12 @@ use super::ids::{AccountNo, ContactId};
 use super::signatures::InstallationKey;
 use super::signatures::installation::{Purpose, TAG_LEN};
 
-/// Format version, account number, contact id, channel.
-const PAYLOAD_LEN: usize = 1 + 4 + 16 + 1;
+/// Format version, account number, contact id, channel, digest of the address.
+const PAYLOAD_LEN: usize = 1 + 4 + 16 + 1 + 16;
 const VERSION: u8 = 1;
 
 /// Characters of a token: base64url without padding.
-pub const TOKEN_LEN: usize = (PAYLOAD_LEN + TAG_LEN) * 4 / 3;
+pub const TOKEN_LEN: usize = ((PAYLOAD_LEN + TAG_LEN) * 4).div_ceil(3);
 
 /// Whom a token unsubscribes from what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub struct Unsubscribe {
     pub contact: ContactId,
     /// The channel that they want no more messages on.
     pub channel: Channel,
+    /// The digest of the address that was written to, within the account.
+    pub address: [u8; 16],
 }
 
 /// A token that we did not make.
@@ -55,6 +57,7 @@ impl UnsubscribeKey {
         token.extend_from_slice(&what.account.0.to_be_bytes());
         token.extend_from_slice(what.contact.as_bytes());
         token.push(what.channel as u8);
+        token.extend_from_slice(&what.address);
         let tag = self.0.tag(Purpose::Unsubscribe, &token);
         token.extend_from_slice(&tag);
         URL_SAFE_NO_PAD.encode(token)
@@ -75,12 +78,14 @@ impl UnsubscribeKey {
         }
         let (version, rest) = payload.split_first().ok_or(TokenError)?;
         let (account, rest) = rest.split_first_chunk::<4>().ok_or(TokenError)?;
-        let (contact, channel) = rest.split_first_chunk::<16>().ok_or(TokenError)?;
-        match (*version, channel) {
-            (VERSION, [channel]) => Ok(Unsubscribe {
+        let (contact, rest) = rest.split_first_chunk::<16>().ok_or(TokenError)?;
+        let (channel, address) = rest.split_first().ok_or(TokenError)?;
+        match (*version, <[u8; 16]>::try_from(address)) {
+            (VERSION, Ok(address)) => Ok(Unsubscribe {
                 account: AccountNo(u32::from_be_bytes(*account)),
                 contact: ContactId::from_bytes(*contact),
                 channel: Channel::TO_PEOPLE.into_iter().find(|known| *known as u8 == *channel).ok_or(TokenError)?,
+                address,
             }),
             _ => Err(TokenError),
         }
@@ -93,8 +98,12 @@ mod tests {
 
     use super::*;
 
-    const WHAT: Unsubscribe =
-        Unsubscribe { account: AccountNo(7), contact: ContactId::from_bytes([3; 16]), channel: Channel::Email };
+    const WHAT: Unsubscribe = Unsubscribe {
+        account: AccountNo(7),
+        contact: ContactId::from_bytes([3; 16]),
+        channel: Channel::Email,
+        address: [5; 16],
+    };
 
     fn key() -> UnsubscribeKey {
         UnsubscribeKey::new(&[42; 32])
@@ -113,7 +122,10 @@ mod tests {
         assert_eq!(token.len(), TOKEN_LEN);
         assert!(token.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'));
         // A mail that was sent must stay unsubscribable: these bytes are a format.
-        assert_eq!(token, "AQAAAAcDAwMDAwMDAwMDAwMDAwMDALopE_6_IsnMT3qCtXxqg4xgJrqZLK8GABFrbpmpsRsd");
+        assert_eq!(
+            token,
+            "AQAAAAcDAwMDAwMDAwMDAwMDAwMDAAUFBQUFBQUFBQUFBQUFBQU8hIRNLRvbFTFQ9sOpXp20wgpg-qUC6JJQUfGOKrHsHw"
+        );
     }
 
     #[test]
@@ -142,7 +154,7 @@ mod tests {
         };
         let payload = |version: u8, channel: u8| {
             let mut payload = [0; PAYLOAD_LEN];
-            (payload[0], payload[PAYLOAD_LEN - 1]) = (version, channel);
+            (payload[0], payload[1 + 4 + 16]) = (version, channel);
             payload
         };
         assert!(key().verify(&signed(&payload(1, 0), Purpose::Unsubscribe)).is_ok());
@@ -159,12 +171,13 @@ mod tests {
     proptest! {
         #[test]
         fn every_token_names_what_was_signed(
-            secret: [u8; 32], account: u32, contact: [u8; 16], channel in 0..2u8, other: [u8; 32],
+            secret: [u8; 32], account: u32, contact: [u8; 16], channel in 0..2u8, address: [u8; 16], other: [u8; 32],
         ) {
             let what = Unsubscribe {
                 account: AccountNo(account),
                 contact: ContactId::from_bytes(contact),
                 channel: Channel::from_byte(channel).unwrap(),
+                address,
             };
             let token = UnsubscribeKey::new(&secret).sign(what);
             prop_assert_eq!(UnsubscribeKey::new(&secret).verify(&token), Ok(what));

@@ -7,10 +7,12 @@ use crate::contact::command::{Answer, ContactCommand};
 use crate::domain::address::{Address, Channel};
 use crate::domain::clock::UnixMs;
 use crate::domain::contact::{Consent, Contact, ContactEmail, ContactPhone, Life, Merging, Profile, Removal};
+use crate::domain::conversation::OptVia;
 use crate::domain::directory::Role;
 use crate::domain::ids::{AccountNo, ContactId};
 use crate::domain::message::Author;
 use crate::domain::tracking::{Engagement, TokenError, Tracked};
+use crate::domain::unsubscribe::Unsubscribe;
 use crate::domain::zone::TimeZone;
 use crate::protocol::api::{
     Caller, Created, EngineError, EngineResult, NewContact, Page, PageRequest, ProfilePatch, Upserted,
@@ -291,12 +293,24 @@ impl Engine {
         }
     }
 
-    /// Opts a contact out by the signed token of a List-Unsubscribe link. The channel it was for.
+    /// Opts out by the signed token of a List-Unsubscribe link: nothing goes to the address that the mail was for any
+    /// more, as after a STOP from there. If its contact has given that address up since, the contact is opted out of the
+    /// channel. The channel it was for.
     ///
     /// # Errors
     /// Not found for a token that is none of ours or a contact that is gone; the store.
     pub async fn unsubscribe(&self, token: &str) -> EngineResult<Channel> {
         let who = self.node.unsubscribe.verify(token).map_err(|_| EngineError::NotFound)?;
+        let mut patience = Patience::default();
+        loop {
+            match self.unsubscribe_once(who).await {
+                Err(error) if patience.waits(&error).await => {}
+                answered => return answered.map(|()| who.channel),
+            }
+        }
+    }
+
+    async fn unsubscribe_once(&self, who: Unsubscribe) -> EngineResult<()> {
         let caller = Caller {
             account: who.account,
             author: Author::System,
@@ -305,6 +319,11 @@ impl Engine {
             test: false,
             origin: None,
         };
+        let contact = self.contact(&caller, self.survivor(who.contact).await?).await?;
+        let is_meant = |address: &Address| keys::address_digest(who.account, address) == who.address;
+        if let Some(address) = contact.profile.addresses().find(is_meant) {
+            return self.opt_out(who.account, &address, OptVia::Link).await.map(drop);
+        }
         let denied = Some(Consent::Denied);
         let patch = match who.channel {
             Channel::Email => ProfilePatch { consent_email: denied, ..ProfilePatch::default() },
@@ -312,14 +331,7 @@ impl Engine {
             // No link is made out for it.
             Channel::Webhook => ProfilePatch::default(),
         };
-        let mut patience = Patience::default();
-        loop {
-            let contact = self.survivor(who.contact).await?;
-            match self.patch_contact(&caller, contact, patch.clone(), None).await {
-                Err(error) if patience.waits(&error).await => {}
-                answered => return answered.map(|_| who.channel),
-            }
-        }
+        self.patch_contact(&caller, contact.id, patch, None).await.map(drop)
     }
 }
 

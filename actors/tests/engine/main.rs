@@ -19,3 +19,4 @@ mod sessions;
 mod slow_commits;
 mod slow_store;
 mod support;
+mod unsubscribing;

@@ -3,10 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use sendwheel_actors::domain::contact::{Consent, Profile, Removal};
+use sendwheel_actors::domain::address::Address;
+use sendwheel_actors::domain::contact::{Consent, Contact, Profile, Removal};
 use sendwheel_actors::domain::ids::{ContactId, MessageId};
 use sendwheel_actors::domain::message::{Content, StateName};
-use sendwheel_actors::engine::api::{EngineError, NewContact, NewIntent, NewMessage, PageRequest, ProfilePatch};
+use sendwheel_actors::engine::api::{
+    Created, EngineError, Idempotency, Incoming, NewContact, NewIntent, NewMessage, PageRequest, ProfilePatch,
+};
 
 use super::support::{Node, settings, sms, until};
 
@@ -139,6 +142,49 @@ async fn a_node_that_stops_in_the_middle_goes_on_with_the_merge_when_it_starts()
     .await;
     for id in old {
         assert_eq!(node.engine.message(&node.caller, id).await.unwrap().message.contact, into.id);
+    }
+    node.stop().await;
+}
+
+#[actix::test]
+async fn a_repetition_that_crosses_a_merge_makes_nothing_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start(folder.path(), settings()).await;
+    node.sms_sender("+12125550100").await;
+    let (first, into, from) = (node.contact(1).await, node.contact(2).await, node.contact(3).await);
+    let keyed = |hash| NewMessage {
+        idempotency: Some(Idempotency { key: "order 7".into(), request_hash: [hash; 16] }),
+        ..sms("x", Node::in_ms(600_000))
+    };
+    let id = node.engine.schedule(&node.caller, from.id, keyed(1)).await.unwrap().into_inner().message.id;
+    let incoming = |from: &Contact| Incoming {
+        account: node.caller.account,
+        contact: None,
+        own_id: "sms 7".into(),
+        from: Address::Phone(from.profile.phones[0].number.clone()),
+        to: "+12125550100".into(),
+        sender: None,
+        content: Content { text: Some("hello".into()), ..Content::default() },
+        attachments: Vec::new(),
+        mail: None,
+        provider_id: None,
+        is_automatic: false,
+        raw: None,
+        name: None,
+    };
+    assert!(node.engine.receive(incoming(&from)).await.unwrap().is_new);
+    // Two merges: what it leads to is led on.
+    for (survivor, duplicate) in [(into.id, from.id), (first.id, into.id)] {
+        until("the next merge may begin", async || {
+            node.engine.merge_contacts(&node.caller, survivor, duplicate).await.is_ok()
+        })
+        .await;
+        let again = node.engine.schedule(&node.caller, survivor, keyed(1)).await.unwrap();
+        assert!(matches!(&again, Created::Replayed(view) if view.message.identity() == id), "{again:?}");
+        let other = node.engine.schedule(&node.caller, survivor, keyed(2)).await;
+        assert!(matches!(other, Err(EngineError::Conflict { code: "idempotency_key_reused", .. })), "{other:?}");
+        let received = node.engine.receive(incoming(&from)).await.unwrap();
+        assert_eq!((received.contact, received.is_new), (survivor, false));
     }
     node.stop().await;
 }

@@ -31,6 +31,8 @@ pub(crate) struct HandedOver {
     /// Bytes, and the first of them.
     pub(crate) attachments: Vec<(usize, u8)>,
     pub(crate) at: UnixMs,
+    /// Its `List-Unsubscribe`.
+    pub(crate) unsubscribe: Option<String>,
 }
 
 /// Records, and answers from a script; without one everything is taken.
@@ -64,6 +66,7 @@ impl Connection for Recording {
             text: envelope.content.text.clone().unwrap_or_default(),
             attachments: envelope.attachments.iter().map(|(_, bytes)| (bytes.len(), bytes[0])).collect(),
             at: SystemClock.now(),
+            unsubscribe: envelope.list_unsubscribe.as_ref().map(ToString::to_string),
         });
         let scripted = self.0.script.lock().unwrap().pop_front();
         Attempted::Judged(scripted.unwrap_or(Verdict::Submitted { provider_id: Some("p1".into()) }))

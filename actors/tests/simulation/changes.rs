@@ -49,7 +49,7 @@ impl Callers {
                 }
                 Ok(CancelOutcome::AlreadyHandedOver(StateName::Sending)) => {
                     let begun = known.hands.iter().filter(|hand| hand.outcome != Outcome::NotStarted).count();
-                    let is_begun = known.hands.last().is_some_and(|hand| hand.outcome == Outcome::Pending);
+                    let is_begun = known.hands.last().is_some_and(|hand| hand.outcome_at(now) == Outcome::Pending);
                     known.hands_allowed = Some(begun + usize::from(!is_begun));
                 }
                 _ => {}

@@ -165,7 +165,7 @@ impl Callers {
                 Ok(StateName::Delivered | StateName::Bounced) => {
                     me.world.model().messages.get_mut(&id).unwrap().arrived_at.get_or_insert(now);
                 }
-                Ok(_) | Err(EngineError::NotFound) => {}
+                Ok(_) | Err(EngineError::NotFound | EngineError::Conflict { code: "merge_under_way", .. }) => {}
                 Err(error) if is_lost(error) => {}
                 Err(error) => me.world.violation(format!("receipt of {id} was told: {error}")),
             }

@@ -22,7 +22,7 @@ struct Wrongs<'a> {
 
 impl Wrongs<'_> {
     fn add(&mut self, rule: &str, text: impl AsRef<str>) {
-        let Envelope { message, attempt, .. } = self.envelope;
+        let Envelope { identity: message, attempt, .. } = self.envelope;
         self.found.push(format!("{rule}: {message} attempt {attempt}: {}", text.as_ref()));
     }
 }
@@ -31,7 +31,7 @@ impl World {
     /// A hand-over begins. Its number.
     pub fn hand_over_begins(&self, process: &Process, envelope: &Envelope) -> usize {
         let now = self.elapsed();
-        let (id, contact) = (envelope.message, envelope.contact);
+        let (id, contact) = (envelope.identity, envelope.contact);
         self.log(format!("hand-over: {id} attempt {} of {contact}", envelope.attempt));
         let mut wrongs = Wrongs { envelope, found: Vec::new() };
         self.check_lease(process, envelope, &mut wrongs);
@@ -72,7 +72,7 @@ impl World {
     pub fn hand_over_goes_through(&self, process: &Process, envelope: &Envelope, number: usize) {
         let mut wrongs = Wrongs { envelope, found: Vec::new() };
         self.check_lease(process, envelope, &mut wrongs);
-        if let Some(known) = self.model().messages.get_mut(&envelope.message)
+        if let Some(known) = self.model().messages.get_mut(&envelope.identity)
             && let Some(hand) = known.hands.get_mut(number)
         {
             hand.wrongs.extend(wrongs.found);
@@ -99,6 +99,9 @@ impl World {
         let envelope = wrongs.envelope;
         match record {
             None => wrongs.add("I2", "handed over without a record"),
+            Some(record) if record.id != envelope.message => {
+                wrongs.add("I4", format!("handed over as {}, and it has moved", envelope.message));
+            }
             Some(record) if !matches!(record.state, State::Sending(claim) if claim.attempt == envelope.attempt) => {
                 wrongs.add("claim", format!("handed over without a durable claim, in {:?}", record.state));
             }
@@ -110,10 +113,11 @@ impl World {
         }
         let claimed_at = claimed.map_or(i64::MAX, |wall| self.clock.last_shown(wall));
         let (now, person) = (self.elapsed(), model.people.get(&envelope.contact));
-        let known = model.messages.get(&envelope.message);
+        let known = model.messages.get(&envelope.identity);
         // Those stop what is claimed, too.
         let stops = [
             ("deletion", person.and_then(|person| person.deleted_at)),
+            ("merge", person.and_then(|person| person.merged_at)),
             ("opt-out", person.and_then(|person| person.denied_at[envelope.channel() as usize % 2])),
             ("suppression of its address", model.stops.get(&envelope.to).and_then(|stop| stop.since)),
         ];
@@ -152,7 +156,7 @@ impl World {
         for id in model.by_contact.get(&record.contact).into_iter().flatten() {
             let known = &model.messages[id];
             let was_placed = known.is_acknowledged && !known.is_busy && known.placed_at < let_go_at;
-            if *id == record.id || !was_placed || known.canceled_at.is_some() || !known.hands.is_empty() {
+            if *id == record.identity() || !was_placed || known.canceled_at.is_some() || !known.hands.is_empty() {
                 continue;
             }
             let Some(other) = model.mirror.messages.get(id) else { continue };

@@ -14,6 +14,7 @@ mod clock;
 mod conversations;
 mod fate;
 mod handover;
+mod merges;
 mod model;
 mod oracle;
 mod people;

@@ -84,6 +84,8 @@ pub struct Person {
     pub births: u32,
     pub is_deletion_asked: bool,
     pub deleted_at: Option<i64>,
+    /// It was told that it is another contact now.
+    pub merged_at: Option<i64>,
     /// By channel.
     pub denied_at: [Option<i64>; 2],
     /// It was told that it has this external id, in that life of it.
@@ -110,6 +112,7 @@ pub struct Model {
     /// What a run begins with and has: it is not made again once it was removed.
     pub prepared: BTreeSet<String>,
     pub mirror: Mirror,
+    /// By the id that their callers know, wherever they have moved since.
     pub messages: BTreeMap<MessageId, Promised>,
     pub by_contact: BTreeMap<ContactId, Vec<MessageId>>,
     pub people: BTreeMap<ContactId, Person>,
@@ -132,6 +135,8 @@ pub type Tally = BTreeMap<&'static str, u64>;
 
 impl Model {
     pub fn message(&mut self, id: MessageId, contact: ContactId) -> &mut Promised {
+        // Whose it is by now, whoever is asked for it.
+        let contact = self.mirror.messages.get(&id).map_or(contact, |message| message.contact);
         let of_contact = self.by_contact.entry(contact).or_default();
         if !of_contact.contains(&id) {
             of_contact.push(id);

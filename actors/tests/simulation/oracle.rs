@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use sendwheel_actors::domain::contact::Contact;
+use sendwheel_actors::domain::contact::{Contact, Life};
 use sendwheel_actors::domain::directory::WebhookEvent;
 use sendwheel_actors::domain::ids::{ContactId, MessageId};
 use sendwheel_actors::domain::message::{Message, State, StateName};
@@ -59,8 +59,9 @@ fn moving(world: &World, process: &Process) -> Vec<String> {
         }
     }
     out.extend(model.mirror.notices.values().map(|notice| format!("notice {} {:?}", notice.id, notice.state)));
-    let deleted = model.mirror.contacts.values().filter(|contact| contact.is_deleted());
-    out.extend(deleted.map(|contact| format!("the deletion of {}", contact.id)));
+    let is_going = |contact: &&Contact| contact.is_deleted() || matches!(contact.life, Life::Merging(_));
+    let going = model.mirror.contacts.values().filter(is_going);
+    out.extend(going.map(|contact| format!("{} as {:?}", contact.id, contact.life)));
     if !out.is_empty() {
         return out;
     }
@@ -111,15 +112,20 @@ fn promises(world: &World, found: &Found, wrongs: &mut Vec<String>) {
         if person.deleted_at.is_some() && is_there {
             wrongs.push(format!("I2: {contact} was deleted and is there"));
         }
+        let survivor = model.survivor(*contact);
         if !person.is_deletion_asked && !is_there {
             wrongs.push(format!("I2: {contact} is lost"));
+        }
+        if is_there && !found.contacts.contains_key(&survivor) {
+            wrongs.push(format!("I2: {contact} was merged into {survivor}, which is gone"));
         }
     }
     for (contact, ids) in &model.by_contact {
         let is_there = found.contacts.contains_key(contact);
         for id in ids {
             let known = &model.messages[id];
-            let Some(message) = found.messages.get(id) else {
+            let here = model.mirror.messages.get(id).map_or(*id, |message| message.id);
+            let Some(message) = found.messages.get(&here) else {
                 if known.is_acknowledged && is_there && !known.is_forgotten {
                     wrongs.push(format!("I2: {id} is lost"));
                 }
@@ -140,8 +146,10 @@ fn promises(world: &World, found: &Found, wrongs: &mut Vec<String>) {
                     wrongs.push(format!("I2: {id} is submitted and was never taken"));
                 }
                 state => {
-                    let told = WebhookEvent::of_state(state).map(|event| (id.to_string(), event.as_str().to_owned()));
-                    let is_told = told.is_none_or(|told| model.told.contains(&told));
+                    let is_told = WebhookEvent::of_state(state).is_none_or(|event| {
+                        let told = |id: MessageId| (id.to_string(), event.as_str().to_owned());
+                        model.ids_of(*id).any(|id| model.told.contains(&told(id)))
+                    });
                     if world.plan.has_webhook && state.is_final() && !is_told {
                         wrongs.push(format!("notices: nobody was told that {id} is {state}"));
                     }

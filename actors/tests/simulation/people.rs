@@ -144,10 +144,14 @@ impl Callers {
                     let contact = upserted.into_inner();
                     let mut model = me.world.model();
                     let person = model.people.get_mut(&contact.id).unwrap();
-                    person.external_id = Some((external_id, person.births));
+                    // That of a contact which was merged into this one leads here, and changes nothing.
+                    if contact.profile.external_id.as_ref() == Some(&external_id) {
+                        person.external_id = Some((external_id, person.births));
+                    }
                     contact.id.to_string()
                 }
                 Err(EngineError::Conflict { code: "contact_being_deleted", .. }) => "being deleted".into(),
+                Err(EngineError::Conflict { code: "merge_under_way", .. }) => "being merged".into(),
                 Err(error) if is_lost(&error) => "lost".into(),
                 Err(error) => {
                     me.world.violation(format!("upsert of {external_id} was told: {error}"));

@@ -57,6 +57,8 @@ pub struct Plan {
     pub has_callbacks: bool,
     /// Commits of new work that the store has no room for.
     pub no_room: u32,
+    /// Operations before which two contacts are merged, per thousand.
+    pub merges: u32,
 }
 
 /// Mostly a minute or two; some last longer than the run.
@@ -111,6 +113,7 @@ impl Plan {
             }),
             has_callbacks: rng.random_bool(0.3),
             no_room: some(&mut rng, 0.3, 60),
+            merges: some(&mut rng, 0.5, 120),
         }
     }
 }

@@ -57,9 +57,12 @@ pub async fn probe(callers: &Callers) {
         })
         .collect()
     };
-    let contacts: Vec<ContactId> = world.model().mirror.contacts.keys().copied().collect();
+    let live = || -> Vec<ContactId> {
+        let model = world.model();
+        model.mirror.contacts.values().filter(|contact| contact.is_live()).map(|contact| contact.id).collect()
+    };
     if let (Some(quiet), Some((sender, channel, _))) = (world.plan.quiet, lanes.first()) {
-        for contact in &contacts {
+        for contact in &live() {
             moving(callers, quiet, *contact, message(*channel, *sender)).await;
         }
     }
@@ -73,6 +76,7 @@ pub async fn probe(callers: &Callers) {
         }
     }
     world.begin_probe();
+    let contacts = live();
     for (sender, channel, limit) in lanes {
         let begun = world.elapsed();
         let mut asked = Vec::new();

@@ -77,7 +77,7 @@ impl Connection for Slot {
             return Attempted::NotStarted;
         }
         let number = world.hand_over_begins(process, envelope);
-        let under_way = UnderWay { world, message: envelope.message, number };
+        let under_way = UnderWay { world, message: envelope.identity, number };
         let (draw, connect, answer) = self.draw();
         tokio::time::sleep(connect).await;
         world.chance_to_suspend(process);

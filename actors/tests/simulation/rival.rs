@@ -99,7 +99,7 @@ impl World {
         self.log(format!("the rival changes {}: {:?} due {}", next.id, next.state, next.due_at.0));
         self.count("changes by the rival");
         let mut model = self.model();
-        let known = model.messages.get_mut(&next.id).unwrap();
+        let known = model.messages.get_mut(&next.identity()).unwrap();
         match next.state {
             State::Canceled => {
                 known.canceled_at = Some(now);
@@ -126,7 +126,7 @@ impl World {
         let is_free = |message: &&Message| {
             message.state == State::Scheduled
                 && message.id.partition() == partition
-                && model.messages.get(&message.id).is_some_and(|known| known.is_acknowledged && !known.is_busy)
+                && model.messages.get(&message.identity()).is_some_and(|known| known.is_acknowledged && !known.is_busy)
                 && model.mirror.contacts.get(&message.contact).is_some_and(|contact| contact.is_live())
         };
         model.mirror.messages.values().filter(is_free).choose(rng).cloned()

@@ -196,6 +196,7 @@ impl Run {
         callers.prepare().await;
         let mut rng = stream(self.seed, number, 3);
         let mut moves = stream(self.seed, number, 7);
+        let mut merges = stream(self.seed, number, 8);
         let floods_at = if number == 0 && self.world.plan.floods > 0 { rng.random_range(0..40) } else { u32::MAX };
         // Most processes end in the middle of it, one way or the other.
         let share = rng.random_range(0..self.operations_left * 2 + 1);
@@ -203,6 +204,7 @@ impl Run {
             self.operations_left -= 1;
             self.operations_done += 1;
             self.world.chance_to_set_clock();
+            callers.chance_to_merge(&mut merges);
             callers.operate(&mut rng, self.operations_done);
             if self.world.plan.quiet.is_some() && moves.random_bool(0.1) {
                 callers.move_contact(&mut moves);

@@ -11,6 +11,7 @@ use sendwheel_actors::domain::message::{Message, State, StateName};
 use sendwheel_actors::store::memory::{Applied, CommitWatch};
 use sendwheel_actors::store::{Mutation, NodeId, Table, codec};
 
+use crate::merges::is_same_life;
 use crate::model::{Model, Promised};
 use crate::quiet::Quiet;
 use crate::rival;
@@ -19,7 +20,12 @@ use crate::world::World;
 /// Records as the commits made them, decoded once.
 #[derive(Debug, Default)]
 pub struct Mirror {
+    /// By the id that their callers know.
     pub messages: BTreeMap<MessageId, Message>,
+    /// Under which ids messages are, and were, that moved with their contact.
+    pub moved: BTreeMap<MessageId, MessageId>,
+    /// Contacts that were merged, and into which.
+    pub merged: BTreeMap<ContactId, ContactId>,
     pub notices: BTreeMap<MessageId, Message>,
     pub contacts: BTreeMap<ContactId, Contact>,
 }
@@ -52,7 +58,7 @@ impl World {
                     model.saw_message_go(id, forgets_before, &mut wrongs);
                 }
                 Mutation::Put(Table::Contact, _, bytes) => {
-                    model.saw_contact(codec::decode(bytes).unwrap(), &mut wrongs);
+                    model.saw_contact(codec::decode(bytes).unwrap(), now, &mut wrongs);
                 }
                 Mutation::Delete(Table::Contact, key) => {
                     let id = ContactId::from_bytes(key[..].try_into().unwrap());
@@ -71,7 +77,7 @@ impl World {
 
 impl Model {
     fn saw_message(&mut self, new: Message, now: i64, quiet: Option<Quiet>, wrongs: &mut Vec<String>) {
-        let id = new.id;
+        let id = new.identity();
         if new.channel == Channel::Webhook {
             let before = self.mirror.notices.insert(id, new.clone()).map_or(0, |old| old.version);
             if new.version != before + 1 {
@@ -88,7 +94,9 @@ impl Model {
             // Planned again, or put off at its last check: nobody asked for that.
             self.message(id, new.contact).placed_at = now;
         }
-        if let Some(old) = self.mirror.messages.get(&id) {
+        if self.saw_move(&new, now, wrongs) {
+            // It is as it was, elsewhere.
+        } else if let Some(old) = self.mirror.messages.get(&id) {
             let (from, to) = (old.state.name(), new.state.name());
             if new.version != old.version + 1 {
                 wrongs.push(format!("order: version {} of {id} ({from}) became {} ({to})", old.version, new.version));
@@ -146,22 +154,28 @@ impl Model {
         if self.mirror.notices.remove(&id).is_some() {
             return;
         }
+        if self.saw_left_behind(id) {
+            return;
+        }
+        let id = self.mirror.moved.get(&id).copied().unwrap_or(id);
         let Some(old) = self.mirror.messages.remove(&id) else {
             return wrongs.push(format!("order: {id} was removed, and is not there"));
         };
         let is_its_contact_there = self.mirror.contacts.get(&old.contact).is_some_and(|contact| contact.is_live());
         let is_past = old.state.name().is_final() && forgets_before.is_some_and(|before| old.since.0 <= before);
         *self.tally.entry(if is_its_contact_there { "forgotten" } else { "deleted" }).or_default() += 1;
-        if is_its_contact_there && !is_past {
+        let is_merging =
+            self.mirror.contacts.get(&old.contact).is_some_and(|contact| !contact.is_live() && !contact.is_deleted());
+        if is_its_contact_there && !is_past || is_merging {
             wrongs.push(format!("I2: {id} was removed: {} since {}", old.state.name(), old.since));
         }
         self.message(id, old.contact).is_forgotten = true;
     }
 
-    fn saw_contact(&mut self, new: Contact, wrongs: &mut Vec<String>) {
+    fn saw_contact(&mut self, new: Contact, now: i64, wrongs: &mut Vec<String>) {
         let id = new.id;
         if let Some(old) = self.mirror.contacts.get(&id) {
-            let is_same = new.profile == old.profile && new.life == old.life;
+            let is_same = new.profile == old.profile && is_same_life(old, &new) && new.merges.done == old.merges.done;
             if new.version != old.version + u32::from(!is_same) {
                 wrongs.push(format!("order: version {} of {id} became {}", old.version, new.version));
             }
@@ -176,7 +190,9 @@ impl Model {
             person.births += 1;
             *self.tally.entry(if person.births > 1 { "contacts born again" } else { "contacts" }).or_default() += 1;
             (person.is_deletion_asked, person.deleted_at, person.denied_at) = (false, None, [None; 2]);
+            person.merged_at = None;
         }
+        self.saw_merge(&new, now);
         self.mirror.contacts.insert(id, new);
     }
 
@@ -185,6 +201,7 @@ impl Model {
             Some(old) if old.is_deleted() => {}
             old => wrongs.push(format!("I2: {id} was removed, and was {:?}", old.map(|old| old.life))),
         }
+        self.mirror.merged.remove(&id);
         let left = self.by_contact.get(&id).into_iter().flatten();
         for message in left.filter(|message| self.mirror.messages.contains_key(*message)) {
             wrongs.push(format!("I2: {id} went, and {message} is still there"));

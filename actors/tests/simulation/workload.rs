@@ -141,7 +141,10 @@ impl Callers {
 
     pub fn some_contact(&self, rng: &mut StdRng) -> Option<ContactId> {
         let model = self.world.model();
-        let alive = model.people.iter().filter(|(_, person)| !person.is_busy && person.deleted_at.is_none());
+        let alive = model
+            .people
+            .iter()
+            .filter(|(_, person)| !person.is_busy && person.deleted_at.is_none() && person.merged_at.is_none());
         alive.map(|(id, _)| *id).choose(rng)
     }
 
@@ -266,7 +269,7 @@ impl Callers {
     fn scheduled(&self, contact: ContactId, view: &MessageView, texts: Vec<u32>) -> String {
         let (message, now) = (&view.message, self.world.elapsed());
         let mut model = self.world.model();
-        let known = model.message(message.id, contact);
+        let known = model.message(message.identity(), contact);
         (known.is_acknowledged, known.is_busy, known.placed_at) = (true, false, now);
         known.acknowledged_at = now;
         (known.dues, known.texts) = (vec![earliest(message)], texts);
@@ -300,7 +303,7 @@ impl Callers {
             let answer = me.answer(me.engine.schedule(&CALLER, contact, new)).await;
             let is_forgotten = me.world.model().messages[&id].is_forgotten;
             let told = match &answer {
-                Ok(Created::Replayed(view)) if is_same && view.message.id == id => "replayed".into(),
+                Ok(Created::Replayed(view)) if is_same && view.message.identity() == id => "replayed".into(),
                 // Its record had left: it is another message now.
                 Ok(Created::New(view)) if view.message.id == id && view.message.version == 1 => {
                     let due = Some(vec![earliest(&view.message)]);
@@ -315,7 +318,15 @@ impl Callers {
                 }
                 Err(EngineError::Conflict { code: "idempotency_key_reused", .. }) if !is_same => "refused".into(),
                 Err(EngineError::NotFound | EngineError::Invalid(_)) if is_forgotten => "gone".into(),
+                Err(error @ (EngineError::Merged(_) | EngineError::Conflict { code: "merge_under_way", .. })) => {
+                    error.to_string()
+                }
                 Err(error) if is_lost(error) || *error == EngineError::NotFound => error.to_string(),
+                // It moved, and what it had become left: its key is of no message any more.
+                Ok(Created::New(view)) if is_forgotten && me.world.model().mirror.moved.contains_key(&id) => {
+                    me.world.model().messages.get_mut(&id).unwrap().request = None;
+                    view.message.id.to_string()
+                }
                 other => {
                     me.world.violation(format!("again: {id}, same {is_same}, was told {other:?}"));
                     "wrong".into()
@@ -339,6 +350,11 @@ impl Callers {
         let revived = MessageId::requeued(id);
         {
             let mut model = self.world.model();
+            // One that moved is revived where it is now, under an id that its view tells.
+            if model.mirror.moved.contains_key(&id) {
+                drop(model);
+                return self.settle(id, None, None);
+            }
             let known = model.message(revived, contact);
             if std::mem::replace(&mut known.is_busy, true) {
                 drop(model);

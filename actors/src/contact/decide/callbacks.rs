@@ -7,8 +7,9 @@
 use super::notices::{Destination, Goal, put};
 use super::{Decision, Known, Surroundings};
 use crate::domain::address::{Address, Channel, WebUrl};
+use crate::domain::contact::{Life, Removal};
 use crate::domain::ids::LaneNo;
-use crate::domain::message::Message;
+use crate::domain::message::{Message, StateName};
 use crate::domain::status_callback;
 use crate::protocol::events::{EventKind, Happened};
 use crate::sender::transport::Hook;
@@ -34,11 +35,40 @@ pub(super) fn tell(decision: &mut Decision, known: &Known<'_>, happened: &Happen
     let (EventKind::MessageUpdated, Some((id, _))) = (happened.kind, happened.message) else { return };
     let decided = decision.messages.iter().rev().find(|(of, _)| *of == id);
     let Some(message) = decided.and_then(|(_, message)| message.clone()) else { return };
-    let (Some(url), Some(status)) = (of(&message), status_callback::news(&message)) else { return };
+    if let Some(status) = status_callback::news(&message) {
+        say(decision, known, &message, Some(&message.to), status, around);
+    }
+}
+
+/// Adds the notice of a message that goes with its contact: nothing else will tell of it. `ended` is how it stands when
+/// it goes. One that was to be sent yet counts as taken back; of one that may have been sent nothing is claimed.
+/// After an erasure nobody is told whom it was for.
+pub(super) fn tell_of_removal(decision: &mut Decision, known: &Known<'_>, ended: &Message, around: &Surroundings<'_>) {
+    let status = match ended.state.name() {
+        StateName::Scheduled | StateName::Held => "canceled",
+        _ => match status_callback::news(ended) {
+            Some(status) if ended.state.name().is_final() || ended.state.name() == StateName::Submitted => status,
+            _ => return,
+        },
+    };
+    let life = known.contact.map(|contact| &contact.life);
+    let is_erased = matches!(life, Some(Life::Tombstone { removal: Removal::Erase, .. }));
+    say(decision, known, ended, Some(&ended.to).filter(|_| !is_erased), status, around);
+}
+
+fn say(
+    decision: &mut Decision,
+    known: &Known<'_>,
+    message: &Message,
+    to: Option<&Address>,
+    status: &str,
+    around: &Surroundings<'_>,
+) {
+    let Some(url) = of(message) else { return };
     let (Some(account), Ok(host)) = (around.directory.account(message.account), WebUrl::host_of(url.as_str())) else {
         return;
     };
-    let form = status_callback::form(&message, status, account, around.directory.sender(message.sender));
+    let form = status_callback::form(message, to, status, account, around.directory.sender(message.sender));
     let goal = Goal {
         account: message.account,
         sender: message.sender,

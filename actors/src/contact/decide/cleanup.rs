@@ -8,6 +8,7 @@
 
 use std::time::Duration;
 
+use super::callbacks;
 use super::merging;
 use super::needs::{CHUNK, CLEANUP_CHUNK};
 use super::profile::hints;
@@ -81,19 +82,22 @@ fn remove(
     stays: impl Fn(&Found<'_>) -> bool,
 ) -> Removed {
     let mut removed = Removed::default();
-    let mut counted = 0;
+    let (mut counted, mut told) = (0, 0);
     for entry in entries {
         let found = Found::behind(entry, known);
         if found.as_ref().is_some_and(&stays) {
             removed.kept += 1;
             continue;
         }
-        // One that has more alone still goes.
-        let taken = decision.mutations.len();
-        if taken > 0 && taken + MESSAGE_TAKES + found.as_ref().map_or(0, Found::blobs) > room {
+        // With its blobs and what is told of it; one that has more alone still goes.
+        let taken = decision.mutations.len() + told;
+        let more = found.as_ref().map_or(0, |found| found.blobs() + found.told());
+        if taken > 0 && taken + MESSAGE_TAKES + more > room {
             removed.is_cut = true;
             break;
         }
+        let taken = decision.mutations.len();
+        told += found.as_ref().map_or(0, Found::told);
         match found {
             Some(Found::Message(message)) => decision.remove_message(message),
             Some(Found::Item(item)) => decision.remove_item(item),
@@ -133,6 +137,14 @@ impl<'a> Found<'a> {
             Self::Item(item) => blobs_of_item(item).count(),
         }
     }
+
+    /// Mutations that telling its callback takes.
+    fn told(&self) -> usize {
+        match self {
+            Self::Message(message) => callbacks::mutations_of_a_change(message),
+            Self::Item(_) => 0,
+        }
+    }
 }
 
 /// The merge that goes on by this ticket.
@@ -160,6 +172,10 @@ pub(super) fn step(known: &Known<'_>, ticket: &Ticket, around: &Surroundings<'_>
         // acknowledgement was lost, and nothing was handed over.
         let is_under_way = |found: &Found<'_>| matches!(found, Found::Message(message) if matches!(message.state, State::Sending(claim) if claim.boot == around.boot && around.now < claim.deadline));
         let removed = remove(&mut decision, known, (Index::Pending(contact.id), pending), CLEANUP_ROOM, is_under_way);
+        let gone: Vec<_> = decision.messages.iter().map(|(id, _)| *id).collect();
+        for message in gone.iter().filter_map(|id| known.records.messages.get(id)?.as_deref()) {
+            callbacks::tell_of_removal(&mut decision, known, message, around);
+        }
         decision.effects.push(if removed.kept == pending.len() {
             // Nothing left to do but wait; the end of an attempt takes at most its timeout.
             Effect::Rewake(*ticket, around.now.plus(Duration::from_millis(200)))

@@ -5,6 +5,7 @@
 //! met again with a permit was never handed over if it is of this boot (the pool would not permit what it
 //! has in flight), and is uncertain if it is of another.
 
+use super::callbacks;
 use super::change::{content_of, replace_content};
 use super::merging::UNTIL_MOVED;
 use super::schedule::rendered;
@@ -30,6 +31,7 @@ use crate::domain::unsubscribe::Unsubscribe;
 use crate::domain::verdict::Failure;
 use crate::sender::Release;
 use crate::sender::transport::{Envelope, Withdrawal};
+use crate::store::keys;
 
 /// What the last check says.
 enum Check<'a> {
@@ -68,6 +70,8 @@ pub(super) fn permit(known: &Known<'_>, granted: &PermitGranted, around: &Surrou
         // The clean-up waits for a claim of this boot, and this permit says that it was never handed over.
         if message.state == State::Scheduled || is_claimed_by(message, around.boot) {
             decision.remove_message(message);
+            let unsent = Message { state: State::Scheduled, ..message.clone() };
+            callbacks::tell_of_removal(&mut decision, known, &unsent, around);
         }
         return unused(decision);
     }
@@ -302,7 +306,9 @@ fn envelope(
 ) -> Envelope {
     let unsubscribe = (message.channel == Channel::Email && message.class == Class::Campaign)
         .then(|| {
-            let what = Unsubscribe { account: contact.account, contact: contact.id, channel: message.channel };
+            let (account, channel) = (contact.account, message.channel);
+            let address = keys::address_digest(account, &message.to);
+            let what = Unsubscribe { account, contact: contact.id, channel, address };
             url::Url::parse(&format!("{}/u/{}", around.settings.public_url, around.unsubscribe.sign(what))).ok()
         })
         .flatten();

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::callbacks;
 use super::deliver::{is_in_its_place, is_ready_for};
 use super::receipt::refine;
 use super::{Decision, Known, Surroundings, enter, next_version};
@@ -126,6 +127,8 @@ pub(super) fn finished(known: &Known<'_>, finished: AttemptFinished, around: &Su
             next.attempts.pop();
             let release = if is_orphan {
                 decision.remove_message(message);
+                next.state = State::Scheduled;
+                callbacks::tell_of_removal(&mut decision, known, &next, around);
                 Release::Unused
             } else if next.is_cancel_requested {
                 enter(&mut next, State::Canceled, Some(Reason::CanceledByCaller), Author::System, around.now);
@@ -178,6 +181,7 @@ pub(super) fn finished(known: &Known<'_>, finished: AttemptFinished, around: &Su
     let cost = next.cost();
     if is_orphan {
         decision.remove_message(message);
+        callbacks::tell_of_removal(&mut decision, known, &next, around);
     } else {
         decision.put_message(Some(message), next, due, around.now);
     }

@@ -7,7 +7,7 @@ use super::world::*;
 use crate::contact::command::{AttemptEnd, ContactCommand};
 use crate::contact::decision::Effect;
 use crate::domain::address::{Channel, WebUrl};
-use crate::domain::contact::Consent;
+use crate::domain::contact::{Consent, Removal};
 use crate::domain::ids::{LaneNo, MessageId};
 use crate::domain::message::{Message, State, StoredContent};
 use crate::domain::receipt::{Receipt, ReceiptStatus};
@@ -15,6 +15,7 @@ use crate::domain::status_callback::message_sid;
 use crate::domain::verdict::{Failure, Verdict};
 use crate::protocol::api::{NewIntent, NewMessage, ProfilePatch};
 use crate::sender::transport::Hook;
+use crate::store::Batch;
 
 const URL: &str = "https://shop.example.com/status?order=7";
 
@@ -157,4 +158,52 @@ fn what_is_taken_back_together_fits_a_batch_with_all_its_callbacks() {
     let patch = ProfilePatch { consent_email: Some(Consent::Denied), ..ProfilePatch::default() };
     world.tell_all(ContactCommand::Patch(caller(), Box::new(patch), None));
     assert_eq!(statuses(&world), ["canceled"; 60]);
+}
+
+fn all_of(world: &mut World, first: ContactCommand) {
+    let mut command = Some(first);
+    while let Some(this) = command {
+        let decision = world.tell(this);
+        assert!(decision.mutations.len() <= Batch::MAX_MUTATIONS, "{} in one batch", decision.mutations.len());
+        command = decision.effects.iter().find_map(|effect| match effect {
+            Effect::Continue(command) => Some((**command).clone()),
+            _ => None,
+        });
+    }
+}
+
+#[test]
+fn what_goes_with_its_contact_is_told_as_canceled_and_an_erasure_names_no_address() {
+    for removal in [Removal::Delete, Removal::Erase] {
+        let (mut world, first) = told(Channel::Sms);
+        let mut ids = vec![first];
+        ids.extend((0..60).map(|_| world.schedule(called_back(Channel::Sms)).id));
+        all_of(&mut world, ContactCommand::Delete(caller(), removal));
+        assert_eq!(statuses(&world), vec!["canceled"; ids.len()]);
+        let forms: Vec<_> = callbacks(&world).iter().map(form).collect();
+        assert!(forms.iter().all(|form| form.contains_key("To") == (removal == Removal::Delete)));
+        let mut sids: Vec<_> = forms.iter().map(|form| form["MessageSid"].clone()).collect();
+        let mut wanted: Vec<_> = ids.iter().map(|id| message_sid(*id)).collect();
+        (sids.sort(), wanted.sort());
+        assert_eq!(sids, wanted, "each once");
+        assert!(ids.iter().all(|id| world.try_message(*id).is_none()));
+    }
+}
+
+#[test]
+fn what_is_under_way_when_its_contact_goes_is_told_as_it_ends() {
+    let (mut world, id) = told(Channel::Sms);
+    let ticket = world.ticket(id);
+    world.claim(id);
+    all_of(&mut world, ContactCommand::Delete(caller(), Removal::Delete));
+    assert_eq!(statuses(&world), ["sending"]);
+    world.finish(ticket, 1, submitted());
+    assert_eq!(statuses(&world), ["sending", "sent"]);
+
+    let (mut world, id) = told(Channel::Sms);
+    let ticket = world.ticket(id);
+    world.claim(id);
+    all_of(&mut world, ContactCommand::Delete(caller(), Removal::Delete));
+    world.finish(ticket, 1, AttemptEnd::Judged(Verdict::Unknown(Failure::message("lost", "x"))));
+    assert_eq!(statuses(&world), ["sending"], "nobody knows whether it was sent");
 }
