@@ -169,6 +169,10 @@ impl Model {
         if is_its_contact_there && !is_past || is_merging {
             wrongs.push(format!("I2: {id} was removed: {} since {}", old.state.name(), old.since));
         }
+        if !is_its_contact_there && matches!(old.state.name(), StateName::Scheduled | StateName::Held) {
+            // It goes with its contact: that is told as a cancel.
+            self.came_to.insert((id, StateName::Canceled));
+        }
         self.message(id, old.contact).is_forgotten = true;
     }
 
