@@ -19,6 +19,7 @@ use super::checks::{at_most, email_address, line, zone_name};
 use super::contact_view::{as_text, as_text_or_null};
 use super::error::ApiError;
 use super::faults::{At, Faults};
+use super::frequency_caps::{CapRequest, CapView, caps};
 use super::json::{self, List, Text, request_object};
 use super::paging::Query;
 use super::routes::Shared;
@@ -64,6 +65,10 @@ request_object! {
         /// no.
         #[schema(value_type = Option<bool>)]
         tracking: bool,
+        /// How many messages a contact gets in a period, by its rules' channel, country and class: at most 8. Given, the
+        /// list is replaced.
+        #[schema(value_type = Option<Vec<CapRequest>>)]
+        frequency_caps: List<CapRequest<'a>>,
     }
 }
 
@@ -139,6 +144,8 @@ pub(crate) struct AccountView<'a> {
     smart_send: SharesView,
     /// Whether emails tell of opens and clicks.
     tracking: bool,
+    /// How many messages a contact gets in a period.
+    frequency_caps: Vec<CapView>,
     /// `active` or `suspended`: then its keys and sessions are refused, and what is due is held.
     #[schema(value_type = schemas::AccountStatus)]
     status: &'static str,
@@ -173,6 +180,7 @@ impl<'a> AccountView<'a> {
             help_reply: account.help_reply.as_deref(),
             smart_send: SharesView::of(account.smart_send),
             tracking: account.tracking,
+            frequency_caps: account.rules.caps.iter().map(CapView::of).collect(),
             status: if account.is_active() { "active" } else { "suspended" },
             suspended_at: account.suspended_at,
         }
@@ -225,6 +233,8 @@ pub(crate) async fn patch_account(
     let at = root.member("smart_send");
     let smart_send = change.smart_send.changed(&at, all).and_then(|shares| shares.read(&at, all));
     let tracking = change.tracking.changed(&root.member("tracking"), all);
+    let at = root.member("frequency_caps");
+    let frequency_caps = change.frequency_caps.changed(&at, all).and_then(|list| caps(list, &at, all));
     let patch = faults.finish(Some(AccountPatch {
         name,
         time_zone,
@@ -237,6 +247,7 @@ pub(crate) async fn patch_account(
         help_reply,
         smart_send,
         tracking,
+        frequency_caps,
     }))?;
     let account = shared.state.engine.patch_account(&auth.caller, auth.caller.account, patch, if_match).await?;
     Ok(resource(StatusCode::OK, account.version, &AccountView::own(&account, &auth.caller, &shared)))

@@ -8,6 +8,7 @@ use crate::domain::clock::UnixMs;
 use crate::domain::contact::{Consent, Contact, ContactEmail, ContactPhone, Profile, Removal};
 use crate::domain::directory::Role;
 use crate::domain::ids::{AccountNo, ContactId};
+use crate::domain::lift::Tally;
 use crate::domain::message::Author;
 use crate::domain::tracking::{Engagement, TokenError, Tracked};
 use crate::domain::zone::TimeZone;
@@ -271,6 +272,12 @@ impl Engine {
             Answer::Done => Ok(()),
             other => Err(unexpected(&other)),
         }
+    }
+
+    /// What became of the account's messages with a smart window.
+    #[must_use]
+    pub fn smart_send_tally(&self, caller: &Caller) -> Tally {
+        self.node.habits.tally(caller.account)
     }
 
     /// Opts a contact out by the signed token of a List-Unsubscribe link. The channel it was for.

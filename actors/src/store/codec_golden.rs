@@ -12,21 +12,22 @@ use crate::domain::contact::{Consent, ConsentByChannel, ContactEmail, ContactPho
 use crate::domain::conversation::{Conversation, EmailThread, Inbound, ItemKind};
 use crate::domain::directory::webhooks::ReplacedSecret;
 use crate::domain::directory::{Alerts, Limit, Role, SenderAddress, Subscribed, WebhookEvent};
-use crate::domain::habit::{Habit, Profile as HabitProfile, Sureness};
+use crate::domain::habit::{AccountHabits, Habit, Profile as HabitProfile, Sureness};
 use crate::domain::ids::{
     AccountId, AccountNo, ApiKeyId, AuditId, BootId, CampaignNo, ContactId, LaneNo, MessageId, SenderId, SessionId,
     UserId, WebhookId,
 };
+use crate::domain::lift::{Step, Tally};
 use crate::domain::message::{
     Attachment, Attempt, AttemptOutcome, Author, Claim, Class, HistoryEntry, MessageThread, ReplyChoice, State,
     StateName, StoredContent,
 };
 use crate::domain::plan::smart::{Arm, Chosen, Shares};
-use crate::domain::plan::{Cause, Delay, Plan};
+use crate::domain::plan::{Cause, Delay, Plan, PlannedBy};
 use crate::domain::reason::Reason;
 use crate::domain::receipt::{Receipt, ReceiptStatus};
 use crate::domain::schedule::{FoldPolicy, GapPolicy, IfLate, Intent, QuietHoursPolicy, Resolution, WallClock};
-use crate::domain::sending_rules::{Country, Holiday, Hours, Scope, SendingRules, TimeOfDay, Weekdays};
+use crate::domain::sending_rules::{Cap, Country, Holiday, Hours, Scope, SendingRules, Sent, TimeOfDay, Weekdays};
 use crate::domain::signatures::webhook::WebhookSecret;
 use crate::domain::suppression::SuppressionReason;
 use crate::domain::threading::{MailId, References, ThreadHead, ThreadedMail};
@@ -79,6 +80,7 @@ fn contact() -> Contact {
         updated_at: UnixMs(1_700_000_000_001),
         request_hash: Some([9; 16]),
         habit: Some(Box::new(habit().0)),
+        sent: vec![Sent { channel: Channel::Email, class: Class::Campaign, at: UnixMs(8), message: 9 }],
     }
 }
 
@@ -192,6 +194,7 @@ fn rules() -> SendingRules {
         send_windows: Vec::new(),
         holidays: vec![Holiday::parse(Scope::default(), "12-25").unwrap()],
         conversation_exempt: true,
+        caps: vec![Cap { scope, limit: 3, per: Duration::from_secs(86_400) }],
     }
 }
 
@@ -245,6 +248,7 @@ fn account() -> Account {
         help_reply: Some("Acme: call us".into()),
         smart_send: Shares { random: 10, holdout: 20 },
         tracking: true,
+        rules_changed_at: UnixMs(6),
         request_hash: Some([2; 16]),
         rules: rules(),
     }
@@ -397,7 +401,14 @@ fn a_sender_keeps_its_format() {
 
 #[test]
 fn what_is_known_of_habits_keeps_its_format() {
-    check(&habit().1);
+    let mut tally = Tally::default();
+    tally.count(Arm::Random, Step::Sent);
+    check(&AccountHabits { profile: habit().1, tally });
+}
+
+#[test]
+fn what_messages_were_planned_by_keeps_its_format() {
+    check(&PlannedBy { zones: "2026b".into(), rules_until: UnixMs(7) });
 }
 
 #[test]
@@ -426,6 +437,7 @@ fn what_the_first_format_did_not_have_is_read_as_its_default() {
         help_reply: None,
         smart_send: Shares::default(),
         tracking: false,
+        rules_changed_at: UnixMs(0),
         rules: SendingRules::default(),
         ..account()
     };

@@ -10,6 +10,7 @@ mod directory;
 mod editing;
 mod erasure;
 mod lists;
+mod moments;
 mod notices;
 mod people;
 mod sessions;
