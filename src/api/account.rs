@@ -19,6 +19,7 @@ use super::checks::{at_most, email_address, line, zone_name};
 use super::contact_view::{as_text, as_text_or_null};
 use super::error::ApiError;
 use super::faults::{At, Faults};
+use super::frequency_caps::{CapRequest, CapView, caps};
 use super::json::{self, List, Text, request_object};
 use super::paging::Query;
 use super::routes::Shared;
@@ -64,6 +65,10 @@ request_object! {
         /// no.
         #[schema(value_type = Option<bool>)]
         tracking: bool,
+        /// How many messages a contact gets in a period, by its rules' channel, country and class: at most 8. Given, the
+        /// list is replaced.
+        #[schema(value_type = Option<Vec<CapRequest>>)]
+        frequency_caps: List<CapRequest<'a>>,
     }
 }
 
@@ -94,6 +99,8 @@ impl AccountChange<'_> {
         let at = root.member("smart_send");
         let smart_send = self.smart_send.changed(&at, all).and_then(|shares| shares.read(&at, all));
         let tracking = self.tracking.changed(&root.member("tracking"), all);
+        let at = root.member("frequency_caps");
+        let frequency_caps = self.frequency_caps.changed(&at, all).and_then(|list| caps(list, &at, all));
         faults.finish(Some(AccountPatch {
             name,
             time_zone,
@@ -106,6 +113,7 @@ impl AccountChange<'_> {
             help_reply,
             smart_send,
             tracking,
+            frequency_caps,
         }))
     }
 }
@@ -182,6 +190,8 @@ pub(crate) struct AccountView<'a> {
     smart_send: SharesView,
     /// Whether emails tell of opens and clicks.
     tracking: bool,
+    /// How many messages a contact gets in a period.
+    frequency_caps: Vec<CapView>,
     /// `active` or `suspended`: then its keys and sessions are refused, and what is due is held.
     #[schema(value_type = schemas::AccountStatus)]
     status: &'static str,
@@ -216,6 +226,7 @@ impl<'a> AccountView<'a> {
             help_reply: account.help_reply.as_deref(),
             smart_send: SharesView::of(account.smart_send),
             tracking: account.tracking,
+            frequency_caps: account.rules.caps.iter().map(CapView::of).collect(),
             status: if account.is_active() { "active" } else { "suspended" },
             suspended_at: account.suspended_at,
         }

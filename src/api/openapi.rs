@@ -16,8 +16,8 @@ use super::cookie::SessionCookie;
 use super::routes::{Shared, needs_caller};
 use super::{
     account, accounts, api_keys, audit, batch, contacts, conversations, error, events, health, import, message_actions,
-    messages, passwords, schedule, sender_choices, senders, sessions, suppressions, thread, unsubscribe, users,
-    webhooks,
+    messages, passwords, reports, schedule, sender_choices, senders, sessions, suppressions, thread, unsubscribe,
+    users, webhooks,
 };
 use crate::admin::{dead_letters, drain, lanes, nodes, partitions};
 use crate::inbound::{email, tracking, twilio};
@@ -55,7 +55,7 @@ use crate::inbound::{email, tracking, twilio};
         api_keys::create_api_key, api_keys::list_api_keys, api_keys::get_api_key, api_keys::revoke_api_key,
         webhooks::create_webhook, webhooks::list_webhooks, webhooks::get_webhook, webhooks::patch_webhook, webhooks::delete_webhook,
         webhooks::test_webhook, webhooks::rotate_webhook_secret,
-        account::get_account, account::patch_account, events::listen_to_events,
+        account::get_account, account::patch_account, events::listen_to_events, reports::smart_send_report,
         accounts::create_account, accounts::list_accounts, accounts::get_account_by_id, accounts::patch_account_by_id, accounts::delete_account,
         users::create_user, users::list_users, users::get_me, users::get_user, users::patch_user, users::delete_user,
         passwords::invite_user, passwords::forgot_password, passwords::choose_password, passwords::password_page, passwords::set_password,
@@ -80,6 +80,7 @@ use crate::inbound::{email, tracking, twilio};
         (name = "users", description = "People who sign in"),
         (name = "sessions", description = "Signing in and out"),
         (name = "audit", description = "Who changed what, when, from where"),
+        (name = "reports", description = "What was gained"),
         (name = "events", description = "What happens, as it happens"),
         (name = "recipients", description = "For those who get messages"),
         (name = "operations", description = "For those who run a node; no key needed"),

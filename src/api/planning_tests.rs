@@ -125,3 +125,31 @@ async fn a_picture_and_a_link_answer_whoever_asks_and_lead_only_where_a_mail_led
     }
     stage.engine.shutdown(PATIENCE).await;
 }
+
+#[actix_web::test]
+async fn caps_are_set_and_shown_and_the_report_has_every_arm() {
+    let stage = stage().await;
+    let app = app!(stage);
+    let set = json!({"frequency_caps": [{"channel": "sms", "limit": 2, "per": "1d"}, {"limit": 50, "per": "31d"}]});
+    assert_eq!(ask!(app, PATCH, "/v1/account"; set).expect(200)["frequency_caps"], set["frequency_caps"]);
+    for (cap, pointer) in [
+        (json!({"limit": 0, "per": "1d"}), "/frequency_caps/0/limit"),
+        (json!({"limit": 51, "per": "1d"}), "/frequency_caps/0/limit"),
+        (json!({"limit": 1, "per": "32d"}), "/frequency_caps/0/per"),
+        (json!({"limit": 1, "per": "1s"}), "/frequency_caps/0/per"),
+        (json!({"limit": 1}), "/frequency_caps/0/per"),
+        (json!({"limit": 1, "per": "1d", "days": 1}), "/frequency_caps/0/days"),
+    ] {
+        let refused = ask!(app, PATCH, "/v1/account"; json!({"frequency_caps": [cap]})).expect(422);
+        assert_eq!(refused["errors"][0]["pointer"], pointer);
+    }
+    let report = ask!(app, GET, "/v1/reports/smart-send").expect(200);
+    let names = |list: &str, name: &str| -> Vec<_> {
+        report[list].as_array().unwrap().iter().map(|one| one[name].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names("arms", "arm"), ["chosen", "random", "holdout"]);
+    assert_eq!(names("lift", "against"), ["random", "holdout"]);
+    assert_eq!(report["arms"][0]["within_hour"], json!({"responded": 0, "rate": 0.0, "ci95": [0.0, 1.0]}));
+    assert_eq!(report["lift"][0]["within_day"], json!({"difference": 0.0, "ci95": [-1.0, 1.0]}));
+    stage.engine.shutdown(PATIENCE).await;
+}

@@ -15,8 +15,8 @@ use super::error::ApiError;
 use super::state::ApiState;
 use super::{
     account, accounts, api_keys, audit, batch, contacts, conversations, events, health, import, message_actions,
-    messages, openapi, passwords, schedule, sender_choices, senders, sessions, suppressions, thread, unsubscribe,
-    users, webhooks,
+    messages, openapi, passwords, reports, schedule, sender_choices, senders, sessions, suppressions, thread,
+    unsubscribe, users, webhooks,
 };
 use crate::admin::{dead_letters, drain, lanes, nodes, partitions};
 use crate::inbound::{email, tracking, twilio};
@@ -219,6 +219,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         at("/v1/sessions").get(sessions::list_sessions).post(sessions::sign_in),
         at("/v1/sessions/current").delete(sessions::sign_out),
         at("/v1/sessions/{id}").delete(sessions::end_session),
+        at("/v1/reports/smart-send").get(reports::smart_send_report),
         at("/v1/audit").get(audit::list_audit),
         at("/v1/events").get(events::listen_to_events),
         at("/2010-04-01/Accounts/{account}/Messages.json").get(list::list_messages).post(create::create_message),

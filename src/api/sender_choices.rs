@@ -183,6 +183,7 @@ mod tests {
             updated_at: UnixMs(0),
             request_hash: None,
             habit: None,
+            sent: Vec::new(),
         }
     }
 

@@ -52,7 +52,7 @@ request_object! {
 }
 
 /// Which messages a rule is about.
-fn scope(
+pub(crate) fn scope(
     channel: Field<Text<'_>>,
     country: Field<Text<'_>>,
     class: Field<Text<'_>>,
@@ -174,7 +174,7 @@ pub(crate) fn holidays(list: List<HolidayRequest<'_>>, at: &At<'_>, faults: &mut
 
 /// Which messages a rule is about; what is not there holds for all.
 #[derive(Serialize, ToSchema)]
-struct ScopeView {
+pub(crate) struct ScopeView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schemas::Channel>)]
     channel: Option<&'static str>,
@@ -187,7 +187,7 @@ struct ScopeView {
 }
 
 impl ScopeView {
-    fn of(scope: &Scope) -> Self {
+    pub(crate) fn of(scope: &Scope) -> Self {
         Self {
             channel: scope.channel.map(|channel| channel.name()),
             country: scope.country.map(|country| country.as_str().to_owned()),

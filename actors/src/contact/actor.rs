@@ -142,6 +142,7 @@ impl ContactActor {
                     | ContactCommand::Delete(..)
                     | ContactCommand::CancelPending(..)
                     | ContactCommand::ReplanPending(_)
+                    | ContactCommand::Replan(..)
                     | ContactCommand::Receive(_)
             );
             self.perform(command, reply, ctx);
@@ -258,7 +259,7 @@ impl ContactActor {
                 let pool = self.node.routes().pools.of(granted.ticket.channel());
                 pool.do_send(PermitReleased { permit: granted.permit, release: Release::Requeue });
             }
-            ContactCommand::Cleanup(ticket) | ContactCommand::Heard(ticket, ..) => {
+            ContactCommand::Cleanup(ticket) | ContactCommand::Heard(ticket, ..) | ContactCommand::Replan(ticket, _) => {
                 let at = self.node.clock.now().plus(Duration::from_secs(1));
                 self.node.shard(self.partition).wheel.do_send(Rewake(*ticket, at));
             }
@@ -313,6 +314,7 @@ impl ContactActor {
                 }
                 Effect::SwitchOff(account, webhook) => node.gone_webhooks.add(account, webhook),
                 Effect::Learn(account, lesson) => node.habits.learn(self.partition, account, &lesson),
+                Effect::Tally(account, arm, step) => node.habits.count(self.partition, account, arm, step),
                 // Into the inbox at once: a contact with more to do is not idle.
                 Effect::Continue(command) => self.inbox.push_back((*command, None)),
                 Effect::Tell(contact, command) => consulting::tell(&node, contact, *command),

@@ -244,6 +244,8 @@ pub enum ContactCommand {
     CancelPending(Sweep, Option<Entry>),
     /// Plan again what is pending, after this entry.
     ReplanPending(Option<Entry>),
+    /// The same, and the entry in the due index that asks for it is removed at the end.
+    Replan(Ticket, Option<Entry>),
     /// Read, assigned.
     Attend(Caller, Attend),
     /// Keep a note under this id.

@@ -12,7 +12,9 @@ use crate::domain::conversation::ThreadItem;
 use crate::domain::directory::Snapshot;
 use crate::domain::habit::Lesson;
 use crate::domain::ids::{AccountNo, BootId, ContactId, MessageId, Partition, PartitionCount, WebhookId};
+use crate::domain::lift::Step;
 use crate::domain::message::{BlobKey, Content, Message, State, StateName};
+use crate::domain::plan::smart::Arm;
 use crate::domain::reply_address::ReplyKey;
 use crate::domain::source::IdSource;
 use crate::domain::status_callback::StatusCallbackKey;
@@ -127,6 +129,8 @@ pub enum Effect {
     SwitchOff(AccountNo, WebhookId),
     /// What the contact did teaches of others of its account.
     Learn(AccountNo, Box<Lesson>),
+    /// What became of a smart message counts.
+    Tally(AccountNo, Arm, Step),
     /// There is more of it: another chunk, after what else waits.
     Continue(Box<ContactCommand>),
     /// Another contact hears this; nobody waits for an answer.

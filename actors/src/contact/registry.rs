@@ -362,7 +362,7 @@ impl ContactRegistry {
                 let released = PermitReleased { permit: granted.permit, release: Release::Requeue };
                 ctx.run_later(READ_AGAIN, move |_, _| pool.do_send(released));
             }
-            ContactCommand::Cleanup(ticket) | ContactCommand::Heard(ticket, ..) => {
+            ContactCommand::Cleanup(ticket) | ContactCommand::Heard(ticket, ..) | ContactCommand::Replan(ticket, _) => {
                 let at = self.node.clock.now().plus(Duration::from_secs(1));
                 self.node.shard_of_contact(ticket.contact).wheel.do_send(Rewake(*ticket, at));
             }

@@ -63,6 +63,7 @@ fn patched(account: &Account, patch: &AccountPatch, time_zone: Option<String>) -
     set(&mut rules.send_windows, patch.send_windows.clone(), "send_windows", &mut changed);
     set(&mut rules.holidays, patch.holidays.clone(), "holidays", &mut changed);
     set(&mut rules.conversation_exempt, patch.conversation_exempt, "conversation_exempt", &mut changed);
+    set(&mut rules.caps, patch.frequency_caps.clone(), "frequency_caps", &mut changed);
     set(&mut next.help_reply, patch.help_reply.clone(), "help_reply", &mut changed);
     set(&mut next.smart_send, patch.smart_send, "smart_send", &mut changed);
     set(&mut next.tracking, patch.tracking, "tracking", &mut changed);
@@ -121,6 +122,7 @@ impl Directory {
                 help_reply: None,
                 smart_send: Default::default(),
                 tracking: false,
+                rules_changed_at: UnixMs(0),
                 request_hash: hash,
             };
             let mut draft = Draft::of(snapshot, ids);
@@ -168,6 +170,10 @@ impl Directory {
             let (mut next, changed) = patched(account, patch, time_zone.clone());
             if next.rules != account.rules {
                 check_rules(&next)?;
+            }
+            if (&next.rules, &next.time_zone) != (&account.rules, &account.time_zone) {
+                // Later than the last change, whatever the clock says: each is told from the one before.
+                next.rules_changed_at = now.max(UnixMs(account.rules_changed_at.0 + 1));
             }
             let suspend = patch.suspended.filter(|suspend| *suspend == account.is_active());
             if suspend == Some(true) {

@@ -63,6 +63,7 @@ impl Directory {
                 help_reply: None,
                 smart_send: Default::default(),
                 tracking: false,
+                rules_changed_at: Default::default(),
                 request_hash: None,
             };
             let user = User {

@@ -11,6 +11,7 @@ use super::conversation::Conversation;
 use super::habit::Habit;
 use super::ids::{AccountNo, ContactId, SenderId};
 use super::message::Author;
+use super::sending_rules::Sent;
 
 /// Bounds on a contact's fields; the API refuses what is beyond them.
 pub mod limits {
@@ -249,6 +250,9 @@ pub struct Contact {
     /// When it is active; none: nothing was seen yet.
     #[serde(default)]
     pub habit: Option<Box<Habit>>,
+    /// What it got lately, where its account caps that; oldest first.
+    #[serde(default)]
+    pub sent: Vec<Sent>,
 }
 
 impl Contact {

@@ -85,6 +85,9 @@ pub struct Account {
     /// Whether its mails tell of opens and clicks.
     #[serde(default)]
     pub tracking: bool,
+    /// When what its messages are planned by last changed: its rules, its zone.
+    #[serde(default)]
+    pub rules_changed_at: UnixMs,
 }
 
 /// Who is told by mail of messages that are held, failed or of unknown outcome.

@@ -18,6 +18,7 @@ mod choice;
 mod contact;
 mod echo;
 mod lesson;
+mod of_account;
 mod profile;
 mod rates;
 mod week;
@@ -25,6 +26,7 @@ mod week;
 pub use choice::{Choice, Sureness, choose};
 pub use contact::{Habit, HabitError};
 pub use lesson::Lesson;
+pub use of_account::AccountHabits;
 pub use profile::Profile;
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::address::{Address, Channel, WebUrl};
 use super::clock::UnixMs;
 use super::ids::{AccountNo, ApiKeyId, BootId, CampaignNo, ContactId, LaneNo, MessageId, SenderId, UserId};
 use super::plan::Plan;
+use super::plan::smart::Arm;
 use super::reason::Reason;
 use super::receipt::Receipt;
 use super::schedule::{IfLate, Intent, QuietHoursPolicy};
@@ -512,6 +513,12 @@ impl Message {
     #[must_use]
     pub fn wanted_at(&self) -> UnixMs {
         self.plan.as_ref().map_or(self.due_at, |plan| plan.wanted_at)
+    }
+
+    /// How it came to its moment, if that was chosen out of a window.
+    #[must_use]
+    pub fn arm(&self) -> Option<Arm> {
+        self.plan.as_ref()?.chosen.as_ref().map(|chosen| chosen.arm)
     }
 
     /// How late its first attempt may start, if there is a limit.

@@ -12,6 +12,7 @@ pub mod egress;
 pub mod habit;
 pub mod ids;
 pub mod instant;
+pub mod lift;
 pub mod message;
 pub mod password;
 pub mod password_link;

@@ -137,6 +137,15 @@ pub struct Plan {
     pub chosen: Option<Box<smart::Chosen>>,
 }
 
+/// What the pending messages of a partition were planned by.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PlannedBy {
+    /// The release of the rules of zones; empty: nothing was planned again yet.
+    pub zones: String,
+    /// Changes of accounts' rules up to this instant.
+    pub rules_until: UnixMs,
+}
+
 /// The first moment for an intent that the calendar permits, not before `now`.
 ///
 /// # Errors

@@ -1,15 +1,17 @@
-//! When an account lets its messages go: quiet hours, send windows and holidays.
+//! When an account lets its messages go: quiet hours, send windows, holidays, and how many a contact gets.
 //!
 //! Hours are half-open, in whole minutes of the recipient's clock, and may wrap midnight; then they belong to the day
 //! on which they begin. Every rule has a scope; whatever a scope leaves open holds for all. Quiet hours add up. Send
 //! windows of one scope add up, and a message keeps to those of every scope that covers it. A holiday is a whole day.
 
 use std::fmt;
+use std::time::Duration;
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use super::address::Channel;
+use super::clock::UnixMs;
 use super::message::Class;
 
 /// A country: two letters of ISO 3166-1.
@@ -216,6 +218,39 @@ impl fmt::Display for Holiday {
     }
 }
 
+/// So many messages a contact gets at most in a period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cap {
+    /// Which messages count, and wait.
+    pub scope: Scope,
+    /// How many, from 1 to [`Cap::MAX_LIMIT`].
+    pub limit: u8,
+    /// In any period of this length, at most [`Cap::MAX_PERIOD`].
+    pub per: Duration,
+}
+
+impl Cap {
+    /// The highest limit.
+    pub const MAX_LIMIT: u8 = 50;
+    /// The shortest period.
+    pub const MIN_PERIOD: Duration = Duration::from_secs(60);
+    /// The longest period.
+    pub const MAX_PERIOD: Duration = Duration::from_secs(31 * 24 * 60 * 60);
+}
+
+/// A message that a contact got, as far as caps ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sent {
+    /// The way it travelled.
+    pub channel: Channel,
+    /// How urgent it was.
+    pub class: Class,
+    /// When its first attempt began.
+    pub at: UnixMs,
+    /// Tells it from the others: the lower half of [`MessageId::spread`](super::ids::MessageId::spread).
+    pub message: u32,
+}
+
 /// When an account lets its messages go. None of it: always.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct SendingRules {
@@ -227,24 +262,30 @@ pub struct SendingRules {
     pub holidays: Vec<Holiday>,
     /// Messages of class `conversation` go at any time: somebody waits for them.
     pub conversation_exempt: bool,
+    /// How many messages a contact gets; at most [`Self::MAX_CAPS`].
+    #[serde(default)]
+    pub caps: Vec<Cap>,
 }
 
 impl SendingRules {
     /// Most quiet hours, and most send windows.
     pub const MAX_HOURS: usize = 32;
+    /// Most caps.
+    pub const MAX_CAPS: usize = 8;
     /// Most holidays.
     pub const MAX_HOLIDAYS: usize = 200;
 
     /// Whether there is no rule.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.quiet_hours.is_empty() && self.send_windows.is_empty() && self.holidays.is_empty()
+        self.quiet_hours.is_empty() && self.send_windows.is_empty() && self.holidays.is_empty() && self.caps.is_empty()
     }
 
     /// Every scope that a rule names, and the open one.
     pub fn scopes(&self) -> impl Iterator<Item = Scope> + '_ {
         let hours = self.quiet_hours.iter().chain(&self.send_windows).map(|hours| hours.scope);
-        std::iter::once(Scope::default()).chain(hours).chain(self.holidays.iter().map(|holiday| holiday.scope))
+        let others = self.holidays.iter().map(|holiday| holiday.scope).chain(self.caps.iter().map(|cap| cap.scope));
+        std::iter::once(Scope::default()).chain(hours).chain(others)
     }
 }
 

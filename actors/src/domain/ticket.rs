@@ -22,7 +22,7 @@ pub enum TicketKind {
     Message = 0,
     /// A deleted contact to clean up.
     Cleanup = 1,
-    /// A message to plan again.
+    /// A contact whose messages are to be planned again.
     Replan = 2,
 }
 
@@ -91,6 +91,16 @@ impl Ticket {
     /// The ticket that cleans a deleted contact up.
     #[must_use]
     pub fn cleanup(account: AccountNo, contact: ContactId, at: UnixMs) -> Self {
+        Self::of_contact(TicketKind::Cleanup, account, contact, at)
+    }
+
+    /// The ticket that plans again what is pending for a contact whose clock was changed.
+    #[must_use]
+    pub fn replan(account: AccountNo, contact: ContactId, at: UnixMs) -> Self {
+        Self::of_contact(TicketKind::Replan, account, contact, at)
+    }
+
+    fn of_contact(kind: TicketKind, account: AccountNo, contact: ContactId, at: UnixMs) -> Self {
         Self {
             message: MessageId::from_bytes([0; 16]),
             contact,
@@ -100,7 +110,7 @@ impl Ticket {
             campaign: CampaignNo(0),
             account,
             cost: 0,
-            kind_and_channel: (TicketKind::Cleanup as u8) << 4,
+            kind_and_channel: (kind as u8) << 4,
             class: Class::Transactional,
         }
     }

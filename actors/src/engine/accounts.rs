@@ -9,7 +9,7 @@ use crate::domain::clock::UnixMs;
 use crate::domain::directory::{Account, Session, Snapshot, User};
 use crate::domain::ids::{AccountNo, SessionId, UserId};
 use crate::domain::session::SessionToken;
-use crate::partition::resume_held;
+use crate::partition::{PlanAgain, resume_held};
 use crate::protocol::api::{Caller, Created, EngineError, EngineResult};
 use crate::protocol::people::{AccountPatch, MadeAccount, NewAccount, NewUser, SignIn, SignInOutcome, UserPatch};
 use crate::store::{Index, RangeQuery};
@@ -36,6 +36,10 @@ impl Engine {
         if_match: Option<u32>,
     ) -> EngineResult<Account> {
         let account = self.directory.patch_account(&self.node, caller, no, &patch, if_match).await?;
+        let partitions = self.node.routes().shards.iter().flat_map(|shard| &shard.partitions);
+        for (_, partition) in partitions.filter(|_| patch.touches_rules()) {
+            partition.do_send(PlanAgain);
+        }
         if patch.suspended == Some(false) {
             let node = Arc::clone(&self.node);
             // What is not reached now, each partition's sweep finds.

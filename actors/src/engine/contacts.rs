@@ -10,6 +10,7 @@ use crate::domain::contact::{Consent, Contact, ContactEmail, ContactPhone, Life,
 use crate::domain::conversation::OptVia;
 use crate::domain::directory::Role;
 use crate::domain::ids::{AccountNo, ContactId};
+use crate::domain::lift::Tally;
 use crate::domain::message::Author;
 use crate::domain::tracking::{Engagement, TokenError, Tracked};
 use crate::domain::unsubscribe::Unsubscribe;
@@ -287,10 +288,22 @@ impl Engine {
     /// # Errors
     /// The store.
     pub async fn tracked(&self, what: Tracked, engagement: Engagement) -> EngineResult<()> {
-        match self.ask(what.contact, ContactCommand::Tracked(what.message, engagement)).await? {
+        // It may have moved to another contact since, with this one.
+        let message = match self.record_of(None, what.message).await {
+            Ok(message) => message,
+            Err(EngineError::NotFound) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        match self.ask(message.contact, ContactCommand::Tracked(message.id, engagement)).await? {
             Answer::Done => Ok(()),
             other => Err(unexpected(&other)),
         }
+    }
+
+    /// What became of the account's messages with a smart window.
+    #[must_use]
+    pub fn smart_send_tally(&self, caller: &Caller) -> Tally {
+        self.node.habits.tally(caller.account)
     }
 
     /// Opts out by the signed token of a List-Unsubscribe link: nothing goes to the address that the mail was for any

@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Context, Handler, Message as ActixMessage, ResponseFuture};
 
-use super::habits;
 use super::sweep::sweep;
+use super::upkeep::{PlanAgain, Turn, WriteHabits};
 use crate::contact::registry::{CloseContacts, OpenContacts};
 use crate::domain::clock::{BootUs, UnixMs};
 use crate::domain::ids::Partition;
@@ -62,11 +62,6 @@ pub struct PartitionBrief {
     pub seq: u64,
 }
 
-/// Write what was learned of habits; answered when that is durable, or failed.
-#[derive(Debug, Clone, Copy, ActixMessage)]
-#[rtype(result = "()")]
-pub struct WriteHabits;
-
 #[derive(Debug)]
 enum Phase {
     Acquiring,
@@ -105,6 +100,8 @@ pub struct PartitionActor {
     phase: Phase,
     epoch: u32,
     is_sweeping: bool,
+    /// Planning again, one at a time.
+    pub(super) replanning: Turn,
 }
 
 impl std::fmt::Debug for PartitionActor {
@@ -120,7 +117,7 @@ impl PartitionActor {
     /// A partition that is to be served.
     #[must_use]
     pub fn new(node: Arc<Node>, partition: Partition) -> Self {
-        Self { node, partition, phase: Phase::Acquiring, epoch: 0, is_sweeping: false }
+        Self { node, partition, phase: Phase::Acquiring, epoch: 0, is_sweeping: false, replanning: Turn::default() }
     }
 
     fn acquire_later(&self, after: Duration, ctx: &mut Context<Self>) {
@@ -161,12 +158,12 @@ impl PartitionActor {
         self.node.health.set_store(StoreCondition::Works);
         self.node.health.partition_opened();
         self.phase = Phase::Serving(lease);
-        let node = Arc::clone(&self.node);
-        actix::spawn(async move {
-            if let Err(error) = habits::read(&node, partition).await {
-                tracing::warn!(%partition, %error, "what is known of habits could not be read and is left out until this partition opens again");
-            }
-        });
+        super::upkeep::after_opening(Arc::clone(&self.node), partition, epoch, Arc::clone(&self.replanning));
+    }
+
+    /// Under which opening it is served, if it is.
+    pub(super) fn opening(&self) -> Option<(Arc<Node>, Partition, u32)> {
+        matches!(self.phase, Phase::Serving(_)).then(|| (Arc::clone(&self.node), self.partition, self.epoch))
     }
 
     /// Drops everything that is not known to be durable.
@@ -268,7 +265,10 @@ impl Actor for PartitionActor {
         let first = every / 4096 * (u32::from(self.partition.0) + 64);
         ctx.run_later(first, move |partition, ctx| {
             partition.sweep(ctx);
-            ctx.run_interval(every, |partition, ctx| partition.sweep(ctx));
+            ctx.run_interval(every, |partition, ctx| {
+                partition.sweep(ctx);
+                ctx.notify(PlanAgain);
+            });
         });
         let first = WRITE_EVERY / 4096 * (u32::from(self.partition.0) + 64);
         ctx.run_later(first, move |_, ctx| {
@@ -364,22 +364,6 @@ impl Handler<SweepDone> for PartitionActor {
 
     fn handle(&mut self, _: SweepDone, _: &mut Self::Context) {
         self.is_sweeping = false;
-    }
-}
-
-impl Handler<WriteHabits> for PartitionActor {
-    type Result = ResponseFuture<()>;
-
-    fn handle(&mut self, _: WriteHabits, _: &mut Self::Context) -> Self::Result {
-        if !matches!(self.phase, Phase::Serving(_)) {
-            return Box::pin(async {});
-        }
-        let (node, partition, epoch) = (Arc::clone(&self.node), self.partition, self.epoch);
-        Box::pin(async move {
-            if let Err(error) = habits::write(&node, partition, epoch).await {
-                tracing::warn!(%partition, %error, "what was learned of habits could not be written yet");
-            }
-        })
     }
 }
 

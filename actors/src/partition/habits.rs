@@ -2,7 +2,7 @@
 
 use tokio::sync::oneshot;
 
-use crate::domain::habit::Profile;
+use crate::domain::habit::AccountHabits;
 use crate::domain::ids::{AccountNo, Partition};
 use crate::journal::{Commit, Requester};
 use crate::shard::Node;
@@ -15,11 +15,11 @@ async fn stored(
     node: &Node,
     partition: Partition,
     accounts: &[AccountNo],
-) -> Result<Vec<(AccountNo, Profile)>, StoreError> {
+) -> Result<Vec<(AccountNo, AccountHabits)>, StoreError> {
     let key = |account: &AccountNo| RecordKey { partition, table: Table::Habits, key: keys::habits(*account) };
     let found = node.store.get(&accounts.iter().map(key).collect::<Vec<_>>()).await?;
     let found = accounts.iter().zip(found).filter_map(|(account, bytes)| Some((*account, bytes?)));
-    found.map(|(account, bytes)| Ok((account, codec::decode::<Profile>(&bytes)?))).collect()
+    found.map(|(account, bytes)| Ok((account, codec::decode::<AccountHabits>(&bytes)?))).collect()
 }
 
 /// Reads the partition's part, once.
@@ -52,7 +52,7 @@ async fn try_write(
     node: &Node,
     partition: Partition,
     epoch: u32,
-    learned: &[(AccountNo, Profile)],
+    learned: &[(AccountNo, AccountHabits)],
     written: &mut usize,
 ) -> Result<(), StoreError> {
     for page in learned.chunks(PAGE / 4) {
@@ -60,7 +60,7 @@ async fn try_write(
         let mut before = stored(node, partition, &accounts).await?.into_iter().peekable();
         let mutations = page.iter().map(|(account, learned)| {
             let known = before.next_if(|(of, _)| of == account);
-            let mut profile = known.map_or_else(Profile::default, |(_, profile)| profile);
+            let mut profile = known.map_or_else(AccountHabits::default, |(_, profile)| profile);
             profile.add(learned);
             Mutation::Put(Table::Habits, keys::habits(*account), codec::encode(&profile))
         });

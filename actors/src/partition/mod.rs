@@ -2,8 +2,11 @@
 
 mod actor;
 mod habits;
+mod replanning;
 mod sweep;
+mod upkeep;
 
 pub(crate) use sweep::resume_held;
 
-pub use actor::{BeginPartition, CommitFailed, DescribePartition, PartitionActor, ReleasePartition, WriteHabits};
+pub use actor::{BeginPartition, CommitFailed, DescribePartition, PartitionActor, ReleasePartition};
+pub use upkeep::{PlanAgain, WriteHabits};

@@ -9,7 +9,7 @@ use crate::domain::address::EmailAddress;
 use crate::domain::directory::{Account, ApiKey, Role, Session, User};
 use crate::domain::password::Password;
 use crate::domain::plan::smart::Shares;
-use crate::domain::sending_rules::{Holiday, Hours};
+use crate::domain::sending_rules::{Cap, Holiday, Hours};
 use crate::domain::session::SessionToken;
 
 /// A new account.
@@ -55,10 +55,25 @@ pub struct AccountPatch {
     pub conversation_exempt: Option<bool>,
     /// What answers an SMS that asks for help; `Some(None)`: nothing any more.
     pub help_reply: Option<Option<String>>,
+    /// How many messages a contact gets.
+    pub frequency_caps: Option<Vec<Cap>>,
     /// Which smart messages do not go at the best moment.
     pub smart_send: Option<Shares>,
     /// Whether its mails tell of opens and clicks.
     pub tracking: Option<bool>,
+}
+
+impl AccountPatch {
+    /// Whether it may change what messages are planned by.
+    #[must_use]
+    pub const fn touches_rules(&self) -> bool {
+        self.time_zone.is_some()
+            || self.quiet_hours.is_some()
+            || self.send_windows.is_some()
+            || self.holidays.is_some()
+            || self.conversation_exempt.is_some()
+            || self.frequency_caps.is_some()
+    }
 }
 
 /// A new user.

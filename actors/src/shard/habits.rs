@@ -1,5 +1,5 @@
 //! When the contacts of each account, and of all of them, are active: what a contact of which little is known is
-//! taken to be like.
+//! taken to be like; and what became of their smart messages.
 //!
 //! Every partition keeps its own part of it in the store, a record of some 900 bytes an account; here stands the sum,
 //! and what each partition has learned and not written yet. So events of one partition write nothing that another
@@ -10,8 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::domain::habit::{Lesson, Profile};
+use crate::domain::habit::{AccountHabits, Lesson, Profile};
 use crate::domain::ids::{AccountNo, Partition};
+use crate::domain::lift::{Step, Tally};
+use crate::domain::plan::smart::Arm;
 
 /// How often a partition writes what it has learned.
 pub const WRITE_EVERY: Duration = Duration::from_secs(60);
@@ -19,8 +21,8 @@ pub const WRITE_EVERY: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 struct Known {
     of_all: Profile,
-    by_account: BTreeMap<AccountNo, Profile>,
-    unwritten: BTreeMap<(Partition, AccountNo), Profile>,
+    by_account: BTreeMap<AccountNo, AccountHabits>,
+    unwritten: BTreeMap<(Partition, AccountNo), AccountHabits>,
     read: BTreeSet<Partition>,
 }
 
@@ -38,25 +40,38 @@ impl Habits {
     pub fn of(&self, account: AccountNo) -> Profile {
         let known = self.known();
         let own = known.by_account.get(&account);
-        own.map_or_else(|| Profile::default().leaning_on(&known.of_all), |own| own.leaning_on(&known.of_all))
+        own.map_or_else(|| Profile::default().leaning_on(&known.of_all), |own| own.profile.leaning_on(&known.of_all))
     }
 
     /// Takes in what an event taught that is durable by now.
     pub fn learn(&self, partition: Partition, account: AccountNo, lesson: &Lesson) {
         let mut known = self.known();
         known.of_all.take_in(lesson);
-        known.by_account.entry(account).or_default().take_in(lesson);
-        known.unwritten.entry((partition, account)).or_default().take_in(lesson);
+        known.by_account.entry(account).or_default().profile.take_in(lesson);
+        known.unwritten.entry((partition, account)).or_default().profile.take_in(lesson);
+    }
+
+    /// Counts what became of a smart message.
+    pub fn count(&self, partition: Partition, account: AccountNo, arm: Arm, step: Step) {
+        let mut known = self.known();
+        known.by_account.entry(account).or_default().tally.count(arm, step);
+        known.unwritten.entry((partition, account)).or_default().tally.count(arm, step);
+    }
+
+    /// What became of an account's smart messages.
+    #[must_use]
+    pub fn tally(&self, account: AccountNo) -> Tally {
+        self.known().by_account.get(&account).map(|habits| habits.tally).unwrap_or_default()
     }
 
     /// Adds a partition's part, as it was read. A partition that is opened anew is known already.
-    pub fn add(&self, partition: Partition, profiles: impl IntoIterator<Item = (AccountNo, Profile)>) {
+    pub fn add(&self, partition: Partition, profiles: impl IntoIterator<Item = (AccountNo, AccountHabits)>) {
         let mut known = self.known();
         if !known.read.insert(partition) {
             return;
         }
         for (account, profile) in profiles {
-            known.of_all.add(&profile);
+            known.of_all.add(&profile.profile);
             known.by_account.entry(account).or_default().add(&profile);
         }
     }
@@ -69,7 +84,7 @@ impl Habits {
 
     /// What a partition has learned and not written yet: it is to be written now.
     #[must_use]
-    pub fn take_unwritten(&self, partition: Partition) -> Vec<(AccountNo, Profile)> {
+    pub fn take_unwritten(&self, partition: Partition) -> Vec<(AccountNo, AccountHabits)> {
         let mut known = self.known();
         let of_partition = (partition, AccountNo(0))..=(partition, AccountNo(u32::MAX));
         let keys: Vec<_> = known.unwritten.range(of_partition).map(|(key, _)| *key).collect();
@@ -77,7 +92,7 @@ impl Habits {
     }
 
     /// Puts back what could not be written.
-    pub fn put_back(&self, partition: Partition, profiles: Vec<(AccountNo, Profile)>) {
+    pub fn put_back(&self, partition: Partition, profiles: Vec<(AccountNo, AccountHabits)>) {
         let mut known = self.known();
         for (account, profile) in profiles {
             known.unwritten.entry((partition, account)).or_default().add(&profile);
@@ -129,6 +144,7 @@ mod tests {
         let habits = Habits::default();
         learn(&habits, 1, 1, 9, 20);
         learn(&habits, 2, 1, 15, 40);
+        habits.count(Partition(1), AccountNo(1), Arm::Chosen, Step::Sent);
         let written = habits.take_unwritten(Partition(1));
         assert_eq!(written.len(), 1);
         assert!(habits.take_unwritten(Partition(1)).is_empty());
@@ -142,6 +158,11 @@ mod tests {
         assert_eq!((hour_of(&habits, 1), hour_of(&after, 1)), (15, 15));
         let before = chance_of(&habits, 1);
         assert!((before - chance_of(&after, 1)).abs() < before / 100.0, "{before} {}", chance_of(&after, 1));
+        assert_eq!(
+            (after.tally(AccountNo(1)), after.tally(AccountNo(2))),
+            (habits.tally(AccountNo(1)), Tally::default())
+        );
+        assert_ne!(after.tally(AccountNo(1)), Tally::default());
         assert!(after.has_read(Partition(1)) && !after.has_read(Partition(3)));
     }
 }

@@ -14,9 +14,10 @@ use crate::domain::audit::AuditEntry;
 use crate::domain::contact::Contact;
 use crate::domain::conversation::ThreadItem;
 use crate::domain::directory::{Account, ApiKey, Sender, Session, User, Webhook};
-use crate::domain::habit::Profile;
+use crate::domain::habit::AccountHabits;
 use crate::domain::ids::Partition;
 use crate::domain::message::{Content, Message};
+use crate::domain::plan::PlannedBy;
 use crate::domain::suppression::Suppression;
 
 /// A type that is stored as a record.
@@ -54,7 +55,8 @@ records! {
     Session: "session", 256;
     AuditEntry: "audit entry", 192;
     Webhook: "webhook", 384;
-    Profile: "habits", 912;
+    AccountHabits: "habits", 928;
+    PlannedBy: "planned by", 24;
 }
 
 /// Why bytes are not a record.
@@ -135,3 +137,7 @@ pub(crate) fn decode_head(partition: Partition, bytes: &[u8]) -> Result<Head, St
 #[cfg(test)]
 #[path = "codec_golden.rs"]
 mod golden;
+
+#[cfg(test)]
+#[path = "codec_samples.rs"]
+mod samples;

@@ -41,8 +41,10 @@ pub enum Table {
     Item = 10,
     /// Key: account number and the address' digest. Value: `Suppression`.
     Suppression = 11,
-    /// Key: account number. Value: `Profile` of habits, as far as it was learned in this partition.
+    /// Key: account number. Value: `AccountHabits`, as far as they were learned in this partition.
     Habits = 12,
+    /// Key: none. Value: `PlannedBy`, of the whole partition.
+    Planned = 13,
     /// Key: audit id. Value: `AuditEntry`. In the partition of what was changed.
     Audit = 6,
 }

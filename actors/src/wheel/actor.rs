@@ -268,11 +268,12 @@ impl WheelActor {
 
     /// Sends due tickets where they belong.
     fn let_go(&mut self) {
-        let (mut due, mut cleanups) = (Channel::ALL.map(|channel| (channel, Vec::new())), Vec::new());
+        let (mut due, mut of_contacts) = (Channel::ALL.map(|channel| (channel, Vec::new())), Vec::new());
         for ticket in self.due.drain(..) {
             match (ticket.kind(), ticket.channel()) {
-                (TicketKind::Cleanup, _) => cleanups.push((ticket.contact, ContactCommand::Cleanup(ticket))),
-                (TicketKind::Message | TicketKind::Replan, channel) => due[channel as usize].1.push(ticket),
+                (TicketKind::Cleanup, _) => of_contacts.push((ticket.contact, ContactCommand::Cleanup(ticket))),
+                (TicketKind::Replan, _) => of_contacts.push((ticket.contact, ContactCommand::Replan(ticket, None))),
+                (TicketKind::Message, channel) => due[channel as usize].1.push(ticket),
             }
         }
         for (channel, tickets) in due {
@@ -280,8 +281,8 @@ impl WheelActor {
                 self.node.routes().pools.of(channel).do_send(Admit(tickets));
             }
         }
-        if let Some((contact, _)) = cleanups.first() {
-            self.node.shard_of_contact(*contact).registry.do_send(DeliverMany(cleanups));
+        if let Some((contact, _)) = of_contacts.first() {
+            self.node.shard_of_contact(*contact).registry.do_send(DeliverMany(of_contacts));
         }
     }
 }

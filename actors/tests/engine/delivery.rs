@@ -145,7 +145,7 @@ async fn what_is_pending_survives_a_restart() {
     let node = Node::start(folder.path(), settings()).await;
     node.sms_sender("+12125550100").await;
     let contact = node.contact(1).await;
-    let id = node.sms(contact.id, "later", Node::in_ms(1_500)).await.message.id;
+    let id = node.sms(contact.id, "later", Node::in_ms(8_000)).await.message.id;
     node.stop().await;
     let node = Node::start(folder.path(), settings()).await;
     assert_eq!(node.state(id).await, StateName::Scheduled);

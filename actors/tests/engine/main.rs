@@ -11,6 +11,7 @@ mod editing;
 mod erasure;
 mod lists;
 mod merging;
+mod moments;
 mod notices;
 mod people;
 mod redis;

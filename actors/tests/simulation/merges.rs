@@ -70,7 +70,7 @@ impl Model {
             id: old.id,
             origin: old.origin,
             contact: from,
-            reply: old.reply.clone(),
+            reply: old.reply,
             thread: old.thread.clone(),
             ..new.clone()
         };

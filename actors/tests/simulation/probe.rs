@@ -156,9 +156,15 @@ async fn moving(callers: &Callers, quiet: Quiet, contact: ContactId, like: NewMe
             ));
         }
     }
+    // A slow store may have cost a lease: then a caller is told to come again.
+    let until = world.elapsed() + PATIENCE_MS;
     for id in asked {
-        if let Err(error) = callers.engine.cancel(&CALLER, id).await {
-            world.violation(format!("probe: {id} could not be cancelled: {error}"));
+        while let Err(error) = callers.engine.cancel(&CALLER, id).await {
+            if !matches!(error, EngineError::Unavailable) || world.elapsed() > until {
+                world.violation(format!("probe: {id} could not be cancelled: {error}"));
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 }

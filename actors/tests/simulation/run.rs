@@ -90,6 +90,7 @@ async fn found(store: &MemoryStore, ids: &IdSource, now: UnixMs, plan: &Plan) {
         help_reply: None,
         smart_send: Default::default(),
         tracking: false,
+        rules_changed_at: UnixMs(0),
         request_hash: None,
     };
     let key = DirectoryKey::Account(ACCOUNT);

@@ -169,9 +169,14 @@ impl Model {
         if is_its_contact_there && !is_past || is_merging {
             wrongs.push(format!("I2: {id} was removed: {} since {}", old.state.name(), old.since));
         }
-        if !is_its_contact_there && matches!(old.state.name(), StateName::Scheduled | StateName::Held) {
-            // It goes with its contact: that is told as a cancel.
-            self.came_to.insert((id, StateName::Canceled));
+        if !is_its_contact_there {
+            // It goes with its contact: that is told as a cancel, or as what its attempt came to.
+            let told: &[StateName] = match old.state.name() {
+                StateName::Scheduled | StateName::Held => &[StateName::Canceled],
+                StateName::Sending => &[StateName::Canceled, StateName::Submitted, StateName::Failed],
+                _ => &[],
+            };
+            self.came_to.extend(told.iter().map(|state| (id, *state)));
         }
         self.message(id, old.contact).is_forgotten = true;
     }

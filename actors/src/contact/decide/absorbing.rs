@@ -10,6 +10,7 @@ use super::{Decision, Known, Surroundings, live, or_refuse, replan};
 use crate::contact::command::{Absorbed, Answer, ContactCommand, MovedEntry, TakenOver};
 use crate::contact::decision::Effect;
 use crate::contact::entries::{DueEntry, change_item, change_message, due_ticket};
+use crate::domain::clock::UnixMs;
 use crate::domain::contact::{
     Consent, Contact, ContactEmail, ContactPhone, IncomingMerge, LastUsed, MergedContact, Merges, Profile, limits,
 };
@@ -72,7 +73,7 @@ pub(super) fn absorb(known: &Known<'_>, absorbed: Absorbed, around: &Surrounding
     if incoming.is_moving {
         return Decision::default().done();
     }
-    let mut next = unite(contact, &duplicate, known.partition);
+    let mut next = unite(contact, &duplicate, known.partition, around.now);
     if let Err(refused) = check_limits(&next) {
         // Whatever becomes of either contact, and however late this answer is heard: the token is gone.
         let mut decision = Decision::default();
@@ -113,7 +114,7 @@ fn check_limits(contact: &Contact) -> Result<(), EngineError> {
 
 /// Both in one: what the survivor has stays, what it lacks comes from the duplicate, and of two consents the stricter
 /// one holds.
-fn unite(survivor: &Contact, other: &Contact, partition: Partition) -> Contact {
+fn unite(survivor: &Contact, other: &Contact, partition: Partition, now: UnixMs) -> Contact {
     let mut next = survivor.clone();
     let (profile, given) = (&mut next.profile, other.profile.clone());
     *profile = Profile {
@@ -148,6 +149,13 @@ fn unite(survivor: &Contact, other: &Contact, partition: Partition) -> Contact {
     let or = |own: &LastUsed, others: &LastUsed| if own.address.is_some() { own.clone() } else { others.clone() };
     next.last_email = or(&survivor.last_email, &other.last_email);
     next.last_sms = or(&survivor.last_sms, &other.last_sms);
+    // One person's hours cannot be told from two halves of them: what more was seen of counts.
+    let seen = |contact: &Contact| contact.habit.as_ref().map_or(0.0, |habit| habit.active_hours(now));
+    if seen(other) > seen(survivor) {
+        next.habit = other.habit.clone();
+    }
+    next.sent.extend_from_slice(&other.sent);
+    next.sent.sort_by_key(|sent| sent.at);
     next.merges.done.push(MergedContact {
         id: other.id,
         external_id: other.profile.external_id.clone(),

@@ -170,6 +170,7 @@ fn claim_or_stop(
                 replace_content(&mut decision, &mut next, content.clone());
             }
             let envelope = envelope(contact, &next, sender, content, number, around);
+            planning::note_claimed(&mut decision, contact, message, around);
             // The record alone changes: the due entry stays until the attempt is settled.
             decision.put_message(Some(stored), next, due, around.now);
             decision.effects.push(Effect::HandOver(granted.permit, Box::new(envelope)));

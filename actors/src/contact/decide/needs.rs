@@ -131,7 +131,7 @@ pub fn needs(command: &ContactCommand, known: &Known<'_>) -> Needs {
         C::Unsuppress(account, address, _) | C::EraseSuppressed(account, address) => {
             suppressed(&mut out, known, *account, address);
         }
-        C::CancelPending(_, after) | C::ReplanPending(after) => {
+        C::CancelPending(_, after) | C::ReplanPending(after) | C::Replan(_, after) => {
             entries_with_records(&mut out, known, known.records.pending.as_ref(), |out| {
                 out.pending = Some((after.clone(), CHUNK));
             });

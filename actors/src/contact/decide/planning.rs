@@ -3,7 +3,7 @@
 //! The plan is made when a message is scheduled, and held against the rules of the moment at its last check: so a
 //! rule that came later, or a lane that was slow, never makes a message go when nothing may.
 
-use super::Surroundings;
+use super::{Decision, Surroundings};
 use crate::domain::address::{Address, Channel};
 use crate::domain::clock::UnixMs;
 use crate::domain::contact::Contact;
@@ -13,8 +13,11 @@ use crate::domain::plan::smart::{self, Knowledge};
 use crate::domain::plan::{self, Calendar, Plan, PlanError, Planned, Terms};
 use crate::domain::reason::Reason;
 use crate::domain::schedule::{IfLate, Intent, SmartWindow};
-use crate::domain::sending_rules::Country;
+use crate::domain::sending_rules::{Cap, Country, Sent};
 use crate::domain::zone::TimeZone;
+
+/// Messages that a contact's record remembers.
+const MAX_SENT: usize = 2 * Cap::MAX_LIMIT as usize;
 
 /// The contact's zone, else the one of its number's home where that is certain, else the account's, else UTC.
 pub(super) fn zone_of(contact: &Contact, around: &Surroundings<'_>) -> String {
@@ -38,14 +41,60 @@ fn country_of(contact: &Contact, to: &Address) -> Option<Country> {
 }
 
 /// The rules that a message meets, as they are now.
-pub(super) fn calendar<'a>(contact: &Contact, to: &Address, class: Class, around: &Surroundings<'a>) -> Calendar<'a> {
+pub(super) fn calendar<'a>(
+    contact: &Contact,
+    (message, to): (MessageId, &Address),
+    class: Class,
+    around: &Surroundings<'a>,
+) -> Calendar<'a> {
     let rules = around.directory.account(contact.account).map(|account| &account.rules);
     let Some(rules) = rules.filter(|rules| !rules.is_empty()) else { return Calendar::open(TimeZone::utc()) };
     let zone = TimeZone::parse(&zone_of(contact, around)).unwrap_or_else(|_| TimeZone::utc());
     // Reading a number takes some microseconds, which only rules about countries are worth.
     let asks_country = rules.scopes().any(|scope| scope.country.is_some());
     let country = asks_country.then(|| country_of(contact, to)).flatten();
-    Calendar::of(rules, zone, to.channel(), country, class)
+    let kind = (to.channel(), country, class);
+    let mut calendar = Calendar::of(rules, zone, to.channel(), country, class);
+    if !rules.caps.is_empty() {
+        // A message that is tried again does not stand in its own way.
+        let others: Vec<Sent> = contact.sent.iter().filter(|sent| sent.message != tag(message)).copied().collect();
+        calendar = calendar.after(rules, &others, kind);
+    }
+    calendar
+}
+
+/// What tells a message from the others of its contact.
+fn tag(message: MessageId) -> u32 {
+    // The lower half.
+    message.spread() as u32
+}
+
+/// Notes in the contact's record that a message is handed over, where caps ask for that; once, however often it is
+/// tried.
+pub(super) fn note_claimed(decision: &mut Decision, contact: &Contact, message: &Message, around: &Surroundings<'_>) {
+    let caps = around.directory.account(contact.account).map_or(&[][..], |account| &account.rules.caps);
+    let Some(longest) = caps.iter().map(|cap| cap.per).max() else { return };
+    if contact.sent.iter().any(|sent| sent.message == tag(message.id)) {
+        return;
+    }
+    let mut next = contact.clone();
+    next.sent.retain(|sent| around.now < sent.at.plus(longest));
+    // More than any cap lets through; of those that none stops, the oldest leave.
+    let over = (next.sent.len() + 1).saturating_sub(MAX_SENT);
+    next.sent.drain(..over);
+    let (channel, class) = (message.channel, message.class);
+    next.sent.push(Sent { channel, class, at: around.now, message: tag(message.id) });
+    decision.put_contact(Some(contact), next);
+}
+
+/// Takes the note back: its only attempt did not begin.
+pub(super) fn note_unclaimed(decision: &mut Decision, contact: &Contact, message: &Message) {
+    let is_it = |sent: &Sent| sent.message == tag(message.id);
+    if let Some(at) = contact.sent.iter().rposition(is_it).filter(|_| message.attempts.is_empty()) {
+        let mut next = contact.clone();
+        next.sent.remove(at);
+        decision.put_contact(Some(contact), next);
+    }
 }
 
 pub(super) const fn terms(message: &Message) -> Terms {
@@ -85,7 +134,7 @@ pub(super) fn anew(
 ) -> Result<Planned, PlanError> {
     match &message.intent {
         Intent::Smart(window) if around.now < window.to => {
-            let calendar = calendar(contact, &message.to, message.class, around);
+            let calendar = calendar(contact, (message.id, &message.to), message.class, around);
             smart(contact, (message.id, window), &calendar, terms(message), around)
         }
         _ => again(contact, message, wanted_at, around),
@@ -99,7 +148,7 @@ pub(super) fn again(
     wanted_at: UnixMs,
     around: &Surroundings<'_>,
 ) -> Result<Planned, PlanError> {
-    let calendar = calendar(contact, &message.to, message.class, around);
+    let calendar = calendar(contact, (message.id, &message.to), message.class, around);
     plan::fit(wanted_at, wanted_at.max(around.now), terms(message), &calendar)
 }
 
@@ -109,7 +158,7 @@ pub(super) fn at_last_check(
     message: &Message,
     around: &Surroundings<'_>,
 ) -> Result<Option<(Planned, Reason)>, Reason> {
-    let calendar = calendar(contact, &message.to, message.class, around);
+    let calendar = calendar(contact, (message.id, &message.to), message.class, around);
     let is_first = message.attempts.is_empty();
     if message.if_late == IfLate::Replan
         && is_first

@@ -262,6 +262,7 @@ fn fresh(known: &Known<'_>, caller: &Caller, new: NewContact, around: &Surroundi
         updated_at: around.now,
         request_hash: new.idempotency.map(|idempotency| idempotency.request_hash),
         habit: None,
+        sent: Vec::new(),
     }
 }
 

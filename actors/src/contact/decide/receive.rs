@@ -5,7 +5,7 @@
 
 use super::profile::made;
 use super::sweep::Sweep;
-use super::{Decision, Known, Surroundings, activity, threads};
+use super::{Decision, Known, Surroundings, activity, threads, track};
 use crate::contact::command::{Answer, ContactCommand, Received};
 use crate::contact::decision::Effect;
 use crate::contact::entries::change_item;
@@ -57,17 +57,17 @@ pub(super) fn receive(known: &Known<'_>, received: Received, around: &Surroundin
         threads::note_received(&mut contact, &mail, id);
     }
 
-    let is_automatic = inbound.is_automatic;
+    let (is_automatic, answered) = (inbound.is_automatic, inbound.in_reply_to);
     let item = ThreadItem { id, account, contact: known.id, version: 1, at: now, kind: ItemKind::Inbound(inbound) };
     let kind = if old.is_none() { EventKind::ContactCreated } else { EventKind::ContactUpdated };
-    let mut learned = Decision::default();
-    if !is_automatic {
-        activity::note(&mut contact, &mut learned, around);
-    }
+    let learned = if is_automatic { None } else { activity::note(&mut contact, around) };
     let mut decision = made(old, contact, kind);
-    decision.effects.append(&mut learned.effects);
+    decision.effects.extend(learned);
     for (number, bytes) in blobs {
         decision.mutations.push(Mutation::Put(Table::Blob, keys::blob(BlobKey { message: id, number }), bytes));
+    }
+    if let Some(answered) = answered.filter(|_| !is_automatic) {
+        track::replied(known, answered, &mut decision, around);
     }
     change_item(&mut decision.mutations, None, Some(&item));
     decision.items.push((id, Some(item.into())));
@@ -145,6 +145,7 @@ fn unknown(
         updated_at: around.now,
         request_hash: None,
         habit: None,
+        sent: Vec::new(),
     }
 }
 

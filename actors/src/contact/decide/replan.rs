@@ -1,6 +1,8 @@
-//! Planning again what is pending, a chunk at a time, after the contact's clock changed.
+//! Planning again what is pending, a chunk at a time: after the contact's clock changed, its account's rules, or the
+//! rules of zones.
 //!
-//! What is lost of it in a crash stays due as it was; the last check holds it against the rules of then.
+//! A change of the contact's clock is committed with an entry in the due index that asks for this, so that a crash
+//! resumes it. The others a partition's sweep finds.
 
 use super::needs::CHUNK;
 use super::{Decision, Known, Surroundings, enter, next_version, notices, planning};
@@ -12,7 +14,8 @@ use crate::domain::message::{Author, Message, State};
 use crate::domain::plan;
 use crate::domain::reason::Reason;
 use crate::domain::schedule::Intent;
-use crate::store::{Batch, Entry, keys};
+use crate::domain::ticket::Ticket;
+use crate::store::{Batch, Entry, Index, Member, Mutation, keys};
 
 /// Mutations that one change of a due time makes at most: record, both due entries, pending and its old entry, timeline
 /// and its old entry, counter.
@@ -21,19 +24,27 @@ const PER_CHANGE: usize = 8;
 /// Has the pending messages planned again if a change of the profile moved the contact's clock.
 pub(super) fn after_a_move(decision: &mut Decision, old: &Contact, new: &Contact, around: &Surroundings<'_>) {
     if planning::zone_of(old, around) != planning::zone_of(new, around) {
-        decision.effects.push(Effect::Continue(Box::new(ContactCommand::ReplanPending(None))));
+        let ticket = Ticket::replan(new.account, new.id, around.now);
+        decision.mutations.push(Mutation::Index(Index::Due, ticket.due_at, Member::from_slice(&ticket.member())));
+        decision.effects.push(Effect::Continue(Box::new(ContactCommand::Replan(ticket, None))));
     }
 }
 
-pub(super) fn replan_pending(known: &Known<'_>, around: &Surroundings<'_>) -> Decision {
+/// `ticket`: the entry in the due index that asks for it, if there is one.
+pub(super) fn replan_pending(known: &Known<'_>, ticket: Option<Ticket>, around: &Surroundings<'_>) -> Decision {
     let mut decision = Decision::default();
-    let Some(contact) = known.contact.filter(|contact| contact.is_live()) else { return decision.done() };
+    let unindex =
+        ticket.map(|ticket| Mutation::Unindex(Index::Due, ticket.due_at, Member::from_slice(&ticket.member())));
+    let Some(contact) = known.contact.filter(|contact| contact.is_live()) else {
+        decision.mutations.extend(unindex);
+        return decision.done();
+    };
     let pending = known.records.pending.as_deref().unwrap_or_default();
     let per_change = PER_CHANGE + notices::mutations_of_a_change(contact.account, around);
     let mut last: Option<&Entry> = None;
     let (mut is_cut, mut changed) = (false, 0);
     for entry in pending {
-        if changed > 0 && (changed + 1) * per_change > Batch::MAX_MUTATIONS {
+        if changed > 0 && (changed + 1) * per_change >= Batch::MAX_MUTATIONS {
             is_cut = true;
             break;
         }
@@ -47,7 +58,14 @@ pub(super) fn replan_pending(known: &Known<'_>, around: &Surroundings<'_>) -> De
         }
     }
     if let Some(last) = last.filter(|_| is_cut || pending.len() >= CHUNK) {
-        decision.effects.push(Effect::Continue(Box::new(ContactCommand::ReplanPending(Some(last.clone())))));
+        let after = Some(last.clone());
+        let more = ticket.map_or_else(
+            || ContactCommand::ReplanPending(after.clone()),
+            |ticket| ContactCommand::Replan(ticket, after.clone()),
+        );
+        decision.effects.push(Effect::Continue(Box::new(more)));
+    } else {
+        decision.mutations.extend(unindex);
     }
     decision.done()
 }
@@ -55,18 +73,21 @@ pub(super) fn replan_pending(known: &Known<'_>, around: &Surroundings<'_>) -> De
 /// The message as it is planned on the contact's new clock; `None`: as it was. Never into the past, and what was tried
 /// once keeps its turn. One for which no moment is left stays where it is, and meets its end at the last check.
 fn replanned(contact: &Contact, message: &Message, around: &Surroundings<'_>) -> Option<Message> {
-    if message.state != State::Scheduled || !message.attempts.is_empty() {
+    // What is due already has its turn, and its last check.
+    if message.state != State::Scheduled || !message.attempts.is_empty() || message.due_at <= around.now {
         return None;
     }
     let mut next = next_version(message, around.now);
     let mut wanted_at = message.wanted_at();
-    if let Intent::Wall(wall) = &mut next.intent
-        && wall.zone_of_contact
-    {
-        wall.zone = planning::zone_of(contact, around);
+    if let Intent::Wall(wall) = &mut next.intent {
+        let zone = if wall.zone_of_contact { planning::zone_of(contact, around) } else { wall.zone.clone() };
+        let has_moved = std::mem::replace(&mut wall.zone, zone) != wall.zone;
         let (at, resolution) = plan::resolve_wall(wall).ok()?;
-        wall.resolution = resolution;
-        wanted_at = at.max(around.now);
+        // One that was missed and waits for another day stays there.
+        if has_moved || at > around.now {
+            wall.resolution = resolution;
+            wanted_at = at.max(around.now);
+        }
     }
     let planned = planning::anew(contact, message, wanted_at, around).ok()?;
     (next.due_at, next.plan) = (planned.due_at, planned.plan);

@@ -350,7 +350,7 @@ pub(super) fn plan_intent(
         }
     };
     let calendar =
-        to.map_or_else(|| Calendar::open(TimeZone::utc()), |to| planning::calendar(contact, to, class, around));
+        to.map_or_else(|| Calendar::open(TimeZone::utc()), |to| planning::calendar(contact, (id, to), class, around));
     let planned = match &intent {
         Intent::Smart(window) => smart::check(window, around.now)
             .and_then(|()| planning::smart(contact, (id, window), &calendar, terms, around)),

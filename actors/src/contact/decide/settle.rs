@@ -9,7 +9,7 @@ use super::callbacks;
 use super::deliver::{is_in_its_place, is_ready_for};
 use super::receipt::refine;
 use super::{Decision, Known, Surroundings, enter, next_version};
-use super::{notices, threads};
+use super::{notices, planning, threads};
 use crate::contact::command::{AttemptEnd, AttemptFinished, ContactCommand, OptChange};
 use crate::contact::decision::Effect;
 use crate::contact::entries::DueEntry;
@@ -19,6 +19,7 @@ use crate::domain::clock::UnixMs;
 use crate::domain::contact::{Contact, LastUsed};
 use crate::domain::conversation::OptVia;
 use crate::domain::ids::ContactId;
+use crate::domain::lift::Step;
 use crate::domain::message::{AttemptOutcome, Author, Class, Message, State, StateName};
 use crate::domain::reason::Reason;
 use crate::domain::suppression::{Suppression, SuppressionReason};
@@ -125,6 +126,9 @@ pub(super) fn finished(known: &Known<'_>, finished: AttemptFinished, around: &Su
     match end {
         AttemptEnd::NotStarted => {
             next.attempts.pop();
+            if let Some(contact) = known.contact.filter(|contact| contact.is_live()) {
+                planning::note_unclaimed(&mut decision, contact, &next);
+            }
             let release = if is_orphan {
                 decision.remove_message(message);
                 next.state = State::Scheduled;
@@ -149,6 +153,8 @@ pub(super) fn finished(known: &Known<'_>, finished: AttemptFinished, around: &Su
             finish_attempt(&mut next, AttemptOutcome::Submitted, provider_id, None, finished_at);
             enter(&mut next, State::Submitted, None, Author::System, around.now);
             refine(&mut next, around);
+            let arm = next.arm();
+            decision.effects.extend(arm.map(|arm| Effect::Tally(next.account, arm, Step::Sent)));
             if let Some(contact) = known.contact.filter(|contact| contact.is_live()) {
                 note_sent(&mut decision, contact, &next, around);
             }

@@ -8,6 +8,7 @@ use crate::domain::address::Channel;
 use crate::domain::clock::UnixMs;
 use crate::domain::contact::Contact;
 use crate::domain::ids::MessageId;
+use crate::domain::lift::Step;
 use crate::domain::message::{AttemptOutcome, Content, Message};
 use crate::domain::tracking::{Engagement, INSTANT, Tracked};
 use crate::inbound::html::{append, replace_links};
@@ -25,7 +26,7 @@ fn handed_over_at(message: &Message) -> Option<UnixMs> {
 pub(super) fn tracked(known: &Known<'_>, id: MessageId, engagement: Engagement, around: &Surroundings<'_>) -> Decision {
     let mut decision = Decision::default();
     let message = known.records.messages.get(&id).and_then(Option::as_deref);
-    let contact = known.contact.filter(|contact| !contact.is_deleted());
+    let contact = known.contact.filter(|contact| contact.is_live());
     let (Some(message), Some(contact)) = (message.filter(|message| message.contact == known.id), contact) else {
         return decision.done();
     };
@@ -47,6 +48,7 @@ pub(super) fn tracked(known: &Known<'_>, id: MessageId, engagement: Engagement, 
         response.clicked_at.get_or_insert(around.now);
     }
     if is_new {
+        count(message, &mut decision, around);
         let state = next.state.name();
         decision.put_message(Some(message), next, DueEntry::Somewhere, around.now);
         decision.effects.push(Effect::Publish(Happened {
@@ -81,10 +83,31 @@ pub(super) fn followed(contact: &Contact, message: &Message, content: Content, a
     Content { html: Some(append(&html, &pixel)), ..content }
 }
 
+/// The contact answered a message: what a smart one gains is told by that, too.
+pub(super) fn replied(known: &Known<'_>, id: MessageId, decision: &mut Decision, around: &Surroundings<'_>) {
+    let message = known.records.messages.get(&id).and_then(Option::as_deref);
+    let Some(message) = message.filter(|message| message.arm().is_some() && message.response.replied_at.is_none())
+    else {
+        return;
+    };
+    count(message, decision, around);
+    let mut next = next_version(message, around.now);
+    next.response.replied_at = Some(around.now);
+    decision.put_message(Some(message), next, DueEntry::Somewhere, around.now);
+}
+
+/// Counts the first response to a smart message.
+fn count(message: &Message, decision: &mut Decision, around: &Surroundings<'_>) {
+    if let (Some(arm), Some(at), None) = (message.arm(), handed_over_at(message), message.response.first_at()) {
+        let step = Step::Responded(around.now.since(at));
+        decision.effects.push(Effect::Tally(message.account, arm, step));
+    }
+}
+
 /// The contact's record is written only if its habit learned anything.
 fn learn(contact: &Contact, decision: &mut Decision, around: &Surroundings<'_>) {
     let mut next = contact.clone();
-    activity::note(&mut next, decision, around);
+    decision.effects.extend(activity::note(&mut next, around));
     if next != *contact {
         decision.put_contact(Some(contact), next);
     }

@@ -119,6 +119,7 @@ fn consent_and_last_use_are_kept_by_channel() {
         updated_at: UnixMs(0),
         request_hash: None,
         habit: None,
+        sent: Vec::new(),
     };
     let sender = Some(SenderId::from_bytes([2; 16]));
     contact.last_sms.sender = sender;

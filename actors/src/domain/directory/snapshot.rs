@@ -111,6 +111,7 @@ impl Snapshot {
             help_reply: None,
             smart_send: Default::default(),
             tracking: false,
+            rules_changed_at: UnixMs(0),
             request_hash: None,
         });
         snapshot.put_sender(Sender {

@@ -190,6 +190,7 @@ fn an_account_number_is_remembered_after_its_account_is_gone() {
         help_reply: None,
         smart_send: Default::default(),
         tracking: false,
+        rules_changed_at: UnixMs(0),
         request_hash: None,
     });
     assert!(snapshot.is_active(AccountNo(7)));

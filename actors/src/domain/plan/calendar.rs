@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::address::Channel;
 use crate::domain::clock::UnixMs;
 use crate::domain::message::Class;
-use crate::domain::sending_rules::{Country, Holiday, Hours, Scope, SendingRules, TimeOfDay};
+use crate::domain::sending_rules::{Cap, Country, Holiday, Hours, Scope, SendingRules, Sent, TimeOfDay};
 use crate::domain::zone::{self, TimeZone};
 
 const MINUTE_MS: i64 = 60_000;
@@ -36,6 +36,13 @@ pub enum Cause {
     SendWindow,
     /// A holiday.
     Holiday(Holiday),
+    /// The contact got as many messages as it gets in a period.
+    FrequencyCap {
+        /// So many.
+        limit: u8,
+        /// In this long.
+        per: Duration,
+    },
 }
 
 impl Cause {
@@ -46,6 +53,7 @@ impl Cause {
             Self::QuietHours { .. } => "quiet_hours",
             Self::SendWindow => "send_window",
             Self::Holiday(_) => "holiday",
+            Self::FrequencyCap { .. } => "frequency_cap",
         }
     }
 }
@@ -56,8 +64,18 @@ impl fmt::Display for Cause {
             Self::QuietHours { from, to } => write!(f, "the quiet hours from {from} to {to}"),
             Self::SendWindow => f.write_str("the time outside the send windows"),
             Self::Holiday(holiday) => write!(f, "the holiday {holiday}"),
+            Self::FrequencyCap { limit, per } => {
+                write!(f, "the time in which the contact has had {limit} messages in {}", spelled(*per))
+            }
         }
     }
+}
+
+/// A period in the largest unit that it is a whole number of.
+fn spelled(period: Duration) -> String {
+    let (seconds, units) = (period.as_secs(), [("days", 86_400), ("hours", 3_600), ("minutes", 60)]);
+    let unit = units.into_iter().find(|(_, unit)| seconds.is_multiple_of(*unit));
+    unit.map_or_else(|| format!("{seconds} seconds"), |(name, unit)| format!("{} {name}", seconds / unit))
 }
 
 /// A delay with its reason.
@@ -77,6 +95,8 @@ pub struct Calendar<'a> {
     /// By scope: one window of each must be open.
     windows: Vec<(Scope, Vec<&'a Hours>)>,
     holidays: Vec<&'a Holiday>,
+    /// With the instants at which messages went that count, in order.
+    caps: Vec<(&'a Cap, Vec<UnixMs>)>,
     /// Every minute of the day at which a rule begins or ends; ascending, with the end of the day.
     edges: Vec<u16>,
 }
@@ -107,7 +127,7 @@ impl<'a> Calendar<'a> {
     /// Nothing is in the way.
     #[must_use]
     pub fn open(zone: TimeZone) -> Self {
-        Self { zone, quiet: Vec::new(), windows: Vec::new(), holidays: Vec::new(), edges: Vec::new() }
+        Self { zone, quiet: Vec::new(), windows: Vec::new(), holidays: Vec::new(), caps: Vec::new(), edges: Vec::new() }
     }
 
     /// The rules that a message of this kind meets.
@@ -140,6 +160,26 @@ impl<'a> Calendar<'a> {
         calendar
     }
 
+    /// The same for a contact that got these messages.
+    #[must_use]
+    pub fn after(
+        mut self,
+        rules: &'a SendingRules,
+        sent: &[Sent],
+        (channel, country, class): (Channel, Option<Country>, Class),
+    ) -> Self {
+        if rules.conversation_exempt && class == Class::Conversation {
+            return self;
+        }
+        for cap in rules.caps.iter().filter(|cap| cap.scope.covers(channel, country, class)) {
+            let counts = |sent: &&Sent| cap.scope.covers(sent.channel, country, sent.class);
+            let mut counted: Vec<_> = sent.iter().filter(counts).map(|sent| sent.at).collect();
+            counted.sort_unstable();
+            self.caps.push((cap, counted));
+        }
+        self
+    }
+
     /// The zone of the recipient's clock.
     #[must_use]
     pub const fn zone(&self) -> &TimeZone {
@@ -149,7 +189,7 @@ impl<'a> Calendar<'a> {
     /// Whether every moment is permitted.
     #[must_use]
     pub const fn is_open(&self) -> bool {
-        self.quiet.is_empty() && self.windows.is_empty() && self.holidays.is_empty()
+        self.quiet.is_empty() && self.windows.is_empty() && self.holidays.is_empty() && self.caps.is_empty()
     }
 
     /// What keeps a message from going at a moment.
@@ -158,7 +198,17 @@ impl<'a> Calendar<'a> {
         if self.is_open() {
             return None;
         }
-        self.cause(&Local::of(&self.zone, at))
+        self.cap_at(at).or_else(|| self.cause(&Local::of(&self.zone, at)))
+    }
+
+    /// The cap that is full at a moment.
+    fn cap_at(&self, at: UnixMs) -> Option<Cause> {
+        let is_full = |(cap, sent): &&(&Cap, Vec<UnixMs>)| {
+            let recent = sent.iter().filter(|sent| **sent <= at && at < sent.plus(cap.per));
+            recent.count() >= usize::from(cap.limit)
+        };
+        let (cap, _) = self.caps.iter().find(is_full)?;
+        Some(Cause::FrequencyCap { limit: cap.limit, per: cap.per })
     }
 
     fn cause(&self, local: &Local) -> Option<Cause> {
@@ -180,7 +230,9 @@ impl<'a> Calendar<'a> {
         let edges = self.edges.iter().map(|minute| i64::from(*minute) * MINUTE_MS);
         let edge = edges.into_iter().find(|edge| *edge > local.ms_of_day).unwrap_or(DAY_MS);
         let by_clock = UnixMs(at.0 + edge - local.ms_of_day);
-        zone::next_change(&self.zone, at).map_or(by_clock, |change| change.min(by_clock))
+        let of_caps = self.caps.iter().flat_map(|(cap, sent)| sent.iter().map(|sent| sent.plus(cap.per)));
+        let by_cap = of_caps.filter(|end| *end > at).min().map_or(by_clock, |end| end.min(by_clock));
+        zone::next_change(&self.zone, at).map_or(by_cap, |change| change.min(by_cap))
     }
 
     /// The first permitted moment from `from` on, not after `until`, with what it was delayed by. At most

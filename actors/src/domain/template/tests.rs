@@ -55,6 +55,7 @@ fn context_with(attributes: &[(&str, &str)]) -> TemplateContext {
         help_reply: None,
         smart_send: Default::default(),
         tracking: false,
+        rules_changed_at: UnixMs(0),
         request_hash: None,
     };
     TemplateContext::new(&profile, &sender, &account)

@@ -84,6 +84,12 @@ pub fn habits(account: AccountNo) -> Key {
     Key::from_slice(&account.0.to_be_bytes())
 }
 
+/// The key of what a partition's messages were planned by, in `Table::Planned`.
+#[must_use]
+pub fn planned() -> Key {
+    Key::from_slice(&[0])
+}
+
 /// The key of an audit entry, in `Table::Audit`.
 #[must_use]
 pub fn audit(id: AuditId) -> Key {

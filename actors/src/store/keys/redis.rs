@@ -78,6 +78,7 @@ pub(crate) fn record(partition: Partition, table: Table, key: &[u8]) -> RedisKey
         Table::Suppression => b's',
         Table::Audit => b'A',
         Table::Habits => b'h',
+        Table::Planned => b'p',
     });
     out.extend_from_slice(key);
     out

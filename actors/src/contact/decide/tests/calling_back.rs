@@ -183,7 +183,8 @@ fn what_goes_with_its_contact_is_told_as_canceled_and_an_erasure_names_no_addres
         assert!(forms.iter().all(|form| form.contains_key("To") == (removal == Removal::Delete)));
         let mut sids: Vec<_> = forms.iter().map(|form| form["MessageSid"].clone()).collect();
         let mut wanted: Vec<_> = ids.iter().map(|id| message_sid(*id)).collect();
-        (sids.sort(), wanted.sort());
+        sids.sort();
+        wanted.sort();
         assert_eq!(sids, wanted, "each once");
         assert!(ids.iter().all(|id| world.try_message(*id).is_none()));
     }

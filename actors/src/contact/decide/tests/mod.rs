@@ -6,6 +6,7 @@
 #![expect(unused_must_use, reason = "many a command here only leads to the next one; `World::tell` has checked it")]
 
 mod calling_back;
+mod capping;
 mod changing;
 mod consenting;
 mod contacts;

@@ -84,6 +84,7 @@ pub(super) fn directory(users: &[UserId]) -> Snapshot {
         help_reply: None,
         smart_send: Default::default(),
         tracking: false,
+        rules_changed_at: UnixMs(0),
         request_hash: None,
     });
     for id in users.iter().copied() {

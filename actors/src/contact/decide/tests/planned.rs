@@ -11,6 +11,7 @@ use crate::domain::instant::parse_instant;
 use crate::domain::message::{Class, StateName};
 use crate::domain::schedule::{FoldPolicy, GapPolicy, IfLate, QuietHoursPolicy};
 use crate::domain::sending_rules::{Country, Hours, Scope, SendingRules, TimeOfDay, Weekdays};
+use crate::domain::ticket::TicketKind;
 use crate::domain::verdict::{Failure, Verdict};
 use crate::protocol::api::{MessageEdit, NewIntent, NewMessage, ProfilePatch, ZoneChoice};
 use crate::sender::Release;
@@ -213,4 +214,44 @@ fn without_a_zone_of_its_own_a_contact_has_that_of_its_number_where_that_is_cert
         let late = if due == AFTER { LATE } else { "2026-12-01T23:00:00Z" };
         assert_eq!(world.schedule(sms(late)).due_at, at(due));
     }
+}
+
+#[test]
+fn newer_rules_of_zones_move_a_wall_clock_time_in_whatever_zone() {
+    let mut world = world(night());
+    let wall = |zone| {
+        let (gap, fold) = (GapPolicy::Forward, FoldPolicy::First);
+        NewIntent::Wall { local: "2026-12-03T09:00".into(), zone, gap, fold }
+    };
+    let named = NewMessage { intent: wall(ZoneChoice::Named("Europe/Berlin".into())), ..sms(LATE) };
+    let named = world.schedule(NewMessage { quiet_hours: QuietHoursPolicy::Ignore, ..named }).id;
+    let of_contact = world.schedule(NewMessage { intent: wall(ZoneChoice::OfContact), ..sms(LATE) }).id;
+    let (by_new, of_new) = (at("2026-12-03T08:00:00Z"), at("2026-12-03T14:00:00Z"));
+    // As older rules had it: the clocks of both zones an hour off.
+    for (id, due) in [(named, by_new), (of_contact, of_new)] {
+        let old = world.message(id);
+        let next = crate::domain::message::Message { due_at: UnixMs(due.0 + 3_600_000), ..old.clone() };
+        world.replace(&old, &next);
+    }
+    world.tell_all(ContactCommand::ReplanPending(None));
+    assert_eq!((world.message(named).due_at, world.message(of_contact).due_at), (by_new, of_new));
+}
+
+#[test]
+fn a_crash_after_a_contacts_clock_was_changed_does_not_leave_its_messages_on_the_old_one() {
+    let mut world = world(night());
+    let (gap, fold) = (GapPolicy::Forward, FoldPolicy::First);
+    let intent = NewIntent::Wall { local: "2026-12-02T09:00".into(), zone: ZoneChoice::OfContact, gap, fold };
+    let id = world.schedule(NewMessage { intent, ..sms(LATE) }).id;
+    let patch = ProfilePatch { time_zone: Some(Some("Europe/Berlin".into())), ..ProfilePatch::default() };
+    // What it would go on with dies with the process.
+    world.tell(ContactCommand::Patch(caller(), Box::new(patch), None));
+    assert_eq!(world.message(id).due_at, at("2026-12-02T14:00:00Z"));
+    let ticket = world.due_tickets().into_iter().find(|ticket| ticket.kind() == TicketKind::Replan).unwrap();
+    assert_eq!((ticket.contact, ticket.due_at), (CONTACT, world.now));
+    world.tell_all(ContactCommand::Replan(ticket, None));
+    assert_eq!(world.message(id).due_at, at("2026-12-02T08:00:00Z"));
+    assert!(world.due_tickets().iter().all(|ticket| ticket.kind() == TicketKind::Message));
+    world.tell_all(ContactCommand::Replan(ticket, None));
+    assert_eq!(world.message(id).version, 2, "met again, it changes nothing");
 }

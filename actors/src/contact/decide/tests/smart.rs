@@ -5,10 +5,12 @@ use std::time::Duration;
 use super::receiving::{receive, sms};
 use super::world::*;
 use crate::contact::command::ContactCommand;
+use crate::contact::decision::{Decision, Effect};
 use crate::domain::address::Channel;
 use crate::domain::clock::UnixMs;
 use crate::domain::directory::Account;
 use crate::domain::instant::parse_instant;
+use crate::domain::lift::Step;
 use crate::domain::message::{Message, StateName};
 use crate::domain::plan::smart::{Arm, Chosen, Shares};
 use crate::domain::schedule::{Intent, QuietHoursPolicy, TooLittleData};
@@ -145,4 +147,24 @@ fn what_is_moved_at_the_last_check_still_says_how_it_was_chosen() {
     let message = world.message(id);
     assert_eq!((message.due_at, message.wanted_at()), (at("2026-12-11T22:00:00Z"), at(EVENING)));
     assert_eq!(chosen(&message).arm, Arm::Chosen);
+}
+
+#[test]
+fn a_smart_message_counts_when_it_is_sent_and_by_how_soon_it_is_answered() {
+    let mut world = world();
+    let tallies = |decision: &Decision| -> Vec<_> {
+        let step = |effect: &Effect| if let Effect::Tally(_, arm, step) = effect { Some((*arm, *step)) } else { None };
+        decision.effects.iter().filter_map(step).collect()
+    };
+    let id = world.schedule(smart(Channel::Sms, a_day())).id;
+    let plain = world.sms();
+    assert_eq!(tallies(&world.attempt(plain, submitted())), []);
+    world.now = at(EVENING);
+    assert_eq!(tallies(&world.attempt(id, submitted())), [(Arm::Chosen, Step::Sent)]);
+    world.now = world.now.plus(HOUR * 2);
+    let decision = world.tell(ContactCommand::Receive(Box::new(sms(50))));
+    assert_eq!(tallies(&decision), [(Arm::Chosen, Step::Responded(HOUR * 2))]);
+    assert_eq!(world.message(id).response.replied_at, Some(world.now));
+    let decision = world.tell(ContactCommand::Receive(Box::new(sms(51))));
+    assert_eq!(tallies(&decision), [], "the first response counts");
 }

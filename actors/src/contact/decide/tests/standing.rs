@@ -16,10 +16,10 @@ impl World {
         let messages = self.model.messages();
         let contact = self.contact();
         let is_due = |index: &Index| matches!(index, Index::Due | Index::Waiting(..));
-        let is_cleanup =
-            |score: &Score, member: &Member| Ticket::from_entry(*score, member).unwrap().kind() == TicketKind::Cleanup;
+        let is_of_contact =
+            |score: &Score, member: &Member| Ticket::from_entry(*score, member).unwrap().kind() != TicketKind::Message;
         let mut due: Vec<_> = self.model.index.iter().filter(|(index, ..)| is_due(index)).collect();
-        due.retain(|(_, score, member)| !is_cleanup(score, member));
+        due.retain(|(_, score, member)| !is_of_contact(score, member));
         let mut due: Vec<_> = due.into_iter().map(|(_, score, member)| (*score, member.to_vec())).collect();
         due.sort();
         let waiting = messages.iter().filter(|message| match message.state {

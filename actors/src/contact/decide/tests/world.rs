@@ -11,6 +11,7 @@ use crate::contact::command::{
 use crate::contact::decide::cleanup::CLEANUP_ROOM;
 use crate::contact::decide::{Needs, decide, message_id_for, needs, stored};
 use crate::contact::decision::{Decision, Effect, Known, Records, Surroundings};
+use crate::contact::entries::{DueEntry, change_message};
 use crate::domain::address::Channel;
 use crate::domain::clock::UnixMs;
 use crate::domain::contact::{Consent, Contact};
@@ -129,6 +130,13 @@ impl World {
 
     pub(super) fn try_message(&self, id: MessageId) -> Option<Message> {
         self.model.records.get(&(Table::Message, keys::message(id))).map(|bytes| codec::decode(bytes).unwrap())
+    }
+
+    /// The message is another one, with all that stands for it.
+    pub(super) fn replace(&mut self, old: &Message, new: &Message) {
+        let mut mutations = Vec::new();
+        change_message(&mut mutations, Some(old), Some(new), DueEntry::InDue);
+        self.model.apply(&mutations);
     }
 
     pub(super) fn item(&self, id: MessageId) -> Option<ThreadItem> {
