@@ -109,6 +109,7 @@ fn rows() -> Vec<Row> {
         ("DELETE", "/v1/messages/{id}", "", Of::Message, None, known(200, 404)),
         ("GET", "/v1/messages", "?state=scheduled", Of::Nothing, None, known(200, 200)),
         ("GET", "/v1/schedule", "", Of::Nothing, None, known(200, 200)),
+        ("GET", "/v1/reports/smart-send", "", Of::Nothing, None, known(200, 200)),
         ("POST", "/v1/messages:cancel", "", Of::Nothing, Some(json!({"metadata": {"of": "nobody"}})), known(200, 200)),
         ("POST", "/v1/messages/{id}/send-now", "", Of::Message, None, known(200, 404)),
         ("POST", "/v1/messages/{id}/resolve", "", Of::Message, Some(json!({"outcome": "failed"})), known(409, 404)),
