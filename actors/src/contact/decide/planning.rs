@@ -135,10 +135,19 @@ pub(super) fn anew(
     match &message.intent {
         Intent::Smart(window) if around.now < window.to => {
             let calendar = calendar(contact, (message.id, &message.to), message.class, around);
-            smart(contact, (message.id, window), &calendar, terms(message), around)
+            stays(contact, message, &calendar, around)
+                .map_or_else(|| smart(contact, (message.id, window), &calendar, terms(message), around), Ok)
         }
         _ => again(contact, message, wanted_at, around),
     }
+}
+
+/// What was chosen of a window, as long as the contact's clock and the rules leave it there: people were told that
+/// moment, and another one is not taken since more is known now.
+fn stays(contact: &Contact, message: &Message, calendar: &Calendar<'_>, around: &Surroundings<'_>) -> Option<Planned> {
+    let plan = message.plan.as_ref().filter(|plan| plan.chosen.is_some() && plan.zone == zone_of(contact, around))?;
+    let fitted = plan::fit(plan.wanted_at, plan.wanted_at.max(around.now), terms(message), calendar).ok()?;
+    (fitted.due_at == message.due_at).then(|| Planned { due_at: message.due_at, plan: message.plan.clone() })
 }
 
 /// The plan of a message that exists, by the rules of now; never before now.

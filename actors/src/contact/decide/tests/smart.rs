@@ -136,6 +136,18 @@ fn a_smart_message_is_edited_sent_now_and_planned_again_when_its_clock_or_rules_
 }
 
 #[test]
+fn a_moment_that_was_told_is_not_left_for_another_one_since_more_is_known() {
+    let mut world = world();
+    let told = world.schedule(smart(Channel::Sms, a_day()));
+    for n in 0..30 {
+        world.now = at("2026-12-11T08:00:00Z").plus(HOUR / 10 * u32::from(n));
+        receive(&mut world, sms(100 + n));
+    }
+    world.tell_all(ContactCommand::ReplanPending(None));
+    assert_eq!(world.message(told.id), told);
+}
+
+#[test]
 fn what_is_moved_at_the_last_check_still_says_how_it_was_chosen() {
     let mut world = world();
     let id = world.schedule(smart(Channel::Sms, a_day())).id;
