@@ -2,8 +2,9 @@
 //!
 //! One batch per partition is in flight; what arrives meanwhile waits and goes together. New work for which the
 //! store has no room is known not to have been applied: the contacts that asked for it hear so ([`Refused`]), what
-//! they decided since is dropped, and everybody else's goes on. After any other failed commit the partition is closed here and its actor told: it drops the partition's contacts, draws a new
-//! token and opens it again. A late commit of a dropped contact names an older epoch and is ignored.
+//! they decided since is dropped, and everybody else's goes on. After any other failed commit the partition is closed
+//! here and its actor told: it drops the partition's contacts, draws a new token and opens it again. A late commit of
+//! a dropped contact names an older epoch and is ignored.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
