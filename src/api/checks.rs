@@ -9,7 +9,7 @@ use sendwheel_actors::domain::directory::{Limit, Role};
 use sendwheel_actors::domain::message::Class;
 
 use super::faults::{At, Faults};
-use super::json::{Label, Members, Text, request_object};
+use super::json::{Label, List, Members, Shape, Text, request_object};
 use super::times::read_duration;
 
 /// The channels by name.
@@ -89,6 +89,25 @@ pub(crate) fn at_most(total: usize, max: usize, at: &At<'_>, faults: &mut Faults
         faults.refuse(at, "too_many", format!("at most {max} items, this has {total}"));
     }
     total <= max
+}
+
+/// What a list of at most `max` items says, each of them read by `read`.
+pub(crate) fn each<'de, T: Shape<'de>, U>(
+    list: List<T>,
+    max: usize,
+    at: &At<'_>,
+    faults: &mut Faults,
+    read: impl Fn(T, &At<'_>, &mut Faults) -> Option<U>,
+) -> Option<Vec<U>> {
+    if !at_most(list.total, max, at, faults) {
+        return None;
+    }
+    let mut all = Vec::with_capacity(list.items.len());
+    for (index, item) in list.items.into_iter().enumerate() {
+        let at = at.item(index);
+        all.extend(item.required(&at, faults).and_then(|item| read(item, &at, faults)));
+    }
+    Some(all)
 }
 
 /// The name of a zone, which the engine looks up.

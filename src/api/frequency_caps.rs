@@ -6,7 +6,7 @@ use sendwheel_actors::domain::sending_rules::{Cap, SendingRules};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::checks::at_most;
+use super::checks::each;
 use super::faults::{At, Faults};
 use super::json::{List, Text, request_object};
 use super::schemas;
@@ -64,15 +64,7 @@ impl CapRequest<'_> {
 
 /// The caps of a list.
 pub(crate) fn caps(list: List<CapRequest<'_>>, at: &At<'_>, faults: &mut Faults) -> Option<Vec<Cap>> {
-    if !at_most(list.total, SendingRules::MAX_CAPS, at, faults) {
-        return None;
-    }
-    let mut all = Vec::with_capacity(list.items.len());
-    for (index, cap) in list.items.into_iter().enumerate() {
-        let at = at.item(index);
-        all.extend(cap.required(&at, faults).and_then(|cap| cap.read(&at, faults)));
-    }
-    Some(all)
+    each(list, SendingRules::MAX_CAPS, at, faults, CapRequest::read)
 }
 
 /// So many messages a contact gets at most in any period of a length.

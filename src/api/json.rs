@@ -66,6 +66,11 @@ impl<T> Field<T> {
     pub(crate) const fn is_named(&self) -> bool {
         !matches!(self, Self::Missing)
     }
+
+    /// Whether something stands there, of whatever kind.
+    pub(crate) const fn is_given(&self) -> bool {
+        matches!(self, Self::Given(_) | Self::Wrong(_))
+    }
 }
 
 impl<'de, T: Shape<'de>> Field<T> {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use sendwheel_actors::domain::address::{Address, Channel};
 use sendwheel_actors::domain::directory::Role;
-use sendwheel_actors::domain::ids::SenderId;
+use sendwheel_actors::domain::ids::{SenderId, TemplateId};
 use sendwheel_actors::domain::message::{Content, ReplyChoice};
 use sendwheel_actors::domain::schedule::QuietHoursPolicy;
 use sendwheel_actors::engine::api::{MessageEdit, NewIntent, NewMessage};
@@ -27,7 +27,7 @@ const SUBJECT_BYTES: usize = 998;
 /// Bytes of an email's plain text.
 const TEXT_BYTES: usize = 256 * 1024;
 /// Bytes of an email's HTML.
-const HTML_BYTES: usize = 512 * 1024;
+pub(super) const HTML_BYTES: usize = 512 * 1024;
 
 const QUIET_HOURS: &[(&str, QuietHoursPolicy)] =
     &[("defer", QuietHoursPolicy::Defer), ("skip", QuietHoursPolicy::Skip), ("ignore", QuietHoursPolicy::Ignore)];
@@ -44,6 +44,9 @@ request_object! {
         /// The id of a sender; left out: the last one used with this contact, else the account's default.
         #[schema(value_type = Option<String>, example = "sender_01h455vb4pex5vsknk084sn02q")]
         from: Text<'a>,
+        /// The id of a template, which says what the message says as it is now; then no field of the content is given.
+        #[schema(value_type = Option<String>, example = "template_01h455vb4pex5vsknk084sn02q")]
+        template: Text<'a>,
         /// Email only: at most 998 bytes on one line.
         #[schema(value_type = Option<String>)]
         subject: Text<'a>,
@@ -90,7 +93,7 @@ request_object! {
 }
 
 /// A subject: one line, since a line break in it would begin another header.
-fn subject(text: Text<'_>, at: &At<'_>, faults: &mut Faults) -> Option<String> {
+pub(super) fn subject(text: Text<'_>, at: &At<'_>, faults: &mut Faults) -> Option<String> {
     if text.chars().any(char::is_control) {
         faults.refuse(at, "header_injection", "a subject is one line: no line breaks or control characters");
         return None;
@@ -99,7 +102,7 @@ fn subject(text: Text<'_>, at: &At<'_>, faults: &mut Faults) -> Option<String> {
 }
 
 /// Plain text of a channel, or of one that is not known here.
-fn plain(text: Text<'_>, channel: Option<Channel>, at: &At<'_>, faults: &mut Faults) -> Option<String> {
+pub(super) fn plain(text: Text<'_>, channel: Option<Channel>, at: &At<'_>, faults: &mut Faults) -> Option<String> {
     if text.trim().is_empty() {
         faults.refuse(at, "empty", "give at least one visible character");
         return None;
@@ -188,6 +191,23 @@ impl<'a> MessageRequest<'a> {
         Common { from, intent, class, if_late, quiet_hours, cancel_on_reply, metadata }
     }
 
+    /// The template that is to say what the message says.
+    fn template(&mut self, here: &At<'_>, faults: &mut Faults) -> Option<TemplateId> {
+        let at = here.member("template");
+        let text = std::mem::take(&mut self.template).optional(&at, faults)?;
+        let said = [
+            ("subject", self.subject.is_given()),
+            ("body", self.body.is_given()),
+            ("text", self.text.is_given()),
+            ("html", self.html.is_given()),
+            ("render", self.render.is_given()),
+        ];
+        for (name, _) in said.iter().filter(|(_, is_given)| *is_given) {
+            faults.refuse(&here.member(name), "given_twice", "the template says what goes here: leave it out");
+        }
+        id(&text, "unknown_template", &at, faults)
+    }
+
     /// The message that is asked for. `here` is where the request's object stands.
     pub(crate) fn into_new(mut self, role: Role, here: &At<'_>, mut faults: Faults) -> Result<NewMessage, ApiError> {
         let faults_ref = &mut faults;
@@ -197,7 +217,9 @@ impl<'a> MessageRequest<'a> {
             .and_then(|text| choice(&text, CHANNELS, &at, faults_ref));
         let common = self.common(here, faults_ref, Take::New);
         let at = here.member("to");
-        let to = self.to.optional(&at, faults_ref).and_then(|text| address(channel?, &text, &at, faults_ref));
+        let to = std::mem::take(&mut self.to)
+            .optional(&at, faults_ref)
+            .and_then(|text| address(channel?, &text, &at, faults_ref));
         if channel == Some(Channel::Sms) {
             let email_only = [
                 ("subject", self.subject.is_named()),
@@ -209,10 +231,11 @@ impl<'a> MessageRequest<'a> {
                 faults_ref.refuse(&here.member(name), "not_applicable", "an SMS has no such field: leave it out");
             }
         }
-        let has_plain = matches!(self.body, Field::Given(_) | Field::Wrong(_))
-            || matches!(self.text, Field::Given(_) | Field::Wrong(_));
-        let has_html = matches!(self.html, Field::Given(_) | Field::Wrong(_));
+        let (has_plain, has_html) = (self.body.is_given() || self.text.is_given(), self.html.is_given());
+        let has_template = self.template.is_given();
+        let template = self.template(here, faults_ref);
         match channel {
+            _ if has_template => {}
             Some(Channel::Sms) if !has_plain => {
                 faults_ref.refuse(&here.member("body"), "required", "an SMS needs a body");
             }
@@ -247,6 +270,7 @@ impl<'a> MessageRequest<'a> {
             to,
             from: common.from,
             content: Content { subject, text, html, render },
+            template,
             attachments,
             intent: common.intent.unwrap_or(NewIntent::Now),
             class: common.class,
@@ -269,6 +293,7 @@ impl<'a> MessageRequest<'a> {
         let mut faults = Faults::default();
         let fixed = [
             ("channel", self.channel.is_named()),
+            ("template", self.template.is_named()),
             ("attachments", self.attachments.is_named()),
             ("render", self.render.is_named()),
         ];

@@ -114,6 +114,23 @@ fn every_wrong_field_is_refused_by_its_name() {
 }
 
 #[test]
+fn a_template_says_it_alone() {
+    const ID: &str = "template_01h455vb4pex5vsknk084sn02q";
+    let with = |rest: &str| new(&format!(r#"{{"channel": "email", "template": "{ID}"{rest}}}"#));
+    let message = with("").expect("sound");
+    assert_eq!(message.template.expect("a template").to_string(), ID);
+    assert_eq!(message.content, Content { render: true, ..Content::default() });
+    for name in ["subject", "body", "text", "html"] {
+        assert_eq!(faults(with(&format!(r#", "{name}": "x""#))), [(format!("/{name}"), "given_twice")]);
+        assert!(with(&format!(r#", "{name}": null"#)).is_ok(), "{name}");
+    }
+    assert_eq!(faults(with(r#", "render": false"#)), [("/render".to_owned(), "given_twice")]);
+    let unknown = new(r#"{"channel": "sms", "template": "sender_01h455vb4pex5vsknk084sn02q"}"#);
+    assert_eq!(faults(unknown), [("/template".to_owned(), "unknown_template")]);
+    assert_eq!(faults(new(r#"{"channel": "sms", "template": null}"#)), [("/body".to_owned(), "required")]);
+}
+
+#[test]
 fn all_wrong_fields_are_refused_together() {
     let mut found = faults(new(
         r#"{"channel": "email", "to": "nobody", "from": "x", "subject": "a\nb", "html": 5, "send": {"at": "x"},

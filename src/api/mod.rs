@@ -63,6 +63,8 @@ pub(crate) mod sessions;
 mod smart_view;
 mod state;
 mod suppressions;
+pub(crate) mod template_request;
+mod templates;
 mod thread;
 pub(crate) mod times;
 mod unsubscribe;
@@ -86,6 +88,8 @@ mod people_tests;
 mod planning_tests;
 #[cfg(test)]
 mod role_tests;
+#[cfg(test)]
+mod template_tests;
 #[cfg(test)]
 mod test_stage;
 #[cfg(test)]

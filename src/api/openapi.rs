@@ -16,8 +16,8 @@ use super::cookie::SessionCookie;
 use super::routes::{Shared, needs_caller};
 use super::{
     account, accounts, api_keys, audit, batch, contacts, conversations, error, events, health, import, message_actions,
-    messages, passwords, reports, schedule, sender_choices, senders, sessions, suppressions, thread, unsubscribe,
-    users, webhooks,
+    messages, passwords, reports, schedule, sender_choices, senders, sessions, suppressions, templates, thread,
+    unsubscribe, users, webhooks,
 };
 use crate::admin::{dead_letters, drain, lanes, nodes, partitions};
 use crate::inbound::{email, tracking, twilio};
@@ -54,6 +54,7 @@ use crate::inbound::{email, tracking, twilio};
         senders::create_sender, senders::list_senders, senders::get_sender, senders::patch_sender, senders::delete_sender,
         api_keys::create_api_key, api_keys::list_api_keys, api_keys::get_api_key, api_keys::revoke_api_key,
         webhooks::create_webhook, webhooks::list_webhooks, webhooks::get_webhook, webhooks::patch_webhook, webhooks::delete_webhook,
+        templates::create_template, templates::list_templates, templates::get_template, templates::patch_template, templates::delete_template,
         webhooks::test_webhook, webhooks::rotate_webhook_secret,
         account::get_account, account::patch_account, events::listen_to_events, reports::smart_send_report,
         accounts::create_account, accounts::list_accounts, accounts::get_account_by_id, accounts::patch_account_by_id, accounts::delete_account,
@@ -75,6 +76,7 @@ use crate::inbound::{email, tracking, twilio};
         (name = "senders", description = "Phone numbers and email identities that messages are sent from"),
         (name = "api-keys", description = "Keys to this API"),
         (name = "webhooks", description = "URLs that are told what happens, signed as Standard Webhooks has it"),
+        (name = "templates", description = "What is said again and again"),
         (name = "account", description = "The caller's account"),
         (name = "accounts", description = "Accounts of the installation, for operators"),
         (name = "users", description = "People who sign in"),

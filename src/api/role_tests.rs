@@ -91,6 +91,7 @@ enum Of {
     User,
     Account,
     Webhook,
+    Template,
     /// A session of the user who asks as [`Who::UserSession`].
     Session,
 }
@@ -157,6 +158,11 @@ fn rows() -> Vec<Row> {
         ("DELETE", "/v1/webhooks/{id}", "", Of::Webhook, None, admins(204, 404)),
         ("POST", "/v1/webhooks/{id}/test", "", Of::Webhook, None, admins(202, 404)),
         ("POST", "/v1/webhooks/{id}/rotate-secret", "", Of::Webhook, None, admins(200, 404)),
+        ("GET", "/v1/templates", "", Of::Nothing, None, known(200, 200)),
+        ("POST", "/v1/templates", "", Of::Nothing, Some(json!({})), admins(422, 422)),
+        ("GET", "/v1/templates/{id}", "", Of::Template, None, known(200, 404)),
+        ("PATCH", "/v1/templates/{id}", "", Of::Template, patch(), admins(200, 404)),
+        ("DELETE", "/v1/templates/{id}", "", Of::Template, None, admins(204, 404)),
         ("GET", "/v1/suppressions", "", Of::Nothing, None, admins(200, 200)),
         ("POST", "/v1/suppressions", "", Of::Nothing, Some(json!({})), admins(422, 422)),
         ("POST", "/v1/suppressions:import", "", Of::Nothing, None, admins(415, 415)),
@@ -364,6 +370,10 @@ impl Cast {
                     asked(app, by_key(KEY, "DELETE", &format!("/v1/webhooks/{}", id_of(before)))).await.expect(204);
                 }
                 make(app, "/v1/webhooks", json!({"url": "https://crm.example.com/hook"})).await.0
+            }
+            Of::Template => {
+                let template = json!({"channel": "sms", "name": format!("T{n}"), "body": "Hi"});
+                make(app, "/v1/templates", template).await.0
             }
             Of::Account => make(app, "/v1/accounts", json!({"name": "Target"})).await.0,
             Of::Session => sign_in(app, USER).await.id,

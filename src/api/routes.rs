@@ -15,8 +15,8 @@ use super::error::ApiError;
 use super::state::ApiState;
 use super::{
     account, accounts, api_keys, audit, batch, contacts, conversations, events, health, import, message_actions,
-    messages, openapi, passwords, reports, schedule, sender_choices, senders, sessions, suppressions, thread,
-    unsubscribe, users, webhooks,
+    messages, openapi, passwords, reports, schedule, sender_choices, senders, sessions, suppressions, templates,
+    thread, unsubscribe, users, webhooks,
 };
 use crate::admin::{dead_letters, drain, lanes, nodes, partitions};
 use crate::inbound::{email, tracking, twilio};
@@ -200,6 +200,11 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             .delete(webhooks::delete_webhook),
         at("/v1/webhooks/{id}/test").post(webhooks::test_webhook),
         at("/v1/webhooks/{id}/rotate-secret").post(webhooks::rotate_webhook_secret),
+        at("/v1/templates").get(templates::list_templates).post(templates::create_template),
+        at("/v1/templates/{id}")
+            .get(templates::get_template)
+            .patch(templates::patch_template)
+            .delete(templates::delete_template),
         at("/v1/suppressions").get(suppressions::list_suppressions).post(suppressions::create_suppression),
         at("/v1/suppressions:import").post(suppressions::import_suppressions),
         at("/v1/suppressions:export").get(suppressions::export_suppressions),

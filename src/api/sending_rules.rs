@@ -4,7 +4,7 @@ use sendwheel_actors::domain::sending_rules::{Country, Holiday, Hours, Scope, Se
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::checks::{CHANNELS, CLASSES, at_most, choice};
+use super::checks::{CHANNELS, CLASSES, at_most, choice, each};
 use super::faults::{At, Faults};
 use super::json::{Field, List, Text, request_object};
 use super::schemas;
@@ -148,28 +148,12 @@ impl HolidayRequest<'_> {
 
 /// The hours of a list.
 pub(crate) fn hours(list: List<HoursRequest<'_>>, at: &At<'_>, faults: &mut Faults) -> Option<Vec<Hours>> {
-    if !at_most(list.total, SendingRules::MAX_HOURS, at, faults) {
-        return None;
-    }
-    let mut all = Vec::with_capacity(list.items.len());
-    for (index, hours) in list.items.into_iter().enumerate() {
-        let at = at.item(index);
-        all.extend(hours.required(&at, faults).and_then(|hours| hours.read(&at, faults)));
-    }
-    Some(all)
+    each(list, SendingRules::MAX_HOURS, at, faults, HoursRequest::read)
 }
 
 /// The holidays of a list.
 pub(crate) fn holidays(list: List<HolidayRequest<'_>>, at: &At<'_>, faults: &mut Faults) -> Option<Vec<Holiday>> {
-    if !at_most(list.total, SendingRules::MAX_HOLIDAYS, at, faults) {
-        return None;
-    }
-    let mut all = Vec::with_capacity(list.items.len());
-    for (index, holiday) in list.items.into_iter().enumerate() {
-        let at = at.item(index);
-        all.extend(holiday.required(&at, faults).and_then(|holiday| holiday.read(&at, faults)));
-    }
-    Some(all)
+    each(list, SendingRules::MAX_HOLIDAYS, at, faults, HolidayRequest::read)
 }
 
 /// Which messages a rule is about; what is not there holds for all.

@@ -190,6 +190,7 @@ pub(crate) async fn create_message(
         to: Some(to),
         from,
         content: Content { text: Some(wanted.text), render: false, ..Content::default() },
+        template: None,
         attachments: Vec::new(),
         intent: wanted.intent,
         class: None,

@@ -6,21 +6,23 @@ use std::sync::LazyLock;
 use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
 use askama::Template;
-use sendwheel_actors::domain::address::Channel;
+use sendwheel_actors::domain::address::{Address, Channel};
 use sendwheel_actors::domain::contact::Contact;
 use sendwheel_actors::domain::ids::MessageId;
 use sendwheel_actors::domain::segments::{Encoding, not_gsm7, segments};
 use sendwheel_actors::domain::source::IdSource;
 use sendwheel_actors::domain::zone::TimeZone;
-use sendwheel_actors::engine::api::Idempotency;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::answer::{Answer, ok};
 use super::error::{PageError, faults_of};
+use super::fill::{TemplateChoice, Whole, choices_of as templates_of, whole};
 use super::form::{Form, Posted};
 
-use super::moment::{Moment, Preset, presets};
+use super::moment::{Moment, Preset, Wish, presets};
 use super::multipart::File;
+use super::people::called;
+use super::preview;
 use super::rich;
 use super::steps::{back, message_of};
 use super::thread::{Look, around};
@@ -53,15 +55,20 @@ pub(super) struct Composer {
     pub(super) is_email: bool,
     pub(super) from: Vec<Choice>,
     pub(super) to: Vec<Choice>,
+    pub(super) templates: Vec<TemplateChoice>,
+    /// The template that goes as it is, instead of what is written.
+    pub(super) whole: Option<Whole>,
     pub(super) subject: String,
     pub(super) message: String,
-    pub(super) date: String,
-    pub(super) time: String,
-    pub(super) zone: String,
+    pub(super) wish: Wish,
     pub(super) zones: &'static [String],
     pub(super) presets: Vec<Preset>,
     pub(super) moment: Moment,
     pub(super) length: String,
+    /// What the contact would get, where that was asked for.
+    pub(super) preview: String,
+    /// What the contact is called.
+    pub(super) whom: String,
     pub(super) wrong: Vec<String>,
     pub(super) once: String,
 }
@@ -137,26 +144,38 @@ impl Composer {
         let (from, to) = choices_of(visitor, contact);
         let zone = visitor.zone_of(contact);
         let presets = presets(&zone, visitor);
-        let (date, time) = (presets[1].date.clone(), "09:00".to_owned());
+        let wish = Wish::at(&presets[1].date, "09:00", zone.name());
         let has = |channel: &str| to.iter().any(|one| one.channel == channel);
         let was_email = contact.conversation.last_channel == Some(Channel::Email);
-        Self {
+        let mut composer = Self {
             purpose: Purpose::New,
             is_email: (was_email && has("email")) || !has("sms"),
             from,
             to,
+            templates: templates_of(visitor),
+            whole: None,
             subject: String::new(),
             message: String::new(),
-            moment: Moment::of(visitor, contact, &date, &time, zone.name()),
-            date,
-            time,
-            zone: zone.name().to_owned(),
+            moment: Moment::default(),
+            wish,
             zones: zones(),
             presets,
             length: String::new(),
+            preview: String::new(),
+            whom: called(&contact.profile),
             wrong: Vec::new(),
             once: once(),
-        }
+        };
+        composer.foresee(visitor, contact);
+        composer
+    }
+
+    /// Says what the chosen time comes to.
+    fn foresee(&mut self, visitor: &Visitor, contact: &Contact) {
+        let channel = if self.is_email { Channel::Email } else { Channel::Sms };
+        let to = self.to.iter().find(|one| one.channel == channel.name() && one.is_default);
+        let to = to.and_then(|one| Address::parse(channel, &one.value).ok());
+        self.moment = Moment::of(visitor, contact, (channel, to), &self.wish);
     }
 
     /// One with what a message said.
@@ -186,8 +205,8 @@ impl Composer {
         composer.purpose = if is_time { Purpose::Reschedule(id, version) } else { Purpose::Edit(id, version) };
         let zone = visitor.zone_of(contact);
         let due = when::civil(&zone, view.message.due_at);
-        (composer.date, composer.time) = (due.date().to_string(), due.format("%H:%M").to_string());
-        composer.moment = Moment::of(visitor, contact, &composer.date, &composer.time, &composer.zone);
+        composer.wish = Wish::at(&due.date().to_string(), &due.format("%H:%M").to_string(), zone.name());
+        composer.foresee(visitor, contact);
         Ok(composer)
     }
 
@@ -201,27 +220,34 @@ impl Composer {
         }
     }
 
-    /// What was typed, with what is wrong about it.
-    fn refused(mut self, visitor: &Visitor, contact: &Contact, form: &Form, wrong: Vec<String>) -> Self {
+    /// For a channel.
+    pub(super) fn be(&mut self, channel: Channel) {
+        self.is_email = channel == Channel::Email;
+    }
+
+    /// Says how long the message is.
+    pub(super) fn count(&mut self) {
+        self.length = length_words(&self.message);
+    }
+
+    /// With what was typed and chosen.
+    pub(super) fn typed(mut self, visitor: &Visitor, contact: &Contact, form: &Form) -> Self {
         self.is_email = form.get("channel") == "email" || (form.get("channel").is_empty() && self.is_email);
         self.choose(form.get("from"), form.get("to"));
-        for (field, name) in [
-            (&mut self.subject, "subject"),
-            (&mut self.message, "message"),
-            (&mut self.date, "date"),
-            (&mut self.time, "time"),
-        ] {
+        for (field, name) in [(&mut self.subject, "subject"), (&mut self.message, "message")] {
             if let Some(given) = form.given(name) {
                 given.clone_into(field);
             }
         }
-        if let Some(zone) = form.given("zone") {
-            zone.clone_into(&mut self.zone);
-        }
-        self.moment = Moment::of(visitor, contact, &self.date, &self.time, &self.zone);
-        self.length = length_words(&self.message);
-        self.wrong = wrong;
-        self
+        self.wish = self.wish.of_form(form);
+        self.foresee(visitor, contact);
+        self.count();
+        self.chosen(visitor, form)
+    }
+
+    /// What was typed, with what is wrong about it.
+    fn refused(self, visitor: &Visitor, contact: &Contact, form: &Form, wrong: Vec<String>) -> Self {
+        Self { wrong, ..self.typed(visitor, contact, form) }
     }
 
     /// The message that is changed.
@@ -244,14 +270,9 @@ impl Composer {
     }
 }
 
-/// When a form means, as a request says it. The contact's own zone is meant as theirs: it follows them.
-pub(super) fn send_of(form: &Form, own: Option<&str>) -> Result<Value, ApiError> {
-    let (Some(date), Some(time)) = (form.given("date"), form.given("time")) else {
-        return Err(ApiError::field("/send/at", "required", "choose a date and a time"));
-    };
-    let zone = form.given("zone").unwrap_or("contact");
-    let zone = if own == Some(zone) { "contact" } else { zone };
-    Ok(json!({"at": format!("{date}T{time}"), "time_zone": zone}))
+/// When a form means, as a request says it.
+fn send_of(form: &Form, contact: &Contact) -> Result<Value, ApiError> {
+    Wish::at("", "", "").of_form(form).request(contact.profile.time_zone.as_deref())
 }
 
 fn put(request: &mut Map<String, Value>, name: &str, value: Option<&str>) {
@@ -261,7 +282,8 @@ fn put(request: &mut Map<String, Value>, name: &str, value: Option<&str>) {
 }
 
 /// What fields of a message are called.
-const FIELDS: [(&str, &str); 8] = [
+const FIELDS: [(&str, &str); 9] = [
+    ("template", "Template"),
     ("attachments", "Attach file"),
     ("to", "To"),
     ("from", "From"),
@@ -278,8 +300,12 @@ async fn scheduled(visitor: &Visitor, contact: &Contact, form: &Form) -> Result<
     put(&mut request, "channel", Some(channel));
     put(&mut request, "to", form.given("to"));
     put(&mut request, "from", form.given("from"));
-    put(&mut request, if channel == "email" { "text" } else { "body" }, form.given("message"));
-    if channel == "email" {
+    if let Some(template) = whole(visitor, form) {
+        request.insert("template".into(), template.id.to_string().into());
+    } else if channel != "email" {
+        put(&mut request, "body", form.given("message"));
+    } else {
+        put(&mut request, "text", form.given("message"));
         put(&mut request, "subject", form.given("subject"));
         put(&mut request, "html", form.given("message").and_then(rich::html).as_deref());
     }
@@ -287,12 +313,12 @@ async fn scheduled(visitor: &Visitor, contact: &Contact, form: &Form) -> Result<
         request.insert("attachments".into(), form.files().iter().map(File::request).collect());
     }
     if form.get("do") == "schedule" {
-        request.insert("send".into(), send_of(form, contact.profile.time_zone.as_deref())?);
+        request.insert("send".into(), send_of(form, contact)?);
     }
     let bytes = Value::Object(request).to_string();
     let request = reader::read::<MessageRequest<'_>>(bytes.as_bytes())?;
     let mut new = request.into_new(visitor.caller().role, &At::Root, Faults::default())?;
-    new.idempotency = form.given("once").map(|key| Idempotency { key: key.to_owned(), request_hash: form.hash() });
+    new.idempotency = form.once();
     let _ = visitor.engine().schedule(visitor.caller(), contact.id, new).await?;
     Ok(())
 }
@@ -316,19 +342,17 @@ pub(super) async fn write(Posted { visitor, form }: Posted, Named(id): Whose) ->
 async fn changed(visitor: &Visitor, contact: &Contact, id: MessageId, form: &Form) -> Result<(), ApiError> {
     let mut request = Map::new();
     if form.get("do") == "reschedule" {
-        request.insert("send".into(), send_of(form, contact.profile.time_zone.as_deref())?);
+        request.insert("send".into(), send_of(form, contact)?);
     } else {
         for name in ["to", "from", "subject"] {
             put(&mut request, name, form.given(name));
         }
         put(&mut request, "text", Some(form.get("message")));
         let view = visitor.engine().message(visitor.caller(), id).await?;
-        let text = view.content.text.as_deref().unwrap_or_default();
-        // HTML that comes from marks goes on with them; what a program wrote is left to it.
-        let is_ours = |html: &String| *html == rich::written(text).0;
         let (html, has_marks) = rich::written(form.get("message"));
+        // HTML that comes from marks goes on with them; what a program wrote is left to it.
         let is_wanted = match &view.content.html {
-            Some(html) => is_ours(html),
+            Some(_) => rich::own_html(&view.content).is_none(),
             None => has_marks && view.message.channel == Channel::Email,
         };
         put(&mut request, "html", Some(html.as_str()).filter(|_| is_wanted));
@@ -360,9 +384,11 @@ struct Length {
     words: String,
 }
 
-/// What an SMS comes to.
-pub(super) async fn length_page(Posted { form, .. }: Posted) -> Answer {
-    ok(&Length { words: length_words(form.get("message")) })
+/// What an SMS comes to, as this contact gets it.
+pub(super) async fn length_page(Posted { visitor, form }: Posted, Named(id): Whose) -> Answer {
+    let contact = visitor.engine().contact(visitor.caller(), id).await?;
+    let text = preview::filled_text(&visitor, &contact, &form);
+    ok(&Length { words: length_words(text.as_deref().unwrap_or_else(|| form.get("message"))) })
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use askama::Template;
 use sendwheel_actors::domain::contact::Removal;
 use sendwheel_actors::domain::ids::ContactId;
-use sendwheel_actors::engine::api::{Idempotency, MessageFilter, NewContact, PageRequest};
+use sendwheel_actors::engine::api::{MessageFilter, NewContact, PageRequest};
 use serde_json::{Value, json};
 
 use super::answer::{Answer, ok, page, see};
@@ -55,7 +55,7 @@ async fn created(visitor: &Visitor, form: &Form) -> Result<ContactId, ApiError> 
     let mut faults = Faults::default();
     let profile = reader::read::<ContactRequest<'_>>(bytes.as_bytes())?.into_profile(&At::Root, &mut faults);
     let profile = faults.finish(Some(profile))?;
-    let idempotency = form.given("once").map(|key| Idempotency { key: key.to_owned(), request_hash: form.hash() });
+    let idempotency = form.once();
     let contact = visitor.engine().create_contact(visitor.caller(), NewContact { profile, idempotency }).await?;
     Ok(contact.into_inner().id)
 }

@@ -1,23 +1,30 @@
 //! An entry of a thread as people see it: what it is, where it stands and since when, why, and what can be done.
 
+use std::borrow::Cow;
+
 use sendwheel_actors::domain::address::Channel;
 use sendwheel_actors::domain::clock::UnixMs;
+use sendwheel_actors::domain::contact::Contact;
 use sendwheel_actors::domain::conversation::{ItemKind, OptVia, ThreadEvent, ThreadItem};
 use sendwheel_actors::domain::directory::Snapshot;
 use sendwheel_actors::domain::message::{Attachment, Author, Content, Message, StateName};
 use sendwheel_actors::domain::reason::{LaneReason, Reason};
 use sendwheel_actors::domain::schedule::{Intent, Resolution};
+use sendwheel_actors::domain::template::{TemplateContext, render};
+use sendwheel_actors::domain::verdict::FailureScope;
 use sendwheel_actors::domain::zone::TimeZone;
 use sendwheel_actors::engine::api::{MessageView, ThreadEntry};
 use sendwheel_actors::inbound::html::sanitize;
 
 use super::error::sentence;
+use super::smart;
 use super::visitor::user_name;
 use super::when;
 
 /// What entries are told with.
 pub(super) struct Telling<'a> {
     pub(super) directory: &'a Snapshot,
+    pub(super) contact: &'a Contact,
     pub(super) now: UnixMs,
     pub(super) mine: &'a TimeZone,
     pub(super) theirs: &'a TimeZone,
@@ -116,15 +123,36 @@ fn why(view: &MessageView, state: StateName, telling: &Telling<'_>) -> Option<St
     if state.is_pending() || matches!(state, StateName::Failed | StateName::Undelivered | StateName::Bounced) {
         words.extend(failure.map(|failure| sentence(&failure.detail)));
     }
+    words.extend(advice(state, failure.map(|failure| failure.scope)).map(str::to_owned));
     if state == StateName::Scheduled {
         if let Intent::Wall(wall) = &message.intent {
             words.extend(clock_change(wall.resolution, &wall.local));
         }
         let ahead = when::ahead(message.due_at, telling.now);
-        words.extend(ahead.map(|ahead| format!("Waits for its time, {ahead}.")));
+        match message.plan.as_ref().and_then(|plan| plan.chosen.as_deref()) {
+            Some(chosen) => {
+                words.extend(ahead.map(|ahead| format!("Waits for its smart moment, {ahead}.")));
+                words.push(smart::why(chosen, telling.name));
+            }
+            None => words.extend(ahead.map(|ahead| format!("Waits for its time, {ahead}."))),
+        }
     }
     words.dedup();
     (!words.is_empty()).then(|| words.join(" "))
+}
+
+/// What to do about a message that did not arrive.
+const fn advice(state: StateName, scope: Option<FailureScope>) -> Option<&'static str> {
+    match (state, scope) {
+        (StateName::Failed, Some(FailureScope::Provider)) => {
+            Some("Try it again later; if it fails again, an admin should look at its sender.")
+        }
+        (StateName::Failed, Some(FailureScope::OptedOut)) => Some("They want nothing more this way: use another."),
+        (StateName::Failed, _) => Some("Check the address and what it says, then write it again."),
+        (StateName::Undelivered, _) => Some("Check the number, or write by email."),
+        (StateName::Bounced, _) => Some("Check the address, or write by SMS."),
+        _ => None,
+    }
 }
 
 /// What a clock change does to a time.
@@ -148,6 +176,17 @@ fn author(by: Author, directory: &Snapshot) -> Option<String> {
         }
         Author::System => None,
     }
+}
+
+/// What a message says to this contact: what waits is filled in as it would be now, if it can be.
+fn filled<'a>(view: &'a MessageView, telling: &Telling<'_>) -> Cow<'a, Content> {
+    let message = &view.message;
+    let directory = telling.directory;
+    let around = directory.sender(message.sender).zip(directory.account(message.account));
+    let context = around.filter(|_| view.content.render);
+    let context = context.map(|(sender, account)| TemplateContext::new(&telling.contact.profile, sender, account));
+    let content = context.and_then(|context| render(&view.content, &context).ok());
+    content.map_or(Cow::Borrowed(&view.content), Cow::Owned)
 }
 
 fn files(attachments: &[Attachment]) -> Vec<String> {
@@ -210,13 +249,20 @@ impl Entry {
             can_change: is_waiting,
             can_send_now: is_waiting,
             can_cancel: is_waiting || (name == StateName::Sending && !message.is_cancel_requested),
-            can_write_again: matches!(name, StateName::Canceled | StateName::Expired),
+            can_write_again: matches!(
+                name,
+                StateName::Canceled
+                    | StateName::Expired
+                    | StateName::Failed
+                    | StateName::Undelivered
+                    | StateName::Bounced
+            ),
             can_retry: name == StateName::Failed,
             needs_word: name == StateName::Uncertain,
             is_pending,
             ..Self::default()
         };
-        entry.says(&view.content);
+        entry.says(&filled(view, telling));
         entry
     }
 

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest, web};
+use sendwheel_actors::engine::api::Idempotency;
 use sha2::{Digest, Sha256};
 
 use super::error::PageError;
@@ -65,6 +66,11 @@ impl Form {
     /// A field's value without blanks around it, unless it is empty then.
     pub(super) fn given(&self, name: &str) -> Option<&str> {
         Some(self.get(name).trim()).filter(|value| !value.is_empty())
+    }
+
+    /// What names the request, if it makes something: so that posting it twice makes it once.
+    pub(super) fn once(&self) -> Option<Idempotency> {
+        self.given("once").map(|key| Idempotency { key: key.to_owned(), request_hash: self.hash() })
     }
 
     /// The files that were chosen.

@@ -6,8 +6,8 @@
 //!   (with files: [`multipart`]), [`answer`] is how a page goes out, [`error`] how a
 //!   refusal looks; [`when`] spells moments for people;
 //! - [`signing`] is the way in and out; [`people`] the list at the left, [`thread`] with [`entry`] the conversation,
-//!   [`composer`] what is written ([`rich`]: with marks;
-//!   [`preview`]: as its recipient would get it), with [`moment`] for when, [`steps`] what is done with a message,
+//!   [`composer`] what is written ([`rich`]: with marks; [`fill`]: from a template;
+//!   [`preview`]: as its recipient would get it), with [`moment`] and [`smart`] for when, [`steps`] what is done with a message,
 //!   [`contacts`] how contacts come and go, [`edit_contact`] how they are changed,
 //!   [`importing`] how many come at once;
 //! - [`schedule`] with [`week`] is everything that is scheduled in the account, [`settings`] what people set,
@@ -25,6 +25,7 @@ mod contacts;
 mod edit_contact;
 mod entry;
 mod error;
+mod fill;
 mod form;
 mod importing;
 mod moment;
@@ -37,6 +38,7 @@ pub(crate) mod routes;
 mod schedule;
 mod settings;
 mod signing;
+mod smart;
 mod steps;
 mod thread;
 mod visitor;

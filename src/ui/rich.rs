@@ -4,9 +4,17 @@
 //!
 //! Templates (`{{ contact.name }}`) are passed over: they are filled in at hand-over.
 
+use sendwheel_actors::domain::message::Content;
+
 /// The text as HTML; none when that would say nothing that the text does not.
 pub(super) fn html(text: &str) -> Option<String> {
     Some(written(text)).filter(|(_, has_marks)| *has_marks).map(|(html, _)| html)
+}
+
+/// HTML that does not come from the marks of its text: a program's, or somebody's own.
+pub(super) fn own_html(content: &Content) -> Option<&str> {
+    let text = content.text.as_deref().unwrap_or_default();
+    content.html.as_deref().filter(|html| *html != written(text).0)
 }
 
 /// The text as HTML, and whether it has any mark.

@@ -6,8 +6,8 @@ use actix_web::{HttpResponse, ResponseError as _};
 
 use super::error::PageError;
 use super::{
-    assets, composer, contacts, edit_contact, importing, moment, ops, people, preview, schedule, settings, signing,
-    steps, thread,
+    assets, composer, contacts, edit_contact, fill, importing, moment, ops, people, preview, schedule, settings,
+    signing, steps, thread,
 };
 use crate::api::routes::at;
 
@@ -32,6 +32,8 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         at("/settings/account").get(settings::account::account_page).post(settings::account::change),
         at("/settings/senders").get(settings::senders::senders_page).post(settings::senders::add),
         at("/settings/senders/{id}").get(settings::senders::sender_page).post(settings::senders::change),
+        at("/settings/templates").get(settings::templates::templates_page).post(settings::templates::add),
+        at("/settings/templates/{id}").get(settings::templates::template_page).post(settings::templates::change),
         at("/settings/users").get(settings::users::users_page).post(settings::users::invite),
         at("/settings/users/{id}").get(settings::users::user_page).post(settings::users::change),
         at("/settings/keys").get(settings::keys::keys_page).post(settings::keys::make),
@@ -45,6 +47,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         at("/contacts/{id}").get(thread::conversation),
         at("/contacts/{id}/thread").get(thread::timeline),
         at("/contacts/{id}/when").get(moment::when_page),
+        at("/contacts/{id}/fill").post(fill::fill),
         at("/contacts/{id}/preview").post(preview::preview),
         at("/contacts/{id}/length").post(composer::length_page),
         at("/contacts/{id}/messages").post(composer::write),

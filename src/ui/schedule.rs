@@ -17,10 +17,11 @@ use sendwheel_actors::engine::api::{EngineError, MessageView, PageRequest, Sched
 use serde_json::json;
 
 use super::answer::{Answer, page, see};
-use super::composer::{send_of, zones};
+use super::composer::zones;
 use super::entry::{channel_name, shown};
 use super::error::{PageError, words};
 use super::form::{Form, Posted};
+use super::moment::Wish;
 use super::people::called;
 use super::visitor::{Frame, Visitor};
 use super::week::Week;
@@ -303,7 +304,7 @@ async fn moved(visitor: &Visitor, id: MessageId, request: &[u8]) -> Result<(), A
 }
 
 async fn moved_all(visitor: &Visitor, form: &Form, ids: &[MessageId]) -> Result<(u64, u64), ApiError> {
-    let request = json!({"send": send_of(form, None)?}).to_string();
+    let request = json!({"send": Wish::at("", "", "").of_form(form).request(None)?}).to_string();
     let results = ids.iter().map(|id| moved(visitor, *id, request.as_bytes()));
     let (mut done, mut missed) = (0, 0);
     for result in futures_util::future::join_all(results).await {

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use sendwheel_actors::contact::command::Attend;
 use sendwheel_actors::domain::conversation::MAX_NOTE_BYTES;
 use sendwheel_actors::domain::ids::{ContactId, MessageId, UserId};
-use sendwheel_actors::engine::api::{CancelOutcome, EngineError, Idempotency, Resolve};
+use sendwheel_actors::engine::api::{CancelOutcome, EngineError, Resolve};
 
 use super::answer::{Answer, see};
 use super::error::PageError;
@@ -65,7 +65,7 @@ pub(super) async fn note(Posted { visitor, form }: Posted, Named(contact): Whose
         let detail = format!("a note has at most {MAX_NOTE_BYTES} bytes: shorten it");
         return Err(ApiError::field("/body", "too_long", detail).into());
     }
-    let once = form.given("once").map(|key| Idempotency { key: key.to_owned(), request_hash: form.hash() });
+    let once = form.once();
     let _ = visitor.engine().note(visitor.caller(), contact, text.to_owned(), once.as_ref()).await?;
     Ok(back(contact, "noted"))
 }

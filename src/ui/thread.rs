@@ -40,6 +40,7 @@ impl Timeline {
         let name = called(&contact.profile);
         let telling = Telling {
             directory: &visitor.auth.directory,
+            contact,
             now: visitor.now(),
             mine: &visitor.zone,
             theirs: &visitor.zone_of(contact),

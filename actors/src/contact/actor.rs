@@ -186,19 +186,7 @@ impl ContactActor {
         }
         let node = Arc::clone(&self.node);
         let directory = node.directory.load();
-        let around = Surroundings {
-            now: node.clock.now(),
-            boot: node.boot,
-            partitions: node.partitions,
-            ids: &node.ids,
-            directory: &directory,
-            settings: &node.settings,
-            habits: &node.habits,
-            unsubscribe: &node.unsubscribe,
-            reply: &node.reply,
-            status_callbacks: &node.status_callbacks,
-            tracking: &node.tracking,
-        };
+        let around = Surroundings::of(&node, &directory);
         let again = self.open.may_take_back(&command).then(|| command.clone());
         let Decision {
             mutations,

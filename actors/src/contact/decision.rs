@@ -27,7 +27,7 @@ use crate::protocol::settings::EngineSettings;
 use crate::protocol::suppressions::SuppressionSet;
 use crate::sender::Release;
 use crate::sender::transport::Envelope;
-use crate::shard::Habits;
+use crate::shard::{Habits, Node};
 use crate::store::keys::AddressDigest;
 use crate::store::{AddressHint, Entry, Mutation, Table, keys};
 
@@ -60,6 +60,25 @@ pub struct Surroundings<'a> {
     pub status_callbacks: &'a StatusCallbackKey,
     /// Signs what tells of opens and clicks.
     pub tracking: &'a TrackingKey,
+}
+
+impl<'a> Surroundings<'a> {
+    /// Those of a node, now.
+    pub(crate) fn of(node: &'a Node, directory: &'a Snapshot) -> Self {
+        Self {
+            now: node.clock.now(),
+            boot: node.boot,
+            partitions: node.partitions,
+            ids: &node.ids,
+            directory,
+            settings: &node.settings,
+            habits: &node.habits,
+            unsubscribe: &node.unsubscribe,
+            reply: &node.reply,
+            status_callbacks: &node.status_callbacks,
+            tracking: &node.tracking,
+        }
+    }
 }
 
 /// What is known of a contact when a command is decided.

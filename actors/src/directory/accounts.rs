@@ -234,8 +234,8 @@ impl Directory {
         Ok(())
     }
 
-    /// Removes an account with its users, keys, sessions, senders and webhooks, a part at a time: whatever is left when
-    /// the process dies is part of a suspended account, and goes when it is removed again. The caller has seen
+    /// Removes an account with its users, keys, sessions, senders, webhooks and templates, a part at a time: whatever is
+    /// left when the process dies is part of a suspended account, and goes when it is removed again. The caller has seen
     /// that it has no contacts.
     ///
     /// # Errors
@@ -291,5 +291,8 @@ fn remove_part(draft: &mut Draft<'_>, snapshot: &Snapshot, no: AccountNo) {
     }
     for webhook in snapshot.webhooks_of(no) {
         draft.remove_webhook(no, webhook.id);
+    }
+    for template in snapshot.templates_of(no) {
+        draft.remove_template(no, template.id);
     }
 }

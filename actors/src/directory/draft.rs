@@ -3,8 +3,8 @@
 use super::Change;
 use crate::domain::audit::{AuditAction, AuditEntry, Stamp};
 use crate::domain::clock::UnixMs;
-use crate::domain::directory::{Account, ApiKey, Sender, Session, Snapshot, User, Webhook};
-use crate::domain::ids::{AccountNo, ApiKeyId, SenderId, UserId, WebhookId};
+use crate::domain::directory::{Account, ApiKey, MessageTemplate, Sender, Session, Snapshot, User, Webhook};
+use crate::domain::ids::{AccountNo, ApiKeyId, SenderId, TemplateId, UserId, WebhookId};
 use crate::domain::source::IdSource;
 use crate::store::keys::DirectoryKey;
 use crate::store::{Index, Mutation, Table, codec};
@@ -111,6 +111,16 @@ impl<'a> Draft<'a> {
     pub(super) fn remove_webhook(&mut self, account: AccountNo, id: WebhookId) {
         self.remove(DirectoryKey::Webhook(id));
         self.next.remove_webhook(account, id);
+    }
+
+    pub(super) fn put_template(&mut self, template: MessageTemplate) {
+        self.put(DirectoryKey::Template(template.id), codec::encode(&template));
+        self.next.put_template(template);
+    }
+
+    pub(super) fn remove_template(&mut self, account: AccountNo, id: TemplateId) {
+        self.remove(DirectoryKey::Template(id));
+        self.next.remove_template(account, id);
     }
 
     /// Adds a mutation of another kind.

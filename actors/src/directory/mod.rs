@@ -1,4 +1,4 @@
-//! The directory: accounts, users, sessions, API keys, senders and webhooks. It lives in a partition of its own, leased
+//! The directory: accounts, users, sessions, API keys, senders, webhooks and templates. It lives in a partition of its own, leased
 //! like the others, and publishes an immutable snapshot that every shard reads without a lock.
 //!
 //! Changes are rare and go one after another: a change is decided on the snapshot, committed together with the
@@ -16,6 +16,7 @@ mod passwords;
 mod secrets;
 mod senders;
 mod sessions;
+mod templates;
 pub mod upkeep;
 mod users;
 pub(crate) mod webhooks;
@@ -27,7 +28,7 @@ use tokio::sync::Mutex;
 use crate::domain::address::Mailbox;
 use crate::domain::audit::AuditEntry;
 use crate::domain::clock::UnixMs;
-use crate::domain::directory::{Account, ApiKey, Role, Sender, Session, Snapshot, User, Webhook};
+use crate::domain::directory::{Account, ApiKey, MessageTemplate, Role, Sender, Session, Snapshot, User, Webhook};
 use crate::domain::ids::{AccountNo, LaneNo, Partition, derive_uuid};
 use crate::domain::password_link::PasswordLinks;
 use crate::domain::reply_address::ReplyKey;
@@ -303,6 +304,7 @@ async fn load(store: &SharedStore, node: NodeId, ttl: Duration, system_from: &Ma
                 DirectoryKey::Sender(_) => snapshot.put_sender(decode::<Sender>(&bytes)?),
                 DirectoryKey::Session(_) => snapshot.put_session(decode::<Session>(&bytes)?),
                 DirectoryKey::Webhook(_) => snapshot.put_webhook(decode::<Webhook>(&bytes)?),
+                DirectoryKey::Template(_) => snapshot.put_template(decode::<MessageTemplate>(&bytes)?),
             }
         }
     }

@@ -58,6 +58,12 @@ pub enum AuditAction {
     WebhookSwitchedOff,
     /// A webhook was removed.
     WebhookDeleted,
+    /// A template was made.
+    TemplateCreated,
+    /// A template changed.
+    TemplateUpdated,
+    /// A template was removed.
+    TemplateDeleted,
     /// A contact was made by itself, not by an import.
     ContactCreated,
     /// A contact changed.
@@ -116,6 +122,9 @@ impl AuditAction {
             Self::WebhookSecretRotated => "webhook.secret_rotated",
             Self::WebhookSwitchedOff => "webhook.switched_off",
             Self::WebhookDeleted => "webhook.deleted",
+            Self::TemplateCreated => "template.created",
+            Self::TemplateUpdated => "template.updated",
+            Self::TemplateDeleted => "template.deleted",
             Self::ContactCreated => "contact.created",
             Self::ContactUpdated => "contact.updated",
             Self::MessageScheduled => "message.scheduled",

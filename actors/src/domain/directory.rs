@@ -1,10 +1,11 @@
 //! The directory's records: accounts and senders here, users, keys and sessions in [`people`], webhooks in
-//! [`webhooks`], and the snapshot of all of them that everyone reads.
+//! [`webhooks`], templates in [`templates`], and the snapshot of all of them that everyone reads.
 //!
 //! Fields are only ever added at the end, with a default: so a record of an earlier format is still read.
 
 pub mod people;
 pub mod snapshot;
+pub mod templates;
 pub mod webhooks;
 
 use std::time::Duration;
@@ -19,6 +20,7 @@ use super::sending_rules::SendingRules;
 
 pub use people::{ApiKey, Session, SessionTerms, User};
 pub use snapshot::Snapshot;
+pub use templates::MessageTemplate;
 pub use webhooks::{Subscribed, Webhook, WebhookEvent};
 
 /// What a caller may do. Each role has the rights of those after it.

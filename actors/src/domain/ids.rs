@@ -132,6 +132,9 @@ typed_id!(
 typed_id!(
     /// A URL to which an account wants to be told what happens.
     WebhookId, "webhook");
+typed_id!(
+    /// What an account keeps to be said again and again.
+    TemplateId, "template");
 
 /// The unit of ownership, of commit and of Redis hash slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

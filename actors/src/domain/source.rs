@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::clock::UnixMs;
 use super::ids::{
-    AccountId, ApiKeyId, AuditId, ContactId, MessageId, Partition, SenderId, SessionId, UserId, WebhookId,
+    AccountId, ApiKeyId, AuditId, ContactId, MessageId, Partition, SenderId, SessionId, TemplateId, UserId, WebhookId,
 };
 
 /// A source of ids, random numbers and strictly increasing creation times.
@@ -124,6 +124,12 @@ impl IdSource {
     #[must_use]
     pub fn webhook(&self, now: UnixMs) -> WebhookId {
         WebhookId::from_uuid(self.uuid_v7(now))
+    }
+
+    /// A new template's id.
+    #[must_use]
+    pub fn template(&self, now: UnixMs) -> TemplateId {
+        TemplateId::from_uuid(self.uuid_v7(now))
     }
 
     /// A new session's id.

@@ -42,6 +42,7 @@ impl Engine {
             to: Some(from.clone()),
             from: Some(to),
             content: Content { text: Some(text), render: false, ..Content::default() },
+            template: None,
             attachments: Vec::new(),
             intent: NewIntent::Now,
             class: Some(Class::Conversation),

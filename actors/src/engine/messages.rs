@@ -40,6 +40,14 @@ impl Engine {
         }
         let (partition, now) = (self.partition_of(contact), self.node.clock.now());
         let id = message_id_for(caller, contact, partition, new.idempotency.as_ref(), &self.node.ids, now);
+        if let Some(template) = new.template {
+            match self.content_of(caller, template, new.channel) {
+                Ok(content) => new.content = content,
+                // What it was made of may have gone since: a repetition finds the message all the same.
+                Err(_) if new.idempotency.is_some() && self.record(id).await.is_ok() => {}
+                Err(error) => return Err(error),
+            }
+        }
         let (content, blob) = stored(new.content.clone());
         let mut blobs: Vec<_> = blob.map(|content| (BlobKey::CONTENT, codec::encode(&content))).into_iter().collect();
         let mut attachments = Vec::new();
@@ -350,6 +358,7 @@ impl Engine {
             to: Some(message.to.clone()),
             from: Some(message.sender),
             content: view.content.clone(),
+            template: None,
             attachments: Vec::new(),
             intent: crate::protocol::api::NewIntent::Now,
             class: Some(message.class),

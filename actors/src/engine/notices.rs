@@ -76,6 +76,7 @@ impl Engine {
             to: Some(address),
             from: None,
             content: Content { subject: Some(notice.subject), text, html: None, render: false },
+            template: None,
             attachments: Vec::new(),
             intent: NewIntent::Now,
             class: Some(Class::Transactional),

@@ -12,7 +12,7 @@ use crate::domain::clock::UnixMs;
 use crate::domain::contact::{Contact, Profile};
 use crate::domain::conversation::ThreadItem;
 use crate::domain::directory::Role;
-use crate::domain::ids::{AccountNo, ContactId, MessageId, SenderId, UserId};
+use crate::domain::ids::{AccountNo, ContactId, MessageId, SenderId, TemplateId, UserId};
 use crate::domain::message::{Author, Class, Content, Message, ReplyChoice, State, StateName};
 use crate::domain::reason::LaneReason;
 use crate::domain::schedule::{FoldPolicy, GapPolicy, IfLate, QuietHoursPolicy, TooLittleData};
@@ -242,6 +242,8 @@ pub struct NewMessage {
     pub from: Option<SenderId>,
     /// What it says.
     pub content: Content,
+    /// What says it instead; the content is empty then.
+    pub template: Option<TemplateId>,
     /// Email only.
     pub attachments: Vec<NewAttachment>,
     /// When.

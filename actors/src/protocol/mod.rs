@@ -11,4 +11,5 @@ pub mod operations;
 pub mod people;
 pub mod settings;
 pub mod suppressions;
+pub mod templates;
 pub mod webhooks;

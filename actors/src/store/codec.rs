@@ -13,7 +13,7 @@ use super::contract::{Head, StoreError};
 use crate::domain::audit::AuditEntry;
 use crate::domain::contact::Contact;
 use crate::domain::conversation::ThreadItem;
-use crate::domain::directory::{Account, ApiKey, Sender, Session, User, Webhook};
+use crate::domain::directory::{Account, ApiKey, MessageTemplate, Sender, Session, User, Webhook};
 use crate::domain::habit::AccountHabits;
 use crate::domain::ids::Partition;
 use crate::domain::message::{Content, Message};
@@ -55,6 +55,7 @@ records! {
     Session: "session", 256;
     AuditEntry: "audit entry", 192;
     Webhook: "webhook", 384;
+    MessageTemplate: "template", 1024;
     AccountHabits: "habits", 928;
     PlannedBy: "planned by", 24;
 }

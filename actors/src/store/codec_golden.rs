@@ -87,6 +87,11 @@ fn a_webhook_keeps_its_format() {
 }
 
 #[test]
+fn a_template_keeps_its_format() {
+    check(&template());
+}
+
+#[test]
 fn a_session_keeps_its_format() {
     check(&session());
 }

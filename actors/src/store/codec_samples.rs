@@ -17,7 +17,7 @@ use crate::domain::directory::{Alerts, Limit, Role, SenderAddress, Subscribed, W
 use crate::domain::habit::{Habit, Profile as HabitProfile, Sureness};
 use crate::domain::ids::{
     AccountId, AccountNo, ApiKeyId, AuditId, BootId, CampaignNo, ContactId, LaneNo, MessageId, SenderId, SessionId,
-    UserId, WebhookId,
+    TemplateId, UserId, WebhookId,
 };
 use crate::domain::message::{
     Attachment, Attempt, AttemptOutcome, Author, Claim, Class, HistoryEntry, MessageThread, ReplyChoice, State,
@@ -329,6 +329,20 @@ pub(super) fn webhook() -> Webhook {
         created_at: UnixMs(1),
         updated_at: UnixMs(2),
         request_hash: Some([9; 16]),
+    }
+}
+
+pub(super) fn template() -> MessageTemplate {
+    MessageTemplate {
+        id: TemplateId::from_bytes([3; 16]),
+        account: AccountNo(1),
+        version: 2,
+        name: "Reminder".into(),
+        channel: Channel::Email,
+        content: content(),
+        created_at: UnixMs(1),
+        updated_at: UnixMs(2),
+        request_hash: Some([8; 16]),
     }
 }
 

@@ -34,8 +34,8 @@ pub enum Table {
     Blob = 3,
     /// Key: account number and external id. Value: contact id. For external ids that were set later.
     Alias = 4,
-    /// Key: a kind byte and an id. Value: `Account`, `User`, `ApiKey`, `Sender`, `Session` or `Webhook`. In the
-    /// directory partition.
+    /// Key: a kind byte and an id. Value: `Account`, `User`, `ApiKey`, `Sender`, `Session`, `Webhook` or
+    /// `MessageTemplate`. In the directory partition.
     Directory = 5,
     /// Key: item id. Value: `ThreadItem`.
     Item = 10,

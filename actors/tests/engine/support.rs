@@ -271,6 +271,7 @@ pub(crate) fn sms(text: &str, intent: NewIntent) -> NewMessage {
         to: None,
         from: None,
         content: Content { text: Some(text.into()), render: true, ..Content::default() },
+        template: None,
         attachments: Vec::new(),
         intent,
         class: None,

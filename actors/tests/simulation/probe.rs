@@ -33,6 +33,7 @@ fn message(channel: Channel, from: SenderId) -> NewMessage {
             text: Some("Probe v0".into()),
             ..Content::default()
         },
+        template: None,
         attachments: Vec::new(),
         intent: NewIntent::Now,
         class: Some(Class::Conversation),

@@ -223,6 +223,7 @@ impl Callers {
                 html: (is_email && rng.random_bool(0.1)).then(|| "<p>Hello</p>".repeat(900)),
                 render: true,
             },
+            template: None,
             attachments: (0..files).map(|file| attachment(number * 3 + file)).collect(),
             intent: if is_now { NewIntent::Now } else { NewIntent::At(UnixMs(due)) },
             class: Some(class),

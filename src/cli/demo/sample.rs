@@ -1,6 +1,6 @@
 //! The sample account: whom it writes to, from what, and when. Numbers and domains are reserved for fiction.
 //!
-//! Users, senders and contacts are made under fixed keys, so that a demo on a kept folder finds them again.
+//! Users, senders, templates and contacts are made under fixed keys, so that a demo on a kept folder finds them again.
 
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use sendwheel_actors::engine::api::{
     SenderPatch, ZoneChoice,
 };
 use sendwheel_actors::engine::people::NewUser;
+use sendwheel_actors::engine::templates::NewTemplate;
 
 struct Person {
     key: &'static str,
@@ -126,7 +127,7 @@ pub(super) async fn users(engine: &Engine, caller: &Caller, passwords: &[SecretS
     Ok(())
 }
 
-/// Makes the senders and contacts that are not there yet; the contacts by name.
+/// Makes the senders, templates and contacts that are not there yet; the contacts by name.
 pub(super) async fn people(engine: &Engine, caller: &Caller) -> EngineResult<Vec<(&'static str, ContactId)>> {
     let fast = Limit { rate: 10, per: Duration::from_secs(1), burst: 10 };
     let phone = |text| PhoneNumber::parse(text).map(SenderAddress::Phone).map_err(invalid);
@@ -152,6 +153,30 @@ pub(super) async fn people(engine: &Engine, caller: &Caller) -> EngineResult<Vec
         if key == "number-2" && sender.assigned_user.is_none() {
             let patch = SenderPatch { assigned_user: Some(owner), ..SenderPatch::default() };
             engine.patch_sender(caller, sender.id, patch, None).await?;
+        }
+    }
+    for (key, channel, name, subject, text) in [
+        (
+            "template-1",
+            Channel::Sms,
+            "Reminder",
+            None,
+            "Hi {{ contact.first_name | default(\"there\") }}, see you tomorrow. Reply C to cancel.",
+        ),
+        (
+            "template-2",
+            Channel::Email,
+            "Thanks for calling",
+            Some("Thank you, {{ contact.first_name | default(\"friend\") }}"),
+            "It was good to talk. If anything is left open, just answer this mail.\n\n{{ account.name }}",
+        ),
+    ] {
+        let content = Content { subject: subject.map(Into::into), text: Some(text.into()), html: None, render: true };
+        let new = NewTemplate { name: name.into(), channel, content, idempotency: Some(under_key(key)) };
+        match engine.create_template(caller, new).await {
+            // Somebody made one of this name.
+            Ok(_) | Err(EngineError::Conflict { .. }) => {}
+            Err(error) => return Err(error),
         }
     }
     let mut people = Vec::new();
@@ -185,6 +210,7 @@ fn message(channel: Channel, text: &str, subject: Option<&str>, intent: NewInten
         to: None::<Address>,
         from: None,
         content: Content { subject: subject.map(Into::into), text: Some(text.into()), html: None, render: true },
+        template: None,
         attachments: Vec::new(),
         intent,
         class: None,

@@ -3,12 +3,15 @@
 use std::ops::Deref;
 
 use actix_web::HttpRequest;
+use actix_web::http::StatusCode;
+use askama::Template;
 use sendwheel_actors::domain::directory::Role;
 use serde_json::{Map, Value};
 
 use crate::api::ApiError;
 use crate::api::auth::require;
 use crate::api::paging::Query;
+use crate::ui::answer::{Answer, page, see};
 use crate::ui::error::{PageError, faults_of};
 use crate::ui::form::Form;
 use crate::ui::visitor::{Frame, Visitor};
@@ -64,9 +67,28 @@ impl Around {
     }
 }
 
+/// On to the list with a word of what was done; else once more what was typed, with what is wrong about it.
+pub(super) fn after<T: Template>(
+    visitor: &Visitor,
+    tab: &'static str,
+    done: Result<&'static str, ApiError>,
+    again: impl FnOnce(Around) -> T,
+) -> Answer {
+    match done {
+        Ok(told) => Ok(see(&format!("/settings/{tab}?told={told}"))),
+        Err(error) => {
+            let frame = Around::refused(visitor, tab, error)?;
+            Ok(page(StatusCode::UNPROCESSABLE_ENTITY, &again(frame)))
+        }
+    }
+}
+
 /// What fields of requests are called here.
-const FIELDS: [(&str, &str); 17] = [
+const FIELDS: [(&str, &str); 20] = [
     ("name", "Name"),
+    ("subject", "Subject"),
+    ("body", "Message"),
+    ("html", "HTML"),
     ("email", "Email"),
     ("role", "Role"),
     ("password", "New password"),

@@ -4,7 +4,6 @@ use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
 use askama::Template;
 use sendwheel_actors::domain::ids::ApiKeyId;
-use sendwheel_actors::engine::api::Idempotency;
 use serde_json::{Map, Value};
 
 use super::around::{Around, admin, put_given};
@@ -72,7 +71,7 @@ async fn made(visitor: &Visitor, form: &Form) -> Result<Option<String>, ApiError
     request.insert("test".into(), (form.get("test") == "yes").into());
     let request = Value::Object(request).to_string();
     let mut new = reader::read::<ApiKeyRequest<'_>>(request.as_bytes())?.into_new(visitor.caller().role)?;
-    new.idempotency = form.given("once").map(|key| Idempotency { key: key.to_owned(), request_hash: form.hash() });
+    new.idempotency = form.once();
     Ok(visitor.engine().create_api_key(visitor.caller(), new).await?.into_inner().1)
 }
 

@@ -1,18 +1,16 @@
 //! Senders and their limits.
 
 use actix_web::HttpRequest;
-use actix_web::http::StatusCode;
 use askama::Template;
 use sendwheel_actors::domain::directory::{Limit, Sender};
 use sendwheel_actors::domain::ids::SenderId;
-use sendwheel_actors::engine::api::Idempotency;
 use serde_json::{Map, Value, json};
 
-use super::around::{Around, admin, clearable, number, put_given};
+use super::around::{Around, admin, after, clearable, number, put_given};
 use crate::api::sender_request::{SenderChange, SenderRequest};
 use crate::api::times::show_duration;
 use crate::api::{ApiError, json as reader};
-use crate::ui::answer::{Answer, ok, page, see};
+use crate::ui::answer::{Answer, ok};
 use crate::ui::composer::once;
 use crate::ui::entry::channel_name;
 use crate::ui::error::PageError;
@@ -82,29 +80,25 @@ pub(in crate::ui) async fn senders_page(visitor: Visitor, request: HttpRequest) 
     ok(&SendersPage::of(&visitor, frame))
 }
 
-async fn added(visitor: &Visitor, form: &Form) -> Result<(), ApiError> {
+async fn added(visitor: &Visitor, form: &Form) -> Result<&'static str, ApiError> {
     let mut request = Map::new();
     put_given(&mut request, form, &["channel", "address", "label"]);
     let request = Value::Object(request).to_string();
     let mut new = reader::read::<SenderRequest<'_>>(request.as_bytes())?.into_new()?;
-    new.idempotency = form.given("once").map(|key| Idempotency { key: key.to_owned(), request_hash: form.hash() });
+    new.idempotency = form.once();
     let _ = visitor.engine().create_sender(visitor.caller(), new).await?;
-    Ok(())
+    Ok("added")
 }
 
 /// Adds one.
 pub(in crate::ui) async fn add(Posted { visitor, form }: Posted) -> Answer {
     admin(&visitor)?;
-    match added(&visitor, &form).await {
-        Ok(()) => Ok(see("/settings/senders?told=added")),
-        Err(error) => {
-            let frame = Around::refused(&visitor, "senders", error)?;
-            let [address, label, once] = ["address", "label", "once"].map(|name| form.get(name).to_owned());
-            let is_email = form.get("channel") == "email";
-            let again = SendersPage { address, label, is_email, once, ..SendersPage::of(&visitor, frame) };
-            Ok(page(StatusCode::UNPROCESSABLE_ENTITY, &again))
-        }
-    }
+    let done = added(&visitor, &form).await;
+    after(&visitor, "senders", done, |frame| {
+        let [address, label, once] = ["address", "label", "once"].map(|name| form.get(name).to_owned());
+        let is_email = form.get("channel") == "email";
+        SendersPage { address, label, is_email, once, ..SendersPage::of(&visitor, frame) }
+    })
 }
 
 /// A user to whom a sender can be assigned.
@@ -203,16 +197,13 @@ async fn changed(visitor: &Visitor, id: SenderId, form: &Form) -> Result<&'stati
 pub(in crate::ui) async fn change(Posted { visitor, form }: Posted, Named(id): Named<SenderId>) -> Answer {
     admin(&visitor)?;
     let sender = sender_of(&visitor, id)?;
-    match changed(&visitor, id, &form).await {
-        Ok(told) => Ok(see(&format!("/settings/senders?told={told}"))),
-        Err(error) => {
-            let frame = Around::refused(&visitor, "senders", error)?;
-            let [country, rate, per, burst] = ["country", "rate", "per", "burst"].map(|name| form.get(name).to_owned());
-            let mut again = SenderPage { country, rate, per, burst, ..SenderPage::of(&visitor, frame, sender) };
-            form.get("label").clone_into(&mut again.row.label);
-            Ok(page(StatusCode::UNPROCESSABLE_ENTITY, &again))
-        }
-    }
+    let done = changed(&visitor, id, &form).await;
+    after(&visitor, "senders", done, |frame| {
+        let [country, rate, per, burst] = ["country", "rate", "per", "burst"].map(|name| form.get(name).to_owned());
+        let mut again = SenderPage { country, rate, per, burst, ..SenderPage::of(&visitor, frame, sender) };
+        form.get("label").clone_into(&mut again.row.label);
+        again
+    })
 }
 
 #[cfg(test)]

@@ -1,17 +1,15 @@
 //! Users and what they may do.
 
 use actix_web::HttpRequest;
-use actix_web::http::StatusCode;
 use askama::Template;
 use sendwheel_actors::domain::directory::{Role, User};
 use sendwheel_actors::domain::ids::UserId;
-use sendwheel_actors::engine::api::Idempotency;
 use serde_json::{Map, Value};
 
-use super::around::{Around, admin, clearable, put_given};
+use super::around::{Around, admin, after, clearable, put_given};
 use crate::api::user_request::{UserChange, UserRequest};
 use crate::api::{ApiError, json as reader, passwords};
-use crate::ui::answer::{Answer, ok, page, see};
+use crate::ui::answer::{Answer, ok};
 use crate::ui::composer::once;
 use crate::ui::error::PageError;
 use crate::ui::form::{Form, Posted};
@@ -92,28 +90,24 @@ pub(in crate::ui) async fn users_page(visitor: Visitor, request: HttpRequest) ->
     ok(&UsersPage::of(&visitor, frame))
 }
 
-async fn invited(visitor: &Visitor, form: &Form) -> Result<(), ApiError> {
+async fn invited(visitor: &Visitor, form: &Form) -> Result<&'static str, ApiError> {
     let mut request = Map::new();
     put_given(&mut request, form, &["email", "name", "role"]);
     let request = Value::Object(request).to_string();
     let mut new = reader::read::<UserRequest<'_>>(request.as_bytes())?.into_new()?;
-    new.idempotency = form.given("once").map(|key| Idempotency { key: key.to_owned(), request_hash: form.hash() });
+    new.idempotency = form.once();
     let _ = visitor.engine().create_user(visitor.caller(), new).await?;
-    Ok(())
+    Ok("invited")
 }
 
 /// Invites one.
 pub(in crate::ui) async fn invite(Posted { visitor, form }: Posted) -> Answer {
     admin(&visitor)?;
-    match invited(&visitor, &form).await {
-        Ok(()) => Ok(see("/settings/users?told=invited")),
-        Err(error) => {
-            let frame = Around::refused(&visitor, "users", error)?;
-            let [email, name, role, once] = ["email", "name", "role", "once"].map(|name| form.get(name).to_owned());
-            let again = UsersPage { email, name, role, once, ..UsersPage::of(&visitor, frame) };
-            Ok(page(StatusCode::UNPROCESSABLE_ENTITY, &again))
-        }
-    }
+    let done = invited(&visitor, &form).await;
+    after(&visitor, "users", done, |frame| {
+        let [email, name, role, once] = ["email", "name", "role", "once"].map(|name| form.get(name).to_owned());
+        UsersPage { email, name, role, once, ..UsersPage::of(&visitor, frame) }
+    })
 }
 
 #[derive(Template)]
@@ -166,12 +160,9 @@ async fn changed(visitor: &Visitor, id: UserId, form: &Form) -> Result<&'static 
 pub(in crate::ui) async fn change(Posted { visitor, form }: Posted, Named(id): Named<UserId>) -> Answer {
     admin(&visitor)?;
     let user = user_of(&visitor, id)?;
-    match changed(&visitor, id, &form).await {
-        Ok(told) => Ok(see(&format!("/settings/users?told={told}"))),
-        Err(error) => {
-            let frame = Around::refused(&visitor, "users", error)?;
-            let again = UserPage { name: form.get("name").to_owned(), ..UserPage::of(&visitor, frame, user) };
-            Ok(page(StatusCode::UNPROCESSABLE_ENTITY, &again))
-        }
-    }
+    let done = changed(&visitor, id, &form).await;
+    after(&visitor, "users", done, |frame| UserPage {
+        name: form.get("name").to_owned(),
+        ..UserPage::of(&visitor, frame, user)
+    })
 }

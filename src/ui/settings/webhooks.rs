@@ -6,14 +6,13 @@ use askama::Template;
 use sendwheel_actors::domain::directory::{Subscribed, Webhook, WebhookEvent};
 use sendwheel_actors::domain::ids::WebhookId;
 use sendwheel_actors::domain::signatures::webhook::WebhookSecret;
-use sendwheel_actors::engine::api::Idempotency;
 use sendwheel_actors::engine::webhooks::WithSecret;
 use serde_json::{Value, json};
 
-use super::around::{Around, admin, clearable};
+use super::around::{Around, admin, after, clearable};
 use crate::api::webhook_request::{EVERY, WebhookChange, WebhookRequest};
 use crate::api::{ApiError, json as reader};
-use crate::ui::answer::{Answer, ok, page, see};
+use crate::ui::answer::{Answer, ok, page};
 use crate::ui::composer::once;
 use crate::ui::error::PageError;
 use crate::ui::form::{Form, Posted};
@@ -120,7 +119,7 @@ pub(in crate::ui) async fn webhooks_page(visitor: Visitor, request: HttpRequest)
 async fn added(visitor: &Visitor, form: &Form) -> Result<WithSecret, ApiError> {
     let request = request_of(form).to_string();
     let mut new = reader::read::<WebhookRequest<'_>>(request.as_bytes())?.into_new()?;
-    new.idempotency = form.given("once").map(|key| Idempotency { key: key.to_owned(), request_hash: form.hash() });
+    new.idempotency = form.once();
     Ok(visitor.engine().create_webhook(visitor.caller(), new).await?.into_inner())
 }
 
@@ -198,12 +197,9 @@ pub(in crate::ui) async fn change(Posted { visitor, form }: Posted, Named(id): N
         let made = visitor.engine().rotate_webhook_secret(visitor.caller(), id).await?;
         return ok(&WebhooksPage::with_secret(&visitor, &made));
     }
-    match changed(&visitor, id, &form).await {
-        Ok(told) => Ok(see(&format!("/settings/webhooks?told={told}"))),
-        Err(error) => {
-            let frame = Around::refused(&visitor, "webhooks", error)?;
-            let again = WebhookPage { fields: Fields::of_form(&form), ..WebhookPage::of(frame, webhook) };
-            Ok(page(StatusCode::UNPROCESSABLE_ENTITY, &again))
-        }
-    }
+    let done = changed(&visitor, id, &form).await;
+    after(&visitor, "webhooks", done, |frame| WebhookPage {
+        fields: Fields::of_form(&form),
+        ..WebhookPage::of(frame, webhook)
+    })
 }

@@ -9,6 +9,8 @@
     document.cookie = `sendwheel_zone=${zone}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
   }
 
+  document.documentElement.classList.add("scripted");
+
   // Many events in a row make one reading.
   const current = document.body.dataset.contact;
   let waiting = null;
@@ -45,13 +47,14 @@
 
   // Of senders and addresses only those of the chosen channel.
   const channels = document.querySelectorAll(".channels input");
-  const lists = ["from", "to"].map((id) => document.getElementById(id)).filter((list) => list?.options);
+  const lists = ["from", "to", "template"].map((id) => document.getElementById(id)).filter((list) => list?.options);
   const options = new Map(lists.map((list) => [list, [...list.options]]));
   const choose = (isFirst) => {
     const channel = [...channels].find((one) => one.checked)?.value;
     for (const [list, choices] of options) {
-      const fitting = choices.filter((option) => option.dataset.channel === channel);
-      const wanted = (isFirst && fitting.find((option) => option.selected)) || fitting.find((option) => "default" in option.dataset);
+      const fitting = choices.filter((option) => [channel, undefined].includes(option.dataset.channel));
+      const wanted =
+        (isFirst && fitting.find((option) => option.selected)) || fitting.find((option) => "default" in option.dataset) || fitting[0];
       list.replaceChildren(...fitting);
       if (wanted) list.value = wanted.value;
     }
@@ -60,32 +63,40 @@
   for (const one of channels) one.addEventListener("change", () => choose(false));
 
   // Marks around what is chosen in the message.
-  const message = document.getElementById("message");
   const marked = (mark, text) => {
     if (mark === "link") return [`[${text || "text"}](`, "https://", ")"];
     if (mark === "list") return ["", (text || "item").split("\n").map((line) => `- ${line}`).join("\n"), ""];
     return [mark, text || "text", mark];
   };
-  for (const part of document.querySelectorAll(".marks, .with-script")) part.hidden = false;
-  for (const button of document.querySelectorAll("[data-mark]")) {
-    button.addEventListener("click", () => {
-      const { selectionStart: from, selectionEnd: to, value } = message;
-      const [before, inside, after] = marked(button.dataset.mark, value.slice(from, to));
-      message.setRangeText(before + inside + after, from, to);
-      message.focus();
-      message.setSelectionRange(from + before.length, from + before.length + inside.length);
-    });
-  }
-  // What an email comes to is not asked: its files would go along.
-  message?.addEventListener("htmx:config:request", (event) => {
-    if ([...channels].find((one) => one.checked)?.value === "email") event.preventDefault();
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("[data-mark]");
+    if (!button) return;
+    const message = document.getElementById("message");
+    const { selectionStart: from, selectionEnd: to, value } = message;
+    const [before, inside, after] = marked(button.dataset.mark, value.slice(from, to));
+    message.setRangeText(before + inside + after, from, to);
+    message.focus();
+    message.setSelectionRange(from + before.length, from + before.length + inside.length);
   });
+  // What an email comes to is not asked: its files would go along.
+  document.addEventListener("htmx:config:request", (event) => {
+    const isEmail = [...channels].find((one) => one.checked)?.value === "email";
+    if (event.target.id === "message" && isEmail) event.preventDefault();
+  });
+  // A template stands in the composer: one goes on with it.
+  document.addEventListener("htmx:after:swap", () => {
+    const written = document.getElementById("written");
+    if (!written || written === filled) return;
+    filled = written;
+    document.getElementById("message").dispatchEvent(new Event("input", { bubbles: true }));
+  });
+  let filled = document.getElementById("written");
 
-  for (const presets of document.querySelectorAll(".presets")) presets.hidden = false;
   for (const preset of document.querySelectorAll(".presets button")) {
     preset.addEventListener("click", () => {
       document.getElementById("date").value = preset.dataset.date;
       const time = document.getElementById("time");
+      document.getElementById("smart").checked = false;
       time.value = preset.dataset.time;
       time.dispatchEvent(new Event("change", { bubbles: true }));
     });

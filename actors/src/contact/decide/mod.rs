@@ -22,6 +22,7 @@ mod cleanup;
 mod consent;
 mod converse;
 mod deliver;
+mod foresight;
 mod merging;
 mod needs;
 mod notices;
@@ -51,6 +52,7 @@ use super::command::ContactCommand;
 use super::decision::{Decision, Known, Surroundings};
 
 pub(crate) use change::not_failed;
+pub use foresight::{Foreseen, foresee};
 pub(crate) use merging::UNDER_WAY;
 pub use needs::{Needs, needs};
 pub use schedule::{message_id_for, stored};

@@ -65,10 +65,7 @@ pub(super) fn schedule(
 
     let sender = choose_sender(contact, caller, new.channel, new.from, around, &mut errors);
     let to = choose_recipient(contact, new.channel, new.to, &mut errors);
-    let class = new.class.unwrap_or(match caller.author {
-        Author::User(_) => Class::Conversation,
-        Author::ApiKey(_) | Author::System => Class::Transactional,
-    });
+    let class = new.class.unwrap_or(usual_class(caller.author));
     check_consent(contact, new.channel, class, &mut errors);
     let estimated_cost =
         sender.map_or(1, |sender| check_content(contact, sender, new.channel, &new.content, around, &mut errors));
@@ -204,6 +201,14 @@ pub(super) fn choose_sender<'a>(
             None
         }
         Some(sender) => Some(sender),
+    }
+}
+
+/// How urgent a message is whose author does not say.
+pub(super) const fn usual_class(author: Author) -> Class {
+    match author {
+        Author::User(_) => Class::Conversation,
+        Author::ApiKey(_) | Author::System => Class::Transactional,
     }
 }
 

@@ -4,6 +4,8 @@
 //! sender. The one thing in it that moves is when a key or a session was last used: a number that all pictures
 //! share, raised without a lock and written by the directory now and then.
 
+mod templates;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -87,6 +89,7 @@ pub struct Snapshot {
     sessions: Arc<Sessions>,
     senders: Arc<Senders>,
     webhooks: Arc<Webhooks>,
+    templates: Arc<templates::Templates>,
 }
 
 impl Snapshot {

@@ -11,7 +11,9 @@ use sha2::{Digest, Sha256};
 
 use super::contract::Key;
 use crate::domain::address::Address;
-use crate::domain::ids::{AccountNo, ApiKeyId, AuditId, ContactId, MessageId, SenderId, SessionId, UserId, WebhookId};
+use crate::domain::ids::{
+    AccountNo, ApiKeyId, AuditId, ContactId, MessageId, SenderId, SessionId, TemplateId, UserId, WebhookId,
+};
 use crate::domain::message::BlobKey;
 
 pub use members::{
@@ -117,6 +119,8 @@ pub enum DirectoryKey {
     Session(SessionId),
     /// A webhook.
     Webhook(WebhookId),
+    /// A template.
+    Template(TemplateId),
 }
 
 impl DirectoryKey {
@@ -130,6 +134,7 @@ impl DirectoryKey {
             Self::Sender(id) => (4, id.as_bytes()),
             Self::Session(id) => (5, id.as_bytes()),
             Self::Webhook(id) => (6, id.as_bytes()),
+            Self::Template(id) => (7, id.as_bytes()),
         };
         let mut key = Key::new();
         key.push(kind);
@@ -161,6 +166,7 @@ impl DirectoryKey {
             4 => Ok(Self::Sender(SenderId::from_bytes(id))),
             5 => Ok(Self::Session(SessionId::from_bytes(id))),
             6 => Ok(Self::Webhook(WebhookId::from_bytes(id))),
+            7 => Ok(Self::Template(TemplateId::from_bytes(id))),
             _ => Err(error()),
         }
     }
@@ -191,6 +197,7 @@ mod tests {
             DirectoryKey::Sender(SenderId::from_bytes([1; 16])),
             DirectoryKey::Session(SessionId::from_bytes([1; 16])),
             DirectoryKey::Webhook(WebhookId::from_bytes([1; 16])),
+            DirectoryKey::Template(TemplateId::from_bytes([1; 16])),
         ] {
             assert_eq!(DirectoryKey::from_member(&key.member()), Ok(key));
         }

@@ -118,6 +118,7 @@ pub(super) fn new_message(channel: Channel) -> NewMessage {
         to: None,
         from: None,
         content: content("hello"),
+        template: None,
         attachments: Vec::new(),
         intent: NewIntent::Now,
         class: None,

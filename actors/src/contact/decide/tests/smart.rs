@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::receiving::{receive, sms};
 use super::world::*;
 use crate::contact::command::ContactCommand;
+use crate::contact::decide::foresee;
 use crate::contact::decision::{Decision, Effect};
 use crate::domain::address::Channel;
 use crate::domain::clock::UnixMs;
@@ -13,9 +14,9 @@ use crate::domain::instant::parse_instant;
 use crate::domain::lift::Step;
 use crate::domain::message::{Message, StateName};
 use crate::domain::plan::smart::{Arm, Chosen, Shares};
-use crate::domain::schedule::{Intent, QuietHoursPolicy, TooLittleData};
+use crate::domain::schedule::{FoldPolicy, GapPolicy, Intent, QuietHoursPolicy, TooLittleData};
 use crate::domain::sending_rules::{Hours, Scope, SendingRules, TimeOfDay, Weekdays};
-use crate::protocol::api::{MessageEdit, NewIntent, NewMessage, NewWindow, ProfilePatch};
+use crate::protocol::api::{EngineError, MessageEdit, NewIntent, NewMessage, NewWindow, ProfilePatch, ZoneChoice};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -179,4 +180,34 @@ fn a_smart_message_counts_when_it_is_sent_and_by_how_soon_it_is_answered() {
     assert_eq!(world.message(id).response.replied_at, Some(world.now));
     let decision = world.tell(ContactCommand::Receive(Box::new(sms(51))));
     assert_eq!(tallies(&decision), [], "the first response counts");
+}
+
+#[test]
+fn what_is_foreseen_is_what_is_scheduled() {
+    let mut world = world();
+    let wall = NewIntent::Wall {
+        local: "2026-12-12T23:00".into(),
+        zone: ZoneChoice::OfContact,
+        gap: GapPolicy::default(),
+        fold: FoldPolicy::default(),
+    };
+    let time = |text| TimeOfDay::parse(text).unwrap();
+    let quiet = Hours { scope: Scope::default(), days: Weekdays::ALL, from: time("22:00"), to: time("06:00") };
+    set(
+        &mut world,
+        SendingRules { quiet_hours: vec![quiet], ..SendingRules::default() },
+        Shares { random: 0, holdout: 0 },
+    );
+    for new in [smart(Channel::Sms, a_day()), NewMessage { intent: wall, ..smart(Channel::Email, a_day()) }] {
+        let contact = world.contact().unwrap();
+        let foreseen = foresee(&contact, caller().author, (new.channel, None), new.intent.clone(), &world.around());
+        let foreseen = foreseen.unwrap();
+        let message = world.schedule(new);
+        assert_eq!((&foreseen.intent, foreseen.planned.due_at), (&message.intent, message.due_at));
+        assert_eq!(foreseen.planned.plan, message.plan);
+        assert!(message.plan.is_some(), "chosen, or delayed by the quiet hours");
+    }
+    let contact = world.contact().unwrap();
+    let past = foresee(&contact, caller().author, (Channel::Sms, None), NewIntent::At(UnixMs(0)), &world.around());
+    assert!(matches!(past, Err(EngineError::Invalid(_))), "{past:?}");
 }

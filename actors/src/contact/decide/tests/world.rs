@@ -196,6 +196,23 @@ impl World {
         }
     }
 
+    /// What surrounds a decision now.
+    pub(super) fn around(&self) -> Surroundings<'_> {
+        Surroundings {
+            now: self.now,
+            boot: self.boot,
+            partitions: PartitionCount::DEFAULT,
+            ids: &self.ids,
+            directory: &self.directory,
+            settings: &self.settings,
+            habits: &self.habits,
+            unsubscribe: &self.unsubscribe,
+            reply: &self.reply,
+            status_callbacks: &self.status_callbacks,
+            tracking: &self.tracking,
+        }
+    }
+
     /// Reads what the command needs, decides it and commits what was decided.
     pub(super) fn tell(&mut self, command: ContactCommand) -> Decision {
         let contact = self.contact();
@@ -222,19 +239,7 @@ impl World {
             records: &records,
             suppressions: &self.suppressions,
         };
-        let around = Surroundings {
-            now: self.now,
-            boot: self.boot,
-            partitions: PartitionCount::DEFAULT,
-            ids: &self.ids,
-            directory: &self.directory,
-            settings: &self.settings,
-            habits: &self.habits,
-            unsubscribe: &self.unsubscribe,
-            reply: &self.reply,
-            status_callbacks: &self.status_callbacks,
-            tracking: &self.tracking,
-        };
+        let around = self.around();
         let goes_alone = matches!(command, ContactCommand::Cleanup(_) | ContactCommand::Heard(..));
         let room = if goes_alone { CLEANUP_ROOM + 56 } else { Batch::MAX_MUTATIONS };
         let decision = decide(&known, command, &around);
