@@ -1,6 +1,7 @@
 //! `/admin/v1/drain`: a node that drains accepts schedules and hands nothing over, until it is told to go on.
 
 use actix_web::{HttpRequest, web};
+use sendwheel_actors::domain::audit::AuditAction;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -51,7 +52,7 @@ fn wish(body: &[u8]) -> Result<bool, ApiError> {
 #[utoipa::path(post, path = "/admin/v1/drain", tag = "admin", request_body = Option<DrainRequest>,
     responses((status = 200, body = Draining)))]
 pub(crate) async fn set_drain(
-    _operator: Operator,
+    Operator(auth): Operator,
     shared: web::Data<Shared>,
     request: HttpRequest,
     mut payload: web::Payload,
@@ -63,6 +64,8 @@ pub(crate) async fn set_drain(
         return Err(ApiError::UnsupportedMediaType("application/json"));
     }
     let draining = wish(&body.bytes)?;
+    let action = if draining { AuditAction::DrainingBegun } else { AuditAction::DrainingEnded };
+    shared.state.engine.record_request(&auth.caller, action).await?;
     shared.state.engine.set_draining(draining);
     Ok(ok(&Draining { draining }))
 }

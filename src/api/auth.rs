@@ -57,13 +57,21 @@ fn bearer_token(value: &[u8]) -> Option<&[u8]> {
 
 /// The caller behind a key.
 fn caller_of_key(key: &ApiKey, origin: Option<IpAddr>) -> Caller {
-    Caller { account: key.account, author: Author::ApiKey(key.id), role: key.role, user: None, test: key.test, origin }
+    Caller {
+        account: key.account,
+        author: Author::ApiKey(key.id),
+        role: key.role,
+        user: None,
+        test: key.test,
+        origin,
+        bulk: false,
+    }
 }
 
 /// The caller behind a session.
 fn caller_of_user(user: &User, origin: Option<IpAddr>) -> Caller {
     let author = Author::User(user.id);
-    Caller { account: user.account, author, role: user.role, user: Some(user.id), test: false, origin }
+    Caller { account: user.account, author, role: user.role, user: Some(user.id), test: false, origin, bulk: false }
 }
 
 fn shared_of(request: &HttpRequest) -> &Shared {
@@ -280,6 +288,7 @@ mod tests {
                 user: None,
                 test: false,
                 origin: None,
+                bulk: false,
             },
             directory: Arc::default(),
             session: None,

@@ -13,6 +13,7 @@ use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use futures_util::StreamExt;
 use futures_util::stream;
+use sendwheel_actors::domain::audit::AuditAction;
 use sendwheel_actors::domain::ids::ContactId;
 use sendwheel_actors::engine::api::{Created, Idempotency, MessageView as Seen, NewContact, NewMessage};
 use serde::Serialize;
@@ -225,6 +226,8 @@ pub(crate) async fn schedule_batch(
         return Err(ApiError::TooLarge(format!("{} lines", settings.batch_lines).into()));
     }
     let in_flight = settings.lines_in_flight;
+    shared.state.engine.record_request(&auth.caller, AuditAction::MessagesScheduled).await?;
+    let auth = Authenticated { caller: auth.caller.in_bulk(), ..auth };
     let batch = Arc::new(Batch { shared: shared.clone(), auth });
     let answers = stream::iter(lines).map(move |line| Arc::clone(&batch).answer(line)).buffered(in_flight);
     let chunks = answers.ready_chunks(128).map(move |answers| {
@@ -255,6 +258,7 @@ mod tests {
             user: None,
             test: false,
             origin: None,
+            bulk: false,
         };
         Authenticated { caller, directory: Arc::default(), session: None }
     }

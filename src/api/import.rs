@@ -15,6 +15,7 @@ use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::StreamExt;
 use futures_util::stream::{self, LocalBoxStream, Stream};
+use sendwheel_actors::domain::audit::AuditAction;
 use sendwheel_actors::domain::contact::Profile;
 use sendwheel_actors::domain::ids::ContactId;
 use sendwheel_actors::engine::api::{EngineError, FieldError, NewContact, Upserted};
@@ -149,6 +150,20 @@ enum Taken {
 }
 
 impl Import {
+    /// Begins an import. The audit trail has it before the first row is done; a dry run changes nothing.
+    async fn begin(
+        auth: Authenticated,
+        shared: web::Data<Shared>,
+        columns: Option<Columns>,
+        is_dry: bool,
+    ) -> Result<Self, ApiError> {
+        if !is_dry {
+            shared.state.engine.record_request(&auth.caller, AuditAction::ContactsImported).await?;
+        }
+        let auth = Authenticated { caller: auth.caller.in_bulk(), ..auth };
+        Ok(Self { auth, shared, columns, is_dry })
+    }
+
     fn profile(&self, row: &Row) -> Result<Profile, ApiError> {
         let Some(bytes) = &row.bytes else {
             let bytes = self.shared.state.settings.import_row_bytes;
@@ -261,8 +276,8 @@ pub(crate) async fn import_contacts(
         RowKind::Lines => None,
         RowKind::Csv => Some(source.columns().await?),
     };
+    let import = Import::begin(auth, shared.clone(), columns, is_dry).await?;
     let (results, reader) = pipe(settings.import_results_bytes);
-    let import = Import { shared: shared.clone(), auth, columns, is_dry };
     actix_web::rt::spawn(run(import, source, results));
     Ok(HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "application/x-ndjson"))
@@ -296,7 +311,8 @@ pub(crate) async fn import_csv(
     let mut source = Source::of(RowKind::Csv, rows, &shared.state.settings);
     let columns = Some(source.columns().await?);
     let mut summary = Summary::default();
-    let mut results = std::pin::pin!(Import { auth, shared, columns, is_dry }.results(source));
+    let import = Import::begin(auth, shared, columns, is_dry).await?;
+    let mut results = std::pin::pin!(import.results(source));
     while let Some((_, line, outcome)) = results.next().await {
         match outcome {
             Ok(Taken::Created(_)) => summary.created += 1,

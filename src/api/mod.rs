@@ -81,6 +81,8 @@ pub(crate) use routes::Shared;
 pub use state::{ApiSettings, ApiState};
 
 #[cfg(test)]
+mod audit_tests;
+#[cfg(test)]
 mod engine_tests;
 #[cfg(test)]
 mod people_tests;

@@ -197,7 +197,8 @@ mod tests {
         let shown = |last: Option<u32>| {
             let role = Role::User;
             let author = Author::User(ME);
-            let caller = Caller { account: AccountNo(1), author, role, user: Some(ME), test: false, origin: None };
+            let caller =
+                Caller { account: AccountNo(1), author, role, user: Some(ME), test: false, origin: None, bulk: false };
             let contact = contact(last);
             let all = choices(&contact, Channel::Sms, &caller, &directory);
             all.data.iter().map(|one| (one.why, one.default)).collect::<Vec<_>>()
@@ -215,7 +216,8 @@ mod tests {
             directory.put_sender(Sender { address, ..sender(no, None, no == 3) });
         }
         let (author, role) = (Author::User(ME), Role::User);
-        let caller = Caller { account: AccountNo(1), author, role, user: Some(ME), test: false, origin: None };
+        let caller =
+            Caller { account: AccountNo(1), author, role, user: Some(ME), test: false, origin: None, bulk: false };
         let contact = contact(None);
         let all = choices(&contact, Channel::Sms, &caller, &directory);
         let shown: Vec<_> = all.data.iter().map(|one| (one.why, one.local)).collect();
@@ -231,6 +233,7 @@ mod tests {
             user: None,
             test: false,
             origin: None,
+            bulk: false,
         };
         let directory = Snapshot::default();
         let mut contact = contact(None);

@@ -3,6 +3,7 @@
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 use sendwheel_actors::domain::address::{Address, EmailAddress, PhoneNumber};
+use sendwheel_actors::domain::audit::AuditAction;
 use sendwheel_actors::domain::clock::UnixMs;
 use sendwheel_actors::domain::suppression::{Suppression, SuppressionReason};
 use sendwheel_actors::engine::api::{Created, EngineError, PageRequest};
@@ -184,6 +185,8 @@ pub(crate) async fn import_suppressions(
     let column = |name: &str| columns.iter().position(|column| column.eq_ignore_ascii_case(name.as_bytes()));
     let Some(address_at) = column("address") else { return Err(no_header()) };
     let reason_at = column("reason");
+    shared.state.engine.record_request(&auth.caller, AuditAction::SuppressionsImported).await?;
+    let caller = auth.caller.in_bulk();
     let mut outcome = Imported { added: 0, known: 0, refused: Vec::new(), refused_count: 0 };
     for (index, row) in rows.byte_records().enumerate() {
         if index >= MAX_IMPORTED {
@@ -202,7 +205,7 @@ pub(crate) async fn import_suppressions(
             Ok((address, reason))
         });
         match parsed {
-            Ok((address, reason)) => match shared.state.engine.suppress(&auth.caller, address, reason).await? {
+            Ok((address, reason)) => match shared.state.engine.suppress(&caller, address, reason).await? {
                 Created::New(_) => outcome.added += 1,
                 Created::Replayed(_) => outcome.known += 1,
             },

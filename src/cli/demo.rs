@@ -213,6 +213,7 @@ fn caller(node: &Node, key: &SecretString) -> anyhow::Result<Caller> {
         user: None,
         test: false,
         origin: None,
+        bulk: false,
     })
 }
 

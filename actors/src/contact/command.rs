@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::decide::Sweep;
 use crate::domain::address::{Address, Channel};
-use crate::domain::audit::Stamp;
+use crate::domain::audit::{AuditEntry, Stamp};
 use crate::domain::clock::UnixMs;
 use crate::domain::contact::{Contact, Removal};
 use crate::domain::conversation::{Inbound, OptVia, ThreadEvent, ThreadItem};
@@ -233,13 +233,15 @@ pub enum ContactCommand {
     /// They opt out or in.
     Opt(Box<OptChange>),
     /// Put an address on the suppression list; told to the id that is derived from it.
-    Suppress(Box<Suppression>),
+    Suppress(Box<Suppression>, Option<Stamp>),
     /// Take an address off the list; told to the id that is derived from it.
     Unsuppress(AccountNo, Address, Option<Stamp>),
     /// Keep a digest alone of a suppressed address; told to the id that is derived from it.
     EraseSuppressed(AccountNo, Address),
     /// One of their addresses is suppressed by now.
     AddressSuppressed(Box<Suppression>),
+    /// Keep an entry of the audit trail about a whole request; told to the id that is derived from it.
+    Record(Box<AuditEntry>),
     /// Take back what is pending, after this entry.
     CancelPending(Sweep, Option<Entry>),
     /// Plan again what is pending, after this entry.

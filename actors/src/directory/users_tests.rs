@@ -34,7 +34,7 @@ fn snapshot() -> Snapshot {
 }
 
 fn caller(id: Option<UserId>, role: Role) -> Caller {
-    Caller { account: AccountNo(1), author: Author::System, role, user: id, test: false, origin: None }
+    Caller { account: AccountNo(1), author: Author::System, role, user: id, test: false, origin: None, bulk: false }
 }
 
 fn role(role: Role) -> UserPatch {

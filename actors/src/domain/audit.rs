@@ -1,7 +1,8 @@
 //! The audit trail: who changed what, when, from where.
 //!
 //! An entry is written in the same batch as the change that it tells of, so that neither is there without the
-//! other; it lies in the partition of what was changed. It names the changed fields and never their values:
+//! other; it lies in the partition of what was changed. A request that does many things of one kind leaves a single
+//! entry, durable before the first of them is done; each of them says itself who did it and when. It names the changed fields and never their values:
 //! a trail that people may read and keep for long must not hold passwords, addresses or texts.
 
 use std::fmt;
@@ -66,10 +67,14 @@ pub enum AuditAction {
     TemplateDeleted,
     /// A contact was made by itself, not by an import.
     ContactCreated,
+    /// An import of contacts was begun.
+    ContactsImported,
     /// A contact changed.
     ContactUpdated,
-    /// A person scheduled a message.
+    /// A message was scheduled by itself, not in a batch.
     MessageScheduled,
+    /// A batch of messages was begun.
+    MessagesScheduled,
     /// A person sent a dead letter again: the subject is the message that it became.
     MessageRequeued,
     /// A message was taken back.
@@ -86,6 +91,12 @@ pub enum AuditAction {
     MessageDeleted,
     /// A conversation was given to somebody, or to nobody.
     ConversationAssigned,
+    /// Somebody noted something in a conversation.
+    NoteCreated,
+    /// An address was put on the suppression list; the subject stands for the address.
+    SuppressionCreated,
+    /// An import of suppressed addresses was begun.
+    SuppressionsImported,
     /// An address came off the suppression list; the subject stands for the address.
     SuppressionDeleted,
     /// A contact was deleted.
@@ -94,6 +105,10 @@ pub enum AuditAction {
     ContactErased,
     /// A contact was merged into another.
     ContactMerged,
+    /// A node was told to hand nothing over.
+    DrainingBegun,
+    /// A draining node was told to go on.
+    DrainingEnded,
 }
 
 impl AuditAction {
@@ -126,8 +141,10 @@ impl AuditAction {
             Self::TemplateUpdated => "template.updated",
             Self::TemplateDeleted => "template.deleted",
             Self::ContactCreated => "contact.created",
+            Self::ContactsImported => "contacts.imported",
             Self::ContactUpdated => "contact.updated",
             Self::MessageScheduled => "message.scheduled",
+            Self::MessagesScheduled => "messages.scheduled",
             Self::MessageRequeued => "message.requeued",
             Self::MessageCanceled => "message.canceled",
             Self::MessageUpdated => "message.updated",
@@ -136,10 +153,15 @@ impl AuditAction {
             Self::MessageRestored => "message.restored",
             Self::MessageDeleted => "message.deleted",
             Self::ConversationAssigned => "conversation.assigned",
+            Self::NoteCreated => "note.created",
+            Self::SuppressionCreated => "suppression.created",
+            Self::SuppressionsImported => "suppressions.imported",
             Self::SuppressionDeleted => "suppression.deleted",
             Self::ContactDeleted => "contact.deleted",
             Self::ContactErased => "contact.erased",
             Self::ContactMerged => "contact.merged",
+            Self::DrainingBegun => "draining.begun",
+            Self::DrainingEnded => "draining.ended",
         }
     }
 }

@@ -268,6 +268,12 @@ impl ContactId {
         Self(derive_uuid(b"address", &[digest]))
     }
 
+    /// The id whose actor keeps an entry of the audit trail that is about a whole request. No contact has it.
+    #[must_use]
+    pub fn of_audit(id: AuditId) -> Self {
+        Self(derive_uuid(b"audit", &[id.as_bytes()]))
+    }
+
     /// The id whose actor sends what tries a webhook out. No contact has it.
     #[must_use]
     pub fn of_webhook(id: WebhookId) -> Self {

@@ -1,12 +1,14 @@
-//! Reading the audit trail: merged over all partitions and the directory's, newest first.
+//! The audit trail: entries about whole requests, and reading it, merged over all partitions and the directory's,
+//! newest first.
 
 use super::cursor;
-use super::handle::Engine;
+use super::handle::{Engine, unexpected};
 use super::lists::{Source, unreadable};
-use crate::domain::audit::{AuditEntry, AuditFilter};
+use crate::contact::command::{Answer, ContactCommand};
+use crate::domain::audit::{AuditAction, AuditEntry, AuditFilter};
 use crate::domain::clock::UnixMs;
-use crate::domain::ids::Partition;
-use crate::protocol::api::{Caller, EngineResult, Page, PageRequest};
+use crate::domain::ids::{ContactId, Partition};
+use crate::protocol::api::{Caller, EngineError, EngineResult, Page, PageRequest};
 use crate::store::keys::{self, AuditMember};
 use crate::store::{Entry, Index, RecordKey, Table, codec};
 
@@ -16,6 +18,22 @@ const MAX_LOOKED_AT: usize = 10_000;
 const READ_AT_ONCE: usize = 100;
 
 impl Engine {
+    /// Keeps an entry about a request that does many things of a kind, or something to the node. Whoever asks waits for
+    /// it before the first of them.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn record_request(&self, caller: &Caller, action: AuditAction) -> EngineResult<()> {
+        let stamp = caller.stamp(self.node.clock.now());
+        let id = self.node.ids.audit(stamp.at);
+        let subject = self.directory().account(caller.account).ok_or(EngineError::NotFound)?.id;
+        let entry = AuditEntry::new(id, stamp, caller.account, action, subject, &[]);
+        match self.ask(ContactId::of_audit(id), ContactCommand::Record(Box::new(entry))).await? {
+            Answer::Done => Ok(()),
+            other => Err(unexpected(&other)),
+        }
+    }
+
     /// A page of the account's audit trail, newest first.
     ///
     /// # Errors

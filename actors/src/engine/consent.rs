@@ -64,7 +64,7 @@ impl Engine {
             OptVia::Complaint => SuppressionReason::Complaint,
             _ => SuppressionReason::Unsubscribed,
         };
-        let _ = self.suppress_as(account, address.clone(), reason, Author::System).await?;
+        let _ = self.suppress_as(account, address.clone(), reason, Author::System, None).await?;
         self.opt(account, address, true, via).await
     }
 
@@ -102,7 +102,8 @@ impl Engine {
         address: Address,
         reason: SuppressionReason,
     ) -> EngineResult<Created<Suppression>> {
-        self.suppress_as(caller.account, address, reason, caller.author).await
+        let stamp = (!caller.bulk).then(|| caller.stamp(self.node.clock.now()));
+        self.suppress_as(caller.account, address, reason, caller.author, stamp).await
     }
 
     /// Puts an address on the list for a reason that the system found.
@@ -115,7 +116,7 @@ impl Engine {
         address: Address,
         reason: SuppressionReason,
     ) -> EngineResult<Created<Suppression>> {
-        self.suppress_as(account, address, reason, Author::System).await
+        self.suppress_as(account, address, reason, Author::System, None).await
     }
 
     async fn suppress_as(
@@ -124,11 +125,12 @@ impl Engine {
         address: Address,
         reason: SuppressionReason,
         by: Author,
+        stamp: Option<Stamp>,
     ) -> EngineResult<Created<Suppression>> {
         let owner = ContactId::of_address_digest(&keys::address_digest(account, &address));
         let (since, channel) = (self.node.clock.now(), address.channel());
         let new = Suppression { account, address: Some(address.clone()), channel, reason, since, by };
-        let (suppression, is_new) = match self.ask(owner, ContactCommand::Suppress(Box::new(new))).await? {
+        let (suppression, is_new) = match self.ask(owner, ContactCommand::Suppress(Box::new(new), stamp)).await? {
             Answer::Suppressed(suppression, is_new) => (*suppression, is_new),
             other => return Err(unexpected(&other)),
         };

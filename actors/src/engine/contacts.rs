@@ -331,6 +331,7 @@ impl Engine {
             user: None,
             test: false,
             origin: None,
+            bulk: false,
         };
         let contact = self.contact(&caller, self.survivor(who.contact).await?).await?;
         let is_meant = |address: &Address| keys::address_digest(who.account, address) == who.address;

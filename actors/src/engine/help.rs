@@ -29,8 +29,15 @@ impl Engine {
     ) -> EngineResult<Option<MessageId>> {
         let text = self.directory().account(account).and_then(|account| account.help_reply.clone());
         let Some(text) = text else { return Ok(None) };
-        let caller =
-            Caller { account, author: Author::System, role: Role::Admin, user: None, test: false, origin: None };
+        let caller = Caller {
+            account,
+            author: Author::System,
+            role: Role::Admin,
+            user: None,
+            test: false,
+            origin: None,
+            bulk: false,
+        };
         let question = match self.item(&caller, received.item).await {
             Ok((question, _)) => question,
             Err(EngineError::NotFound) => return Ok(None),

@@ -34,6 +34,7 @@ const SYSTEM: Caller = Caller {
     user: None,
     test: false,
     origin: None,
+    bulk: false,
 };
 
 /// What a mail of the installation says.

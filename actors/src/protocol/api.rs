@@ -33,9 +33,17 @@ pub struct Caller {
     pub test: bool,
     /// Where the request came from, if that is known.
     pub origin: Option<IpAddr>,
+    /// Whether this is one of many things that one request does, and the request has its own entry in the trail.
+    pub bulk: bool,
 }
 
 impl Caller {
+    /// The same caller, for the parts of a request that is in the audit trail as a whole.
+    #[must_use]
+    pub const fn in_bulk(self) -> Self {
+        Self { bulk: true, ..self }
+    }
+
     /// Who, when and from where, for the audit trail.
     #[must_use]
     pub const fn stamp(&self, now: UnixMs) -> Stamp {

@@ -197,6 +197,7 @@ impl Node {
             user: None,
             test: false,
             origin: None,
+            bulk: false,
         };
         Self { engine, email, sms, webhook, caller }
     }

@@ -25,8 +25,15 @@ use crate::world::{Process, World};
 
 pub const ACCOUNT: AccountNo = AccountNo(1);
 
-pub const CALLER: Caller =
-    Caller { account: ACCOUNT, author: Author::System, role: Role::Admin, user: None, test: false, origin: None };
+pub const CALLER: Caller = Caller {
+    account: ACCOUNT,
+    author: Author::System,
+    role: Role::Admin,
+    user: None,
+    test: false,
+    origin: None,
+    bulk: false,
+};
 
 /// Whoever calls one process.
 #[derive(Clone)]

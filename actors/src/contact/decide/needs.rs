@@ -125,7 +125,7 @@ pub fn needs(command: &ContactCommand, known: &Known<'_>) -> Needs {
             }
         }
         C::Note(_, id, _) | C::Happened(_, id, _) => item(&mut out, known, *id),
-        C::Suppress(suppression) => {
+        C::Suppress(suppression, _) => {
             suppression.address.iter().for_each(|address| suppressed(&mut out, known, suppression.account, address));
         }
         C::Unsuppress(account, address, _) | C::EraseSuppressed(account, address) => {
@@ -172,6 +172,7 @@ pub fn needs(command: &ContactCommand, known: &Known<'_>) -> Needs {
         | C::Absorb(_)
         | C::Joined(..)
         | C::Forgo(..)
+        | C::Record(_)
         | C::Ping(..) => {}
     }
     out

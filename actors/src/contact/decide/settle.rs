@@ -208,7 +208,7 @@ fn note_opted_out(decision: &mut Decision, known: &Known<'_>, message: &Message,
         since: around.now,
         by: Author::System,
     };
-    decision.effects.push(Effect::Tell(owner, Box::new(ContactCommand::Suppress(Box::new(suppression)))));
+    decision.effects.push(Effect::Tell(owner, Box::new(ContactCommand::Suppress(Box::new(suppression), None))));
     let item = around.ids.message(around.now, known.partition);
     let change = OptChange { account, channel, address, is_out: true, via: OptVia::Provider, item };
     decision.effects.push(Effect::Continue(Box::new(ContactCommand::Opt(Box::new(change)))));

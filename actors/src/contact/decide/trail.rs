@@ -1,11 +1,11 @@
 //! What people change is noted in the audit trail, in the batch that makes the change.
 //!
-//! What changes, takes back or removes leaves an entry. It names fields and never what is in them. What a person
-//! schedules or upserts is noted too. What a program does so by its key costs nothing here, as there are millions of
-//! them: the message or the contact says itself who made it and when, and the key's own entry who let it.
+//! Whatever a caller changes, makes, takes back or removes leaves an entry. It names fields and never what is in them.
+//! A line of a batch or a row of an import leaves none: there are millions of them, their request has its entry
+//! ([`ContactCommand::Record`]), and the message or the contact says itself who made it and when.
 
 use super::{Decision, Known, Surroundings};
-use crate::contact::command::{Answered, ContactCommand, Matter};
+use crate::contact::command::{Answer, Answered, ContactCommand, Matter};
 use crate::contact::decision::Effect;
 use crate::domain::audit::{AuditAction, AuditEntry, Stamp};
 use crate::domain::contact::{Life, Merging, Profile, Removal};
@@ -32,11 +32,11 @@ pub(super) fn deed(known: &Known<'_>, command: &ContactCommand, around: &Surroun
     };
     let contact = || known.id.to_string();
     match command {
-        C::Schedule(caller, schedule) if is_person(caller) => {
+        C::Schedule(caller, schedule) if stands_alone(caller) => {
             let action = if schedule.requeue_of.is_some() { A::MessageRequeued } else { A::MessageScheduled };
             by(caller, action, schedule.id.to_string(), Vec::new())
         }
-        C::Upsert(caller, given) | C::UpsertAliased(caller, given) if is_person(caller) => {
+        C::Upsert(caller, given) | C::UpsertAliased(caller, given) if stands_alone(caller) => {
             if known.contact.is_some_and(|contact| !contact.is_deleted()) {
                 by(caller, A::ContactUpdated, contact(), upserted(&given.profile))
             } else {
@@ -66,6 +66,15 @@ pub(super) fn deed(known: &Known<'_>, command: &ContactCommand, around: &Surroun
         C::Attend(caller, attend) if is_news(known, attend.assigned_to) => {
             by(caller, A::ConversationAssigned, contact(), Vec::new())
         }
+        C::Revive(caller, id) => by(caller, A::MessageRequeued, id.to_string(), Vec::new()),
+        C::Note(caller, ..) => by(caller, A::NoteCreated, contact(), Vec::new()),
+        C::Suppress(suppression, Some(stamp)) => Some(Deed {
+            stamp: *stamp,
+            account: suppression.account,
+            action: A::SuppressionCreated,
+            subject: contact(),
+            fields: Vec::new(),
+        }),
         C::Unsuppress(account, _, Some(stamp)) => Some(Deed {
             stamp: *stamp,
             account: *account,
@@ -77,9 +86,9 @@ pub(super) fn deed(known: &Known<'_>, command: &ContactCommand, around: &Surroun
     }
 }
 
-/// Whether somebody sits there, not a program.
-const fn is_person(caller: &Caller) -> bool {
-    matches!(caller.author, Author::User(_))
+/// Whether the request does this one thing, for somebody or a program of theirs.
+const fn stands_alone(caller: &Caller) -> bool {
+    !caller.bulk && !matches!(caller.author, Author::System)
 }
 
 /// Whether it gives the conversation to somebody else.
@@ -96,6 +105,14 @@ pub(super) fn note(decision: &mut Decision, deed: Deed, known: &Known<'_>, aroun
     let Deed { stamp, account, action, subject, fields } = deed;
     let entry = AuditEntry::new(around.ids.audit(stamp.at), stamp, account, action, subject, &fields);
     decision.mutations.extend(audit::put(known.partition, &entry));
+}
+
+/// Keeps the entry of a whole request.
+pub(super) fn record(known: &Known<'_>, entry: &AuditEntry) -> Decision {
+    let mut decision = Decision::default();
+    decision.mutations.extend(audit::put(known.partition, entry));
+    decision.reply(Ok(Answer::Done));
+    decision
 }
 
 const fn is_ok(answered: &Answered) -> bool {

@@ -98,7 +98,7 @@ fn whoever_does_not_have_the_address_any_more_is_not_opted_out() {
 fn a_suppressed_address_gets_nothing_though_its_contact_wants_it() {
     let mut world = World::new();
     let (id, far) = (world.sms(), world.sms());
-    world.tell(ContactCommand::Suppress(Box::new(suppression(SuppressionReason::Manual, NOW))));
+    world.tell(ContactCommand::Suppress(Box::new(suppression(SuppressionReason::Manual, NOW)), None));
     world.permit(id);
     let why = Some(Reason::Suppressed(SuppressionReason::Manual));
     assert_eq!((world.state(id), world.message(id).reason), (StateName::Canceled, why.clone()));
@@ -113,7 +113,7 @@ fn a_suppressed_address_gets_nothing_though_its_contact_wants_it() {
 #[test]
 fn a_suppression_that_is_there_already_is_known_from_its_acknowledgement_on() {
     let mut world = World::new();
-    let suppress = || ContactCommand::Suppress(Box::new(suppression(SuppressionReason::Manual, NOW)));
+    let suppress = || ContactCommand::Suppress(Box::new(suppression(SuppressionReason::Manual, NOW)), None);
     world.tell(suppress());
     // It was committed by a process whose caller heard nothing, after this one had read what is suppressed.
     world.suppressions = SuppressionSet::default();
@@ -128,7 +128,7 @@ fn a_stronger_reason_replaces_a_weaker_one_and_the_first_date_stays() {
     let mut world = World::new();
     let tell = |world: &mut World, reason| {
         let since = world.now;
-        let decision = world.tell(ContactCommand::Suppress(Box::new(suppression(reason, since))));
+        let decision = world.tell(ContactCommand::Suppress(Box::new(suppression(reason, since)), None));
         match answer(&decision) {
             Ok(Answer::Suppressed(suppression, is_new)) => (suppression.reason, suppression.since, *is_new),
             other => panic!("{other:?}"),
@@ -166,7 +166,7 @@ fn an_erased_address_stays_suppressed_and_is_readable_again_only_when_it_is_name
     let digest = keys::address_digest(ACCOUNT, &hers());
     let stored = |world: &World| world.model.suppressions().pop().expect("it is on the list").1;
     let since = UnixMs(NOW.0 - 5);
-    world.tell(ContactCommand::Suppress(Box::new(suppression(SuppressionReason::Complaint, since))));
+    world.tell(ContactCommand::Suppress(Box::new(suppression(SuppressionReason::Complaint, since)), None));
     for _ in 0..2 {
         world.tell(ContactCommand::EraseSuppressed(ACCOUNT, hers()));
         let erased = stored(&world);
@@ -175,7 +175,7 @@ fn an_erased_address_stays_suppressed_and_is_readable_again_only_when_it_is_name
     let id = world.sms();
     world.permit(id);
     assert_eq!(world.state(id), StateName::Canceled, "nothing is sent to it");
-    world.tell(ContactCommand::Suppress(Box::new(suppression(SuppressionReason::Manual, NOW))));
+    world.tell(ContactCommand::Suppress(Box::new(suppression(SuppressionReason::Manual, NOW)), None));
     let named = stored(&world);
     assert_eq!((named.address, named.reason, named.since), (Some(hers()), SuppressionReason::Complaint, since));
     world.tell(ContactCommand::EraseSuppressed(ACCOUNT, hers()));

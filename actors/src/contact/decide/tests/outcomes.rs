@@ -273,7 +273,7 @@ fn who_opted_out_at_the_carrier_gets_nothing_more_as_after_a_stop() {
             _ => {}
         }
     }
-    let [(owner, ContactCommand::Suppress(suppression))] = &*told else { panic!("told: {told:?}") };
+    let [(owner, ContactCommand::Suppress(suppression, None))] = &*told else { panic!("told: {told:?}") };
     let to = world.message(id).to;
     let digest = crate::store::keys::address_digest(ACCOUNT, &to);
     assert_eq!(*owner, crate::domain::ids::ContactId::of_address_digest(&digest));

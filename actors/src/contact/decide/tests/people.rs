@@ -26,7 +26,7 @@ pub(super) const BOB: UserId = UserId::from_bytes([9; 16]);
 
 pub(super) fn caller() -> Caller {
     let author = Author::ApiKey(ApiKeyId::from_bytes([6; 16]));
-    Caller { account: ACCOUNT, author, role: Role::Admin, user: None, test: false, origin: None }
+    Caller { account: ACCOUNT, author, role: Role::Admin, user: None, test: false, origin: None, bulk: false }
 }
 
 pub(super) fn user(id: UserId) -> Caller {

@@ -8,7 +8,8 @@ use crate::contact::decision::Decision;
 use crate::domain::address::Channel;
 use crate::domain::audit::AuditEntry;
 use crate::domain::contact::{Profile, Removal};
-use crate::domain::ids::{AccountNo, UserId};
+use crate::domain::ids::{AccountNo, ApiKeyId, UserId};
+use crate::domain::message::Author;
 use crate::protocol::api::{Caller, MessageEdit, NewContact, ProfilePatch};
 use crate::store::{Index, Mutation, Table, codec};
 
@@ -54,7 +55,7 @@ fn what_people_change_is_noted_with_the_names_of_fields() {
 }
 
 #[test]
-fn what_a_person_schedules_and_upserts_is_noted_and_what_a_program_does_says_itself_who_made_it() {
+fn what_somebody_schedules_and_upserts_is_noted_unless_a_request_does_many_of_it() {
     let person = Caller { origin: Some([198, 51, 100, 9].into()), ..user(UserId::from_bytes([7; 16])) };
     let upsert = |name: &str| {
         let profile = Profile { name: Some(name.into()), ..Profile::default() };
@@ -62,8 +63,14 @@ fn what_a_person_schedules_and_upserts_is_noted_and_what_a_program_does_says_its
     };
     let mut world = World::new();
     let contact = world.contact().unwrap().id;
-    assert_eq!(entry(&world.schedule_as(&caller(), new_message(Channel::Sms))), None);
-    assert_eq!(entry(&world.tell(ContactCommand::Upsert(caller(), upsert("Eve")))), None);
+    let key = Caller { author: Author::ApiKey(ApiKeyId::from_bytes([8; 16])), ..person };
+    let bulk = key.in_bulk();
+    assert_eq!(entry(&world.schedule_as(&bulk, new_message(Channel::Sms))), None);
+    assert_eq!(entry(&world.tell(ContactCommand::Upsert(bulk, upsert("Eve")))), None);
+    let system = Caller { author: Author::System, ..person };
+    assert_eq!(entry(&world.schedule_as(&system, new_message(Channel::Sms))), None);
+    let by_key = entry(&world.schedule_as(&key, new_message(Channel::Sms))).expect("a program's request is noted");
+    assert_eq!((by_key.action.as_str(), by_key.who, by_key.from), ("message.scheduled", key.author, key.origin));
 
     let of_person = |decision: &Decision, action: &str, fields: &[&str]| {
         let entry = entry(decision).unwrap_or_else(|| panic!("{action} is noted"));
