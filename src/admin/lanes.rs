@@ -164,7 +164,6 @@ pub(crate) async fn set_lane_rate(
     PathId(id): PathId<SenderId>,
     mut payload: web::Payload,
 ) -> Answer {
-    Query::of(&request, &[]).finish()?;
     let body = shared.json(&request, &mut payload).await?;
     let limit = read_rate(&body.bytes)?;
     set(&shared, &operator, id, None, Some(limit)).await

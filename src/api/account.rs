@@ -251,7 +251,6 @@ pub(crate) async fn patch_account(
     request: HttpRequest,
     mut payload: web::Payload,
 ) -> Answer {
-    Query::of(&request, &[]).finish()?;
     let if_match = body::if_match(&request)?;
     let body = shared.json(&request, &mut payload).await?;
     let patch = json::read::<AccountChange<'_>>(&body.bytes)?.into_patch()?;

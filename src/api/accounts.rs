@@ -1,7 +1,7 @@
 //! `/v1/accounts`: for operators. What belongs to an account is set up by acting in it, with the header
 //! `Sendwheel-Account`.
 
-use actix_web::http::{StatusCode, header};
+use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use secrecy::ExposeSecret;
 use sendwheel_actors::domain::directory::Account;
@@ -11,7 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::account::AccountView;
-use super::answers::{Answer, ListOf, PathId, created_status, ok, resource};
+use super::answers::{Answer, ListOf, PathId, created_status, located, ok, resource};
 use super::api_keys::ApiKeyView;
 use super::auth::{Authenticated, Operator};
 use super::body;
@@ -110,7 +110,6 @@ pub(crate) async fn create_account(
     request: HttpRequest,
     mut payload: web::Payload,
 ) -> Answer {
-    Query::of(&request, &[]).finish()?;
     let body = shared.json(&request, &mut payload).await?;
     let mut new = json::read::<AccountRequest<'_>>(&body.bytes)?.into_new()?;
     new.idempotency = body::idempotency(&request, &body.bytes)?;
@@ -120,10 +119,7 @@ pub(crate) async fn create_account(
         account: AccountView::of(&made.account),
         api_key: api_key.map(|(key, secret)| ApiKeyView::of(key, Some(secret.expose_secret()), &auth.directory)),
     };
-    let mut response = resource(status, made.account.version, &view);
-    let location = format!("/v1/accounts/{}", made.account.id).parse().expect("an id is a header value");
-    response.headers_mut().insert(header::LOCATION, location);
-    Ok(response)
+    Ok(located(resource(status, made.account.version, &view), format!("/v1/accounts/{}", made.account.id)))
 }
 
 /// Every account of the installation, oldest first.
@@ -165,7 +161,6 @@ pub(crate) async fn patch_account_by_id(
     PathId(id): PathId<AccountId>,
     mut payload: web::Payload,
 ) -> Answer {
-    Query::of(&request, &[]).finish()?;
     let if_match = body::if_match(&request)?;
     let body = shared.json(&request, &mut payload).await?;
     let patch = json::read::<AccountOrder<'_>>(&body.bytes)?.into_patch()?;

@@ -47,6 +47,13 @@ pub(crate) fn resource(status: StatusCode, version: u32, body: &impl Serialize) 
     response
 }
 
+/// With where it is found: a path of ids.
+pub(crate) fn located(mut response: HttpResponse, path: String) -> HttpResponse {
+    let location = path.try_into().expect("an id is a header value");
+    response.headers_mut().insert(header::LOCATION, location);
+    response
+}
+
 /// 201 for what was made now, 200 for what the same request made earlier.
 pub(crate) fn created_status<T>(created: Created<T>) -> (StatusCode, T) {
     match created {

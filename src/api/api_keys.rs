@@ -1,6 +1,6 @@
 //! `/v1/api-keys`: made, listed and revoked by admins. The secret is shown once, when it is made.
 
-use actix_web::http::{StatusCode, header};
+use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use sendwheel_actors::domain::clock::UnixMs;
 use sendwheel_actors::domain::directory::{ApiKey, Role, Snapshot};
@@ -9,7 +9,7 @@ use sendwheel_actors::engine::api::NewApiKey;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::answers::{Answer, ListOf, PathId, created_status, json as answer_json, ok};
+use super::answers::{Answer, ListOf, PathId, created_status, json as answer_json, located, ok};
 use super::auth::Admin;
 use super::body;
 use super::checks::{ROLES, choice, line};
@@ -118,15 +118,14 @@ pub(crate) async fn create_api_key(
     request: HttpRequest,
     mut payload: web::Payload,
 ) -> Answer {
-    Query::of(&request, &[]).finish()?;
     let body = shared.json(&request, &mut payload).await?;
     let mut new = json::read::<ApiKeyRequest<'_>>(&body.bytes)?.into_new(auth.caller.role)?;
     new.idempotency = body::idempotency(&request, &body.bytes)?;
     let (status, (key, secret)) = created_status(shared.state.engine.create_api_key(&auth.caller, new).await?);
-    let mut response = answer_json(status, &ApiKeyView::of(&key, secret.as_deref(), &auth.directory));
-    let location = format!("/v1/api-keys/{}", key.id).parse().expect("an id is a header value");
-    response.headers_mut().insert(header::LOCATION, location);
-    Ok(response)
+    Ok(located(
+        answer_json(status, &ApiKeyView::of(&key, secret.as_deref(), &auth.directory)),
+        format!("/v1/api-keys/{}", key.id),
+    ))
 }
 
 /// The cursor of a key: its place in the order of creation.

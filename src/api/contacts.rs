@@ -1,7 +1,6 @@
 //! `/v1/contacts`.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header;
 use actix_web::{HttpRequest, web};
 use sendwheel_actors::domain::contact::Removal;
 use sendwheel_actors::domain::ids::ContactId;
@@ -9,7 +8,7 @@ use sendwheel_actors::engine::api::NewContact;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::answers::{Answer, ListOf, PathId, created_status, ok, resource};
+use super::answers::{Answer, ListOf, PathId, created_status, located, ok, resource};
 use super::auth::Authenticated;
 use super::body;
 use super::checks;
@@ -37,7 +36,6 @@ pub(crate) async fn create_contact(
     request: HttpRequest,
     mut payload: web::Payload,
 ) -> Answer {
-    Query::of(&request, &[]).finish()?;
     let body = shared.json(&request, &mut payload).await?;
     let mut faults = Faults::default();
     let profile = json::read::<ContactRequest<'_>>(&body.bytes)?.into_profile(&At::Root, &mut faults);
@@ -45,10 +43,7 @@ pub(crate) async fn create_contact(
     let idempotency = body::idempotency(&request, &body.bytes)?;
     let created = shared.state.engine.create_contact(&auth.caller, NewContact { profile, idempotency }).await?;
     let (status, contact) = created_status(created);
-    let mut response = resource(status, contact.version, &ContactView::of(&contact));
-    let location = format!("/v1/contacts/{}", contact.id).parse().expect("an id is a header value");
-    response.headers_mut().insert(header::LOCATION, location);
-    Ok(response)
+    Ok(located(resource(status, contact.version, &ContactView::of(&contact)), format!("/v1/contacts/{}", contact.id)))
 }
 
 /// Contacts, or those that a search finds: by words of the name, addresses, digits of numbers, external id.
@@ -95,7 +90,6 @@ pub(crate) async fn patch_contact(
     PathId(id): PathId<ContactId>,
     mut payload: web::Payload,
 ) -> Answer {
-    Query::of(&request, &[]).finish()?;
     let if_match = body::if_match(&request)?;
     let body = shared.json(&request, &mut payload).await?;
     let patch = json::read::<ContactRequest<'_>>(&body.bytes)?.into_patch()?;
@@ -153,7 +147,6 @@ pub(crate) async fn merge_contacts(
     PathId(id): PathId<ContactId>,
     mut payload: web::Payload,
 ) -> Answer {
-    Query::of(&request, &[]).finish()?;
     let body = shared.json(&request, &mut payload).await?;
     let mut faults = Faults::default();
     let at = At::Root.member("from");

@@ -103,7 +103,6 @@ pub(crate) async fn patch_conversation(
     PathId(contact): PathId<ContactId>,
     mut payload: web::Payload,
 ) -> Answer {
-    Query::of(&request, &[]).finish()?;
     let body = shared.json(&request, &mut payload).await?;
     let wanted = json::read::<ConversationRequest<'_>>(&body.bytes)?;
     let (mut faults, root) = (Faults::default(), At::Root);
@@ -137,7 +136,6 @@ pub(crate) async fn create_note(
     PathId(contact): PathId<ContactId>,
     mut payload: web::Payload,
 ) -> Answer {
-    Query::of(&request, &[]).finish()?;
     let body = shared.json(&request, &mut payload).await?;
     let wanted = json::read::<NoteRequest<'_>>(&body.bytes)?;
     let (mut faults, root) = (Faults::default(), At::Root);

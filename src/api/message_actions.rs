@@ -71,7 +71,6 @@ pub(crate) async fn cancel_messages(
     request: HttpRequest,
     mut payload: web::Payload,
 ) -> Answer {
-    Query::of(&request, &[]).finish()?;
     let body = shared.json(&request, &mut payload).await?;
     let filter = json::read::<CancelRequest<'_>>(&body.bytes)?.into_filter()?;
     let outcome = shared.state.engine.cancel_many(&auth.caller, filter).await?;
@@ -130,7 +129,6 @@ pub(crate) async fn resolve_message(
     PathId(id): PathId<MessageId>,
     mut payload: web::Payload,
 ) -> Answer {
-    Query::of(&request, &[]).finish()?;
     let body = shared.json(&request, &mut payload).await?;
     let how = json::read::<ResolveRequest<'_>>(&body.bytes)?.read()?;
     let seen = shared.state.engine.resolve(&auth.caller, id, how).await?;

@@ -1,6 +1,6 @@
 //! `/v1/messages` and `/v1/contacts/{id}/messages`: scheduling, reading, editing, cancelling one message.
 
-use actix_web::http::{StatusCode, header};
+use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use sendwheel_actors::domain::ids::{ContactId, MessageId};
 use sendwheel_actors::domain::message::StateName;
@@ -8,7 +8,7 @@ use sendwheel_actors::engine::api::{CancelOutcome, MessageFilter, MessageView as
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::answers::{Answer, ListOf, PathId, created_status, ok, resource};
+use super::answers::{Answer, ListOf, PathId, created_status, located, ok, resource};
 use super::auth::Authenticated;
 use super::body;
 use super::faults::{At, Faults};
@@ -32,12 +32,11 @@ pub(crate) struct Cancellation {
 
 /// One message with its version and, when it was made now, its place.
 pub(crate) fn one(status: StatusCode, auth: &Authenticated, seen: &Seen) -> HttpResponse {
-    let mut response = resource(status, seen.message.version, &MessageView::of(seen, &auth.directory));
-    if status == StatusCode::CREATED {
-        let location = format!("/v1/messages/{}", seen.message.id).parse().expect("an id is a header value");
-        response.headers_mut().insert(header::LOCATION, location);
+    let response = resource(status, seen.message.version, &MessageView::of(seen, &auth.directory));
+    match status {
+        StatusCode::CREATED => located(response, format!("/v1/messages/{}", seen.message.id)),
+        _ => response,
     }
-    response
 }
 
 /// Schedules a message to a contact.

@@ -33,7 +33,6 @@ pub(crate) async fn forgot_password(
     request: HttpRequest,
     mut payload: web::Payload,
 ) -> Answer {
-    Query::of(&request, &[]).finish()?;
     let body = shared.json(&request, &mut payload).await?;
     let email = json::read::<ForgottenPassword<'_>>(&body.bytes)?.read()?;
     let engine = shared.state.engine.clone();
@@ -54,7 +53,6 @@ pub(crate) async fn choose_password(
     request: HttpRequest,
     mut payload: web::Payload,
 ) -> Answer {
-    Query::of(&request, &[]).finish()?;
     let body = shared.json(&request, &mut payload).await?;
     let (token, password) = json::read::<ChosenPassword<'_>>(&body.bytes)?.read()?;
     let origin = origin_of(&request, &shared.state.settings.trusted_proxies);

@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use super::body::{self, LargeBodies};
 use super::cookie::SessionCookie;
 use super::error::ApiError;
+use super::paging::Query;
 use super::state::ApiState;
 use super::{
     account, accounts, api_keys, audit, batch, contacts, conversations, events, health, import, message_actions,
@@ -50,8 +51,9 @@ impl Shared {
         }
     }
 
-    /// Reads a JSON body of the usual size.
+    /// Reads a JSON body of the usual size. Whatever comes with one takes no query parameters.
     pub(crate) async fn json(&self, request: &HttpRequest, payload: &mut web::Payload) -> Result<body::Body, ApiError> {
+        Query::of(request, &[]).finish()?;
         let settings = &self.state.settings;
         body::read_json(request, payload, settings.json_bytes, &self.large, settings).await
     }

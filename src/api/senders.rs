@@ -1,10 +1,10 @@
 //! `/v1/senders`: everyone reads them, admins change them.
 
-use actix_web::http::{StatusCode, header};
+use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use sendwheel_actors::domain::ids::{LaneNo, SenderId};
 
-use super::answers::{Answer, ListOf, PathId, created_status, ok, resource};
+use super::answers::{Answer, ListOf, PathId, created_status, located, ok, resource};
 use super::auth::{Admin, Authenticated};
 use super::body;
 use super::error::ApiError;
@@ -24,15 +24,11 @@ pub(crate) async fn create_sender(
     request: HttpRequest,
     mut payload: web::Payload,
 ) -> Answer {
-    Query::of(&request, &[]).finish()?;
     let body = shared.json(&request, &mut payload).await?;
     let mut new = json::read::<SenderRequest<'_>>(&body.bytes)?.into_new()?;
     new.idempotency = body::idempotency(&request, &body.bytes)?;
     let (status, sender) = created_status(shared.state.engine.create_sender(&auth.caller, new).await?);
-    let mut response = resource(status, sender.version, &SenderView::of(&sender));
-    let location = format!("/v1/senders/{}", sender.id).parse().expect("an id is a header value");
-    response.headers_mut().insert(header::LOCATION, location);
-    Ok(response)
+    Ok(located(resource(status, sender.version, &SenderView::of(&sender)), format!("/v1/senders/{}", sender.id)))
 }
 
 /// The account's senders.
@@ -71,7 +67,6 @@ pub(crate) async fn patch_sender(
     PathId(id): PathId<SenderId>,
     mut payload: web::Payload,
 ) -> Answer {
-    Query::of(&request, &[]).finish()?;
     let if_match = body::if_match(&request)?;
     let body = shared.json(&request, &mut payload).await?;
     let patch = json::read::<SenderChange<'_>>(&body.bytes)?.into_patch()?;

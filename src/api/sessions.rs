@@ -34,7 +34,6 @@ pub(crate) struct SignedInView<'a> {
 #[utoipa::path(post, path = "/v1/sessions", tag = "sessions", request_body = SignInRequest,
     responses((status = 201, body = SignedInView, headers(("Set-Cookie" = String, description = "The session")))))]
 pub(crate) async fn sign_in(shared: web::Data<Shared>, request: HttpRequest, mut payload: web::Payload) -> Answer {
-    Query::of(&request, &[]).finish()?;
     let body = shared.json(&request, &mut payload).await?;
     let signed_in = begin(&shared, &request, &body.bytes).await?;
     let engine = &shared.state.engine;

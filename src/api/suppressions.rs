@@ -112,7 +112,6 @@ pub(crate) async fn create_suppression(
     request: HttpRequest,
     mut payload: web::Payload,
 ) -> Answer {
-    Query::of(&request, &[]).finish()?;
     let body = shared.json(&request, &mut payload).await?;
     let wanted = json::read::<SuppressionRequest<'_>>(&body.bytes)?;
     let (mut faults, root) = (Faults::default(), At::Root);

@@ -1,6 +1,6 @@
 //! `/v1/templates`: everyone reads them, admins change them.
 
-use actix_web::http::{StatusCode, header};
+use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use sendwheel_actors::domain::clock::UnixMs;
 use sendwheel_actors::domain::directory::MessageTemplate;
@@ -8,7 +8,7 @@ use sendwheel_actors::domain::ids::TemplateId;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::answers::{Answer, ListOf, PathId, created_status, ok, resource};
+use super::answers::{Answer, ListOf, PathId, created_status, located, ok, resource};
 use super::auth::{Admin, Authenticated};
 use super::body;
 use super::contact_view::as_text;
@@ -72,15 +72,14 @@ pub(crate) async fn create_template(
     request: HttpRequest,
     mut payload: web::Payload,
 ) -> Answer {
-    Query::of(&request, &[]).finish()?;
     let body = shared.json(&request, &mut payload).await?;
     let mut new = json::read::<TemplateRequest<'_>>(&body.bytes)?.into_new()?;
     new.idempotency = body::idempotency(&request, &body.bytes)?;
     let (status, template) = created_status(shared.state.engine.create_template(&auth.caller, new).await?);
-    let mut response = resource(status, template.version, &TemplateView::of(&template));
-    let location = format!("/v1/templates/{}", template.id).parse().expect("an id is a header value");
-    response.headers_mut().insert(header::LOCATION, location);
-    Ok(response)
+    Ok(located(
+        resource(status, template.version, &TemplateView::of(&template)),
+        format!("/v1/templates/{}", template.id),
+    ))
 }
 
 /// The account's templates, by name.
@@ -122,7 +121,6 @@ pub(crate) async fn patch_template(
     PathId(id): PathId<TemplateId>,
     mut payload: web::Payload,
 ) -> Answer {
-    Query::of(&request, &[]).finish()?;
     let if_match = body::if_match(&request)?;
     let body = shared.json(&request, &mut payload).await?;
     let patch = json::read::<TemplateChange<'_>>(&body.bytes)?.into_patch()?;

@@ -1,7 +1,7 @@
 //! `/v1/users`: admins make, change and remove them; everyone sees themselves and changes their own name and
 //! password.
 
-use actix_web::http::{StatusCode, header};
+use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use sendwheel_actors::domain::clock::UnixMs;
 use sendwheel_actors::domain::directory::Role;
@@ -9,7 +9,7 @@ use sendwheel_actors::domain::ids::{AccountId, UserId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::answers::{Answer, ListOf, PathId, created_status, ok, resource};
+use super::answers::{Answer, ListOf, PathId, created_status, located, ok, resource};
 use super::auth::{Admin, Authenticated};
 use super::body;
 use super::contact_view::as_text_or_null;
@@ -44,15 +44,11 @@ pub(crate) async fn create_user(
     request: HttpRequest,
     mut payload: web::Payload,
 ) -> Answer {
-    Query::of(&request, &[]).finish()?;
     let body = shared.json(&request, &mut payload).await?;
     let mut new = json::read::<UserRequest<'_>>(&body.bytes)?.into_new()?;
     new.idempotency = body::idempotency_without(&request, &body.bytes, &["password"])?;
     let (status, user) = created_status(shared.state.engine.create_user(&auth.caller, new).await?);
-    let mut response = resource(status, user.version, &UserView::of(&user, &auth.directory));
-    let location = format!("/v1/users/{}", user.id).parse().expect("an id is a header value");
-    response.headers_mut().insert(header::LOCATION, location);
-    Ok(response)
+    Ok(located(resource(status, user.version, &UserView::of(&user, &auth.directory)), format!("/v1/users/{}", user.id)))
 }
 
 /// The cursor of a user: their place in the order of creation.
@@ -121,7 +117,6 @@ pub(crate) async fn patch_user(
     PathId(id): PathId<UserId>,
     mut payload: web::Payload,
 ) -> Answer {
-    Query::of(&request, &[]).finish()?;
     let if_match = body::if_match(&request)?;
     let body = shared.json(&request, &mut payload).await?;
     let patch = json::read::<UserChange<'_>>(&body.bytes)?.into_patch()?;

@@ -1,6 +1,6 @@
 //! `/v1/webhooks`: made, listed, changed and removed by admins. A secret is shown once, when it is made.
 
-use actix_web::http::{StatusCode, header};
+use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use sendwheel_actors::domain::clock::UnixMs;
 use sendwheel_actors::domain::directory::{Subscribed, Webhook, WebhookEvent};
@@ -9,7 +9,7 @@ use sendwheel_actors::engine::webhooks::WithSecret;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::answers::{Answer, ListOf, PathId, created_status, json as answer_json, ok, resource};
+use super::answers::{Answer, ListOf, PathId, created_status, json as answer_json, located, ok, resource};
 use super::auth::Admin;
 use super::body;
 use super::contact_view::as_text;
@@ -83,15 +83,14 @@ pub(crate) async fn create_webhook(
     request: HttpRequest,
     mut payload: web::Payload,
 ) -> Answer {
-    Query::of(&request, &[]).finish()?;
     let body = shared.json(&request, &mut payload).await?;
     let mut new = json::read::<WebhookRequest<'_>>(&body.bytes)?.into_new()?;
     new.idempotency = body::idempotency(&request, &body.bytes)?;
     let (status, made) = created_status(shared.state.engine.create_webhook(&auth.caller, new).await?);
-    let mut response = resource(status, made.webhook.version, &WebhookView::with_secret(&made));
-    let location = format!("/v1/webhooks/{}", made.webhook.id).parse().expect("an id is a header value");
-    response.headers_mut().insert(header::LOCATION, location);
-    Ok(response)
+    Ok(located(
+        resource(status, made.webhook.version, &WebhookView::with_secret(&made)),
+        format!("/v1/webhooks/{}", made.webhook.id),
+    ))
 }
 
 /// The account's webhooks, oldest first.
@@ -135,7 +134,6 @@ pub(crate) async fn patch_webhook(
     PathId(id): PathId<WebhookId>,
     mut payload: web::Payload,
 ) -> Answer {
-    Query::of(&request, &[]).finish()?;
     let if_match = body::if_match(&request)?;
     let body = shared.json(&request, &mut payload).await?;
     let patch = json::read::<WebhookChange<'_>>(&body.bytes)?.into_patch()?;

@@ -8,7 +8,7 @@ use actix_web::http::StatusCode;
 use askama::Template;
 use sendwheel_actors::domain::address::{Address, Channel};
 use sendwheel_actors::domain::contact::Contact;
-use sendwheel_actors::domain::ids::MessageId;
+use sendwheel_actors::domain::ids::{ContactId, MessageId};
 use sendwheel_actors::domain::segments::{Encoding, not_gsm7, segments};
 use sendwheel_actors::domain::source::IdSource;
 use sendwheel_actors::domain::zone::TimeZone;
@@ -376,6 +376,14 @@ pub(super) async fn edit(Posted { visitor, form }: Posted, request: HttpRequest,
             around(&visitor, contact, composer, Look::default(), StatusCode::UNPROCESSABLE_ENTITY).await
         }
     }
+}
+
+/// The conversation once more, with why something was not done.
+pub(super) async fn refused(visitor: &Visitor, id: ContactId, error: ApiError) -> Answer {
+    let wrong = faults_of(error, "the message", &FIELDS)?;
+    let contact = visitor.engine().contact(visitor.caller(), id).await?;
+    let composer = Composer { wrong, ..Composer::new(visitor, &contact) };
+    around(visitor, contact, composer, Look::default(), StatusCode::UNPROCESSABLE_ENTITY).await
 }
 
 #[derive(Template)]

@@ -127,12 +127,14 @@ pub(super) struct Moment {
     here: Option<String>,
     ahead: String,
     why: Option<String>,
+    /// Which messages go otherwise.
+    share: Option<String>,
     /// What the clocks or the account's rules do to it.
     changes: Vec<String>,
     wrong: Option<String>,
 }
 
-/// Of so many smart messages one in ten goes otherwise.
+/// How many smart messages go otherwise.
 fn share_words(shares: Shares) -> Option<String> {
     let share = shares.random + shares.holdout;
     (share > 0).then(|| format!("{share} % of smart messages go at another moment of their window, to compare with."))
@@ -176,10 +178,10 @@ impl Moment {
         changes.extend(delays.map(|delay| format!("It waits for the end of {}.", delay.cause)));
         let is_compared = chosen.is_some_and(|chosen| !matches!(chosen.arm, Arm::AtOnce | Arm::Named));
         let account = visitor.auth.directory.account(visitor.caller().account).filter(|_| is_compared);
-        changes.extend(account.and_then(|account| share_words(account.smart_send)));
+        let share = account.and_then(|account| share_words(account.smart_send));
         let (there, here) = when::in_both(&visitor.zone_of(contact), &visitor.zone, at, now);
         let ahead = when::ahead(at, now).unwrap_or_else(|| "at once".into());
-        Self { there, here, ahead, why: chosen.map(|chosen| smart::would(chosen, &name)), changes, wrong: None }
+        Self { there, here, ahead, why: chosen.map(|chosen| smart::would(chosen, &name)), share, changes, wrong: None }
     }
 }
 

@@ -143,8 +143,9 @@ fn row(
     let words = match last {
         Some(last) if last.is_ours => format!("You: {}", last.text),
         Some(last) => last.text,
-        None if contact.conversation.last_activity_at.is_none() => "No messages yet".to_owned(),
-        None => String::new(),
+        None if contact.conversation.last_activity_at.is_some() => String::new(),
+        None if glance.next_due_at.is_some() => "Nothing sent yet".to_owned(),
+        None => "No messages yet".to_owned(),
     };
     let at = contact.conversation.last_activity_at;
     Row {

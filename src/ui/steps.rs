@@ -7,9 +7,10 @@ use sendwheel_actors::domain::ids::{ContactId, MessageId, UserId};
 use sendwheel_actors::engine::api::{CancelOutcome, EngineError, Resolve};
 
 use super::answer::{Answer, see};
+use super::composer::refused;
 use super::error::PageError;
 use super::form::Posted;
-use super::visitor::{Named, Whose};
+use super::visitor::{Named, Visitor, Whose};
 use crate::api::ApiError;
 
 /// Back to a conversation, with a word of what was done.
@@ -29,8 +30,16 @@ pub(super) async fn with_message(
     request: HttpRequest,
     Named(contact): Whose,
 ) -> Answer {
-    let (engine, caller, id) = (visitor.engine(), visitor.caller(), message_of(&request)?);
-    let told = match request.match_info().get("step").unwrap_or_default() {
+    let id = message_of(&request)?;
+    match done(&visitor, id, request.match_info().get("step").unwrap_or_default()).await {
+        Ok(told) => Ok(back(contact, told)),
+        Err(error) => refused(&visitor, contact, error).await,
+    }
+}
+
+async fn done(visitor: &Visitor, id: MessageId, step: &str) -> Result<&'static str, ApiError> {
+    let (engine, caller) = (visitor.engine(), visitor.caller());
+    Ok(match step {
         "cancel" => match engine.cancel(caller, id).await? {
             CancelOutcome::Canceled => "canceled",
             CancelOutcome::AlreadyHandedOver(_) => "too_late",
@@ -43,9 +52,8 @@ pub(super) async fn with_message(
         "arrived" => engine.resolve(caller, id, Resolve::Submitted).await.map(|_| "changed")?,
         "resend" => engine.resolve(caller, id, Resolve::Retry).await.map(|_| "sent")?,
         "give-up" => engine.resolve(caller, id, Resolve::Canceled).await.map(|_| "changed")?,
-        _ => return Err(PageError::not_found()),
-    };
-    Ok(back(contact, told))
+        _ => return Err(ApiError::not_found()),
+    })
 }
 
 /// Takes the last step back.

@@ -232,7 +232,7 @@ const flows = async (browser) => {
     await page.getByText(/Too little is known of Maya Chen yet, so it goes at the first moment/).waitFor();
     assert.equal(await page.getByLabel("Date").isVisible(), false);
     await page.getByLabel("Within").selectOption("48 hours");
-    await page.getByLabel("If too little is known").selectOption("Go as others like it");
+    await page.getByLabel("If too little is known").selectOption("Best for others");
     await page.getByText(/Too little is known of Maya Chen yet: it is the hour/).waitFor();
     await check(page, "smart");
     await page.getByRole("button", { name: "Schedule message" }).click();
@@ -469,6 +469,9 @@ const flows = async (browser) => {
     await bare.getByLabel("Search").fill("lena");
     await bare.keyboard.press("Enter");
     await bare.getByRole("link", { name: /^Lena Fischer/ }).click();
+    await bare.getByLabel("Template").selectOption("Reminder <b>");
+    await bare.getByRole("button", { name: "Use" }).click();
+    await bare.getByRole("region", { name: "Preview" }).getByText("Hi Lena Fischer, see you tomorrow").waitFor();
     await bare.getByLabel("Message", { exact: true }).fill("By hand");
     await bare.getByRole("button", { name: "Schedule", exact: true }).click();
     await bare.getByRole("button", { name: "Schedule message" }).click();
