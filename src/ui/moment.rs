@@ -213,7 +213,7 @@ mod tests {
         let fields = [("smart", "yes"), ("hours", "48"), ("too_little", "population")];
         let field = |name: &str| fields.iter().find(|(one, _)| *one == name).map(|(_, value)| (*value).to_owned());
         assert_eq!(
-            wish.clone().with(field).request(None).ok(),
+            wish.with(field).request(None).ok(),
             Some(json!({"window": {"hours": 48}, "smart": true, "too_little_data": "population"}))
         );
         assert!(Wish::at("", "09:00", "").request(None).is_err());
