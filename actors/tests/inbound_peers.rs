@@ -17,7 +17,7 @@ fn python() -> PathBuf {
     let root = std::env::var_os("SENDWHEEL_PEERS")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/peers"), PathBuf::from);
     let file = root.join("venv/bin/python");
-    assert!(file.exists(), "{} is missing: run scripts/peers", file.display());
+    assert!(file.exists(), "{} is missing: run scripts/test-peers", file.display());
     file
 }
 

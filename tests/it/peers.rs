@@ -1,5 +1,5 @@
 //! The built binary against programs of other people: aiosmtpd takes its mail, Prism its SMS by Twilio's own
-//! description. `scripts/peers` installs both.
+//! description. `scripts/test-peers` installs both.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -19,12 +19,12 @@ use super::stage::PATIENCE;
 
 const SID: &str = "AC00000000000000000000000000000001";
 
-/// A file that `scripts/peers` made.
+/// A file that `scripts/test-peers` made.
 pub(crate) fn peer_file(path: &str) -> PathBuf {
     let root = std::env::var_os("SENDWHEEL_PEERS")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers"), PathBuf::from);
     let file = root.join(path);
-    assert!(file.exists(), "{} is missing: run scripts/peers", file.display());
+    assert!(file.exists(), "{} is missing: run scripts/test-peers", file.display());
     file
 }
 

@@ -1,4 +1,4 @@
-//! Twilio's signatures, checked by us and by Twilio's own library. `scripts/peers` installs it.
+//! Twilio's signatures, checked by us and by Twilio's own library. `scripts/test-peers` installs it.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};

@@ -25,12 +25,12 @@ use uuid::Uuid;
 /// Longest that any test waits for anything.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A file that `scripts/peers` made.
+/// A file that `scripts/test-peers` made.
 pub(crate) fn peer_file(path: &str) -> PathBuf {
     let root = std::env::var_os("SENDWHEEL_PEERS")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/peers"), PathBuf::from);
     let file = root.join(path);
-    assert!(file.exists(), "{} is missing: run scripts/peers", file.display());
+    assert!(file.exists(), "{} is missing: run scripts/test-peers", file.display());
     file
 }
 

@@ -1,5 +1,5 @@
 //! The Twilio-compatible API, asked by Twilio's official libraries for Python and Node with their base URL changed and
-//! nothing else. `scripts/peers` installs them.
+//! nothing else. `scripts/test-peers` installs them.
 
 use std::process::Stdio;
 
