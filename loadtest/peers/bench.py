@@ -147,6 +147,8 @@ class Bench:
 
     def repeated(self, name, once, warm_up=None):
         """Medians of several runs; fewer where one takes long. A contender that fails has no figures but the reason."""
+        if self.options.of and not any(name.startswith(of) for of in self.options.of):
+            return {}
         runs, spent = [], 0.0
         try:
             if warm_up is not None:
@@ -169,8 +171,9 @@ class Bench:
 def reason(complained):
     """The line of a program's complaints that says most: its error, not where in the code that was."""
     lines = [line.strip() for line in complained.splitlines() if line.strip()]
+    first = [line for line in lines if line.startswith("failed: ")]
     telling = [line for line in lines if "rror" in line or "gave up" in line or "failed" in line]
-    return (telling or lines or [""])[-1][:300]
+    return (first or telling[-1:] or lines[-1:] or [""])[0].removeprefix("failed: ")[:300]
 
 
 def shown(figures):

@@ -16,6 +16,7 @@ def options():
     parser.add_argument("--release", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--quick", action="store_true", help="small sizes: does it work, not how fast")
     parser.add_argument("--only", action="append", choices=WORKS, metavar="NAME", help=f"one of: {', '.join(WORKS)}")
+    parser.add_argument("--of", action="append", metavar="CONTENDER", help="only these; of others stays what is there")
     parser.add_argument("--repeat", type=int, default=3, help="runs of each, of which the median counts")
     parser.add_argument("--budget", type=int, default=180, help="seconds after which no further run of one begins")
     parser.add_argument("--under", default="", help="what every program is run under, such as 'chrt -r 5'")
@@ -28,10 +29,11 @@ def main():
     bench = Bench(chosen)
     file = chosen.bench / ("quick.json" if chosen.quick else "peers.json")
     # What was measured before stays, so that one work can be measured again.
-    results = json.loads(file.read_text()) if file.exists() and chosen.only else {}
+    results = json.loads(file.read_text()) if file.exists() and (chosen.only or chosen.of) else {}
     for name in chosen.only or WORKS:
         print(f"{name}: {WORKS[name].__doc__}", file=sys.stderr, flush=True)
-        results[name] = WORKS[name](bench)
+        found = {contender: figures for contender, figures in WORKS[name](bench).items() if figures}
+        results[name] = (results.get(name, {}) if chosen.of else {}) | found
         file.write_text(json.dumps(results, indent=1))
     print(markdown(results))
 

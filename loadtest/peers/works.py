@@ -56,7 +56,8 @@ def burst(bench):
     for peer, part in PARTS.items():
         lead = LEADS[peer][bench.options.quick]
         found[peer] = bench.repeated(peer, lambda: on_redis(bench, peer, "burst", count // part, lead))
-        found[peer]["messages"] = count // part
+        if found[peer]:
+            found[peer]["messages"] = count // part
     return found
 
 
