@@ -20,6 +20,7 @@ pub mod permissions;
 pub mod plan;
 pub mod reason;
 pub mod receipt;
+pub mod recurrence;
 pub mod reply_address;
 pub mod schedule;
 pub mod segments;
