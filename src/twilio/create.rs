@@ -198,6 +198,7 @@ pub(crate) async fn create_message(
         cancel_on_reply: false,
         reply: ReplyChoice::default(),
         metadata: BTreeMap::new(),
+        recurrence: None,
         callback_url: wanted.callback,
         idempotency,
     };

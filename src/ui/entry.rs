@@ -7,6 +7,7 @@ use sendwheel_actors::domain::directory::Snapshot;
 use sendwheel_actors::domain::message::{Attachment, Author, Content, Message, StateName};
 use sendwheel_actors::domain::reason::{LaneReason, Reason};
 use sendwheel_actors::domain::schedule::{Intent, Resolution};
+use sendwheel_actors::domain::series::{Series, SeriesState};
 use sendwheel_actors::domain::zone::TimeZone;
 use sendwheel_actors::engine::api::{MessageView, ThreadEntry};
 use sendwheel_actors::inbound::html::sanitize;
@@ -103,6 +104,7 @@ const fn is_plain(reason: &Reason) -> bool {
             | Reason::Undone
             | Reason::Requeued
             | Reason::AccountResumed
+            | Reason::Repeated
     )
 }
 
@@ -123,6 +125,7 @@ fn why(view: &MessageView, state: StateName, telling: &Telling<'_>) -> Option<St
         let ahead = when::ahead(message.due_at, telling.now);
         words.extend(ahead.map(|ahead| format!("Waits for its time, {ahead}.")));
     }
+    words.extend(message.series.as_ref().filter(|_| state.is_pending()).map(|of| format!("Repeats {}.", of.repeats)));
     words.dedup();
     (!words.is_empty()).then(|| words.join(" "))
 }
@@ -237,6 +240,10 @@ impl Entry {
                 entry.route = format!("by {by}, seen by colleagues only");
                 entry.text = note.text.clone();
             }
+            ItemKind::Series(series) => {
+                (entry.side, entry.state) = ("event", "Event".into());
+                entry.text = series_words(series);
+            }
             // It stands in no thread that is shown.
             ItemKind::Moved(_) => {}
             ItemKind::Event(event) => {
@@ -247,6 +254,18 @@ impl Entry {
         entry.label = format!("{}, {at}", entry.state);
         entry.at = at;
         entry
+    }
+}
+
+fn series_words(series: &Series) -> String {
+    let what = series.recurrence.in_words();
+    match (series.state, &series.reason) {
+        (SeriesState::Active, _) => format!("A message repeats {what}."),
+        (SeriesState::Canceled, _) => format!("The message that repeated {what} was canceled."),
+        (SeriesState::Ended, Some(reason)) => {
+            format!("The message that repeated {what} ended: {}.", reason.detail())
+        }
+        (SeriesState::Ended, None) => format!("The message that repeated {what} has come to its end."),
     }
 }
 

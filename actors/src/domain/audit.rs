@@ -78,6 +78,10 @@ pub enum AuditAction {
     MessageRestored,
     /// A settled message, or one that came in, was removed.
     MessageDeleted,
+    /// A series was taken back.
+    SeriesCanceled,
+    /// The cancel of a series was undone.
+    SeriesRestored,
     /// A conversation was given to somebody, or to nobody.
     ConversationAssigned,
     /// An address came off the suppression list; the subject stands for the address.
@@ -126,6 +130,8 @@ impl AuditAction {
             Self::MessageResolved => "message.resolved",
             Self::MessageRestored => "message.restored",
             Self::MessageDeleted => "message.deleted",
+            Self::SeriesCanceled => "series.canceled",
+            Self::SeriesRestored => "series.restored",
             Self::ConversationAssigned => "conversation.assigned",
             Self::SuppressionDeleted => "suppression.deleted",
             Self::ContactDeleted => "contact.deleted",

@@ -25,6 +25,7 @@ pub mod reply_address;
 pub mod schedule;
 pub mod segments;
 pub mod sending_rules;
+pub mod series;
 pub mod session;
 pub mod signatures;
 pub mod source;

@@ -64,7 +64,9 @@ impl Engine {
             }
         };
         if let Created::New(view) = &created {
-            self.remember(caller, contact, Step::Scheduled(view.message.id, view.message.due_at));
+            let Message { id, due_at, series, .. } = &view.message;
+            let step = series.as_ref().map_or(Step::Scheduled(*id, *due_at), |of| Step::Repeated(of.series, *due_at));
+            self.remember(caller, contact, step);
         }
         Ok(created)
     }
@@ -358,6 +360,7 @@ impl Engine {
             cancel_on_reply: message.cancel_on_reply,
             reply: message.reply,
             metadata: message.metadata.clone(),
+            recurrence: None,
             callback_url: message.callback_url.clone(),
             idempotency: None,
         };

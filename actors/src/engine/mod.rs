@@ -23,6 +23,7 @@ mod ops;
 mod overview;
 mod receiving;
 mod scheduled;
+mod series;
 mod start;
 mod stop;
 mod thread;

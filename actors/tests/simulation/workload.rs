@@ -235,6 +235,7 @@ impl Callers {
             reply: Default::default(),
             cancel_on_reply: rng.random_bool(0.2),
             metadata: Default::default(),
+            recurrence: None,
             callback_url: (self.world.plan.has_callbacks && number.is_multiple_of(3))
                 .then(|| WebUrl::parse("https://shop.example.com/status").unwrap()),
             idempotency: key.clone().and_then(keyed),

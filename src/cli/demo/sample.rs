@@ -193,6 +193,7 @@ fn message(channel: Channel, text: &str, subject: Option<&str>, intent: NewInten
         reply: Default::default(),
         cancel_on_reply: false,
         metadata: std::collections::BTreeMap::new(),
+        recurrence: None,
         callback_url: None,
         idempotency: None,
     }
