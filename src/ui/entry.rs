@@ -50,6 +50,8 @@ pub(super) struct Entry {
     pub(super) can_change: bool,
     pub(super) can_send_now: bool,
     pub(super) can_cancel: bool,
+    /// It repeats: all of its series can be cancelled.
+    pub(super) repeats: bool,
     pub(super) can_write_again: bool,
     pub(super) can_retry: bool,
     pub(super) needs_word: bool,
@@ -213,6 +215,7 @@ impl Entry {
             can_change: is_waiting,
             can_send_now: is_waiting,
             can_cancel: is_waiting || (name == StateName::Sending && !message.is_cancel_requested),
+            repeats: message.series.is_some() && is_waiting,
             can_write_again: matches!(name, StateName::Canceled | StateName::Expired),
             can_retry: name == StateName::Failed,
             needs_word: name == StateName::Uncertain,

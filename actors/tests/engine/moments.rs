@@ -16,8 +16,7 @@ use sendwheel_actors::domain::ticket::Ticket;
 use sendwheel_actors::engine::api::{NewIntent, NewWindow, ZoneChoice};
 use sendwheel_actors::engine::people::AccountPatch;
 use sendwheel_actors::store::{
-    self, Acquired, Batch, Index, Member, Mutation, NodeId, RecordKey, Store, StoreSettings, StoreUrl, Table, codec,
-    keys,
+    self, Acquired, Batch, Index, Member, Mutation, NodeId, RecordKey, StoreSettings, StoreUrl, Table, codec, keys,
 };
 
 use super::support::{Node, settings, until};
@@ -94,15 +93,15 @@ async fn as_if_planned_by_older_zones(folder: &std::path::Path, ids: &[MessageId
             ),
             Mutation::Put(Table::Message, keys::message(*id), codec::encode(&earlier)),
         ];
-        for (old, new) in [(&message, &earlier)] {
-            let (was, is) = (Ticket::of_message(old), Ticket::of_message(new));
-            let member = |ticket: &Ticket| Member::from_slice(&ticket.member());
-            mutations.push(Mutation::Unindex(Index::Due, was.due_at, member(&was)));
-            mutations.push(Mutation::Index(Index::Due, is.due_at, member(&is)));
-            let own = keys::message_member(*id);
-            mutations.push(Mutation::Unindex(Index::Pending(old.contact), old.due_at, own.clone()));
-            mutations.push(Mutation::Index(Index::Pending(old.contact), new.due_at, own));
-        }
+        let (was, is) = (Ticket::of_message(&message), Ticket::of_message(&earlier));
+        let member = |ticket: &Ticket| Member::from_slice(&ticket.member());
+        let (pending, own) = (Index::Pending(message.contact), keys::message_member(*id));
+        mutations.extend([
+            Mutation::Unindex(Index::Due, was.due_at, member(&was)),
+            Mutation::Index(Index::Due, is.due_at, member(&is)),
+            Mutation::Unindex(pending, message.due_at, own.clone()),
+            Mutation::Index(pending, earlier.due_at, own),
+        ]);
         let Acquired::Granted(lease) = store.acquire(partition, NodeId(1), HOUR).await.unwrap() else {
             panic!("the store is in use");
         };

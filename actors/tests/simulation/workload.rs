@@ -267,7 +267,7 @@ impl Callers {
     }
 
     /// Its caller was told that it is scheduled.
-    fn scheduled(&self, contact: ContactId, view: &MessageView, texts: Vec<u32>) -> String {
+    pub fn scheduled(&self, contact: ContactId, view: &MessageView, texts: Vec<u32>) -> String {
         let (message, now) = (&view.message, self.world.elapsed());
         let mut model = self.world.model();
         let known = model.message(message.identity(), contact);
