@@ -180,6 +180,11 @@ pub(crate) async fn undo(
         Undone::Canceled(id) => {
             UndoneView { outcome: "canceled", message_ids: vec![id.to_string()], messages: Vec::new() }
         }
+        Undone::Series(seen) => UndoneView {
+            outcome: if seen.is_active() { "restored" } else { "canceled" },
+            message_ids: vec![seen.series.latest.to_string()],
+            messages: Vec::new(),
+        },
         Undone::Restored(views) => UndoneView {
             outcome: "restored",
             message_ids: views.iter().map(|view| MessageId::to_string(&view.message.id)).collect(),

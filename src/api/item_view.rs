@@ -5,6 +5,8 @@ use sendwheel_actors::domain::clock::UnixMs;
 use sendwheel_actors::domain::conversation::{ItemKind, ThreadEvent, ThreadItem};
 use sendwheel_actors::domain::ids::{ContactId, MessageId, SenderId};
 use sendwheel_actors::domain::message::{Author, Content};
+use sendwheel_actors::domain::reason::Reason;
+use sendwheel_actors::domain::series::SeriesState;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -65,7 +67,8 @@ pub(crate) struct ItemView<'a> {
     /// Written by a machine (an out-of-office note, a list).
     #[serde(skip_serializing_if = "Option::is_none")]
     automatic: Option<bool>,
-    /// What happened: `opted_out`, `opted_in`, `asked_for_help`, `delivery_delayed`, `complained`, `merged`.
+    /// What happened: `opted_out`, `opted_in`, `asked_for_help`, `delivery_delayed`, `complained`, `merged`,
+    /// `series_ended`, `series_canceled`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     event: Option<&'static str>,
@@ -73,7 +76,7 @@ pub(crate) struct ItemView<'a> {
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text_or_null")]
     #[schema(value_type = Option<String>)]
     message_id: Option<MessageId>,
-    /// How they said it, or the provider's code.
+    /// How they said it, the provider's code, or why a series ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     detail: Option<&'a str>,
@@ -123,6 +126,16 @@ impl<'a> ItemView<'a> {
                 view.kind = "note";
                 view.body = Some(note.text.as_str());
                 view.who = Some(Who(note.by));
+            }
+            ItemKind::Series(series) => {
+                view.event = Some(match series.state {
+                    SeriesState::Active => "series_active",
+                    SeriesState::Ended => "series_ended",
+                    SeriesState::Canceled => "series_canceled",
+                });
+                view.channel = Some(series.channel.name());
+                view.message_id = Some(series.latest);
+                view.detail = series.reason.as_ref().map(Reason::code);
             }
             // Found under its new id.
             ItemKind::Moved(to) => {

@@ -9,6 +9,7 @@ use sendwheel_actors::domain::address::{Address, Channel};
 use sendwheel_actors::domain::directory::Role;
 use sendwheel_actors::domain::ids::{SenderId, TemplateId};
 use sendwheel_actors::domain::message::{Content, ReplyChoice};
+use sendwheel_actors::domain::recurrence::{Recurrence, RecurrenceError};
 use sendwheel_actors::domain::schedule::QuietHoursPolicy;
 use sendwheel_actors::engine::api::{MessageEdit, NewIntent, NewMessage};
 
@@ -16,9 +17,9 @@ use super::attachments::{self, AttachmentRequest};
 use super::checks::{CHANNELS, CLASSES, address_code, bounded, choice, id, metadata};
 use super::error::ApiError;
 use super::faults::{At, Faults};
-use super::json::{Anything, Field, Label, List, Members, Text, request_object};
+use super::json::{Field, Label, List, Members, Text, request_object};
 use super::schemas;
-use super::send_request::{IfLateRequest, SendRequest, refuse_unsupported};
+use super::send_request::{IfLateRequest, SendRequest};
 
 /// Characters of an SMS, before segments are counted.
 const SMS_CHARACTERS: usize = 10_000;
@@ -83,8 +84,11 @@ request_object! {
         /// Labels of yours: at most 20, names up to 40 bytes, values up to 500.
         #[schema(value_type = Option<BTreeMap<String, String>>)]
         metadata: Members<'a, Label<'a>>,
-        #[schema(ignore)]
-        recurrence: Anything,
+        /// Says it again by a rule of RFC 5545: `FREQ` (`DAILY`, `WEEKLY`, `MONTHLY`, `YEARLY`), `INTERVAL`, `COUNT` or `UNTIL`,
+        /// `BYDAY`, `BYMONTHDAY`, `BYMONTH`, `BYHOUR`, `BYMINUTE`, `BYSETPOS`, `WKST`; further lines `EXDATE` and `RDATE`. It
+        /// begins with `send.at`, and needs a wall-clock time there.
+        #[schema(value_type = Option<String>, example = "FREQ=WEEKLY;BYDAY=MO;COUNT=10")]
+        recurrence: Text<'a>,
         /// Email only: the message or received mail of this thread that it answers. Left out: the last one, as that
         /// is at hand-over; `null`: none, it begins a conversation.
         #[schema(value_type = Option<String>)]
@@ -139,6 +143,11 @@ fn address(channel: Channel, text: &str, at: &At<'_>, faults: &mut Faults) -> Op
     Address::parse(channel, text).map_err(|error| faults.refuse(at, address_code(error), error.to_string())).ok()
 }
 
+/// A rule of RFC 5545.
+fn recurrence(text: &str, at: &At<'_>, faults: &mut Faults) -> Option<Recurrence> {
+    text.parse().map_err(|error: RecurrenceError| faults.refuse(at, error.code(), error.to_string())).ok()
+}
+
 /// Quiet hours are only ignored by those who may.
 fn refuse_ignoring(policy: Option<QuietHoursPolicy>, role: Role) -> Result<(), ApiError> {
     if policy == Some(QuietHoursPolicy::Ignore) && role < Role::Admin {
@@ -172,7 +181,6 @@ impl<'a> MessageRequest<'a> {
                 Take::Change => field.changed(at, faults),
             }
         }
-        refuse_unsupported(&self.recurrence, &here.member("recurrence"), faults);
         std::mem::take(&mut self.stray).refuse(here, Self::NAMES, faults);
         let at = here.member("from");
         let from = taken(&mut self.from, &at, faults, take).and_then(|text| id(&text, "unknown_sender", &at, faults));
@@ -265,6 +273,20 @@ impl<'a> MessageRequest<'a> {
             }
         };
 
+        let at = here.member("recurrence");
+        let recurrence = self.recurrence.optional(&at, faults_ref).and_then(|text| recurrence(&text, &at, faults_ref));
+        if recurrence.is_some() {
+            if !attachments.is_empty() {
+                let detail = "a message that repeats has no attachments: put a link into its text";
+                faults_ref.refuse(&here.member("attachments"), "not_with_recurrence", detail);
+            }
+            if matches!(common.intent, Some(NewIntent::Smart { .. })) {
+                let detail = "a message that repeats goes at its rule's time: give `at` with a `time_zone`, or leave \
+                              `recurrence` out";
+                faults_ref.refuse(&here.member("send").member("window"), "not_with_recurrence", detail);
+            }
+        }
+
         let new = channel.map(|channel| NewMessage {
             channel,
             to,
@@ -273,6 +295,7 @@ impl<'a> MessageRequest<'a> {
             template,
             attachments,
             intent: common.intent.unwrap_or(NewIntent::Now),
+            recurrence,
             class: common.class,
             if_late: common.if_late.unwrap_or_default(),
             quiet_hours: common.quiet_hours.unwrap_or_default(),
@@ -296,6 +319,7 @@ impl<'a> MessageRequest<'a> {
             ("template", self.template.is_named()),
             ("attachments", self.attachments.is_named()),
             ("render", self.render.is_named()),
+            ("recurrence", self.recurrence.is_named()),
         ];
         for (name, _) in fixed.iter().filter(|(_, is_named)| *is_named) {
             faults.refuse(

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use sendwheel_actors::domain::address::Channel;
 use sendwheel_actors::domain::clock::UnixMs;
 use sendwheel_actors::domain::directory::Snapshot;
-use sendwheel_actors::domain::ids::{ContactId, MessageId, SenderId, WebhookId};
+use sendwheel_actors::domain::ids::{ContactId, MessageId, SenderId, SeriesId, WebhookId};
 use sendwheel_actors::domain::message::{
     Attachment, Attempt, AttemptOutcome, Author, HistoryEntry, Message, ReplyChoice,
 };
@@ -118,6 +118,10 @@ pub(crate) struct MessageView<'a> {
     #[serde(serialize_with = "as_text_or_null")]
     #[schema(value_type = Option<String>)]
     requeue_of: Option<MessageId>,
+    /// If it repeats: its series.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text_or_null")]
+    #[schema(value_type = Option<String>)]
+    series_id: Option<SeriesId>,
     /// Goes to the outbox, whatever the transport.
     test: bool,
     /// On request: the plan and everything that happened.
@@ -396,6 +400,7 @@ impl<'a> MessageView<'a> {
                 (None, ReplyChoice::Last | ReplyChoice::None) => None,
             },
             requeue_of: message.requeue_of,
+            series_id: message.series.as_ref().map(|of| of.series),
             test: message.test,
             explain: None,
         }

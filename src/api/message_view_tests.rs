@@ -63,6 +63,7 @@ fn seen() -> Seen {
             test: false,
             plan: None,
             response: Default::default(),
+            series: None,
             callback_url: None,
         },
         content,

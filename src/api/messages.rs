@@ -4,7 +4,8 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use sendwheel_actors::domain::ids::{ContactId, MessageId};
 use sendwheel_actors::domain::message::StateName;
-use sendwheel_actors::engine::api::{CancelOutcome, MessageFilter, MessageView as Seen};
+use sendwheel_actors::domain::series::SeriesState;
+use sendwheel_actors::engine::api::{CancelOutcome, EngineError, MessageFilter, MessageView as Seen, SeriesView};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -23,11 +24,20 @@ use super::schemas;
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Cancellation {
     /// `canceled`: it will not be handed over. `already_handed_over`: too late, and no further attempt is made.
+    /// `already_over`: a series that had come to its end before.
     outcome: &'static str,
     /// With `already_handed_over`: where it stands.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schemas::State>)]
     state: Option<&'static str>,
+}
+
+impl Cancellation {
+    /// Of a series: one that was over before says how.
+    pub(crate) fn of_series(seen: &SeriesView) -> Self {
+        let was_over = seen.series.state != SeriesState::Canceled;
+        Self { outcome: if was_over { "already_over" } else { "canceled" }, state: None }
+    }
 }
 
 /// One message with its version and, when it was made now, its place.
@@ -148,8 +158,9 @@ pub(crate) async fn edit_message(
     Ok(one(StatusCode::OK, &auth, &seen))
 }
 
-/// Cancels a message. It can be repeated.
-#[utoipa::path(delete, path = "/v1/messages/{id}", tag = "messages", params(("id" = String, Path)),
+/// Cancels a message. It can be repeated. Of one that repeats, the others go on, unless `series` says all of them.
+#[utoipa::path(delete, path = "/v1/messages/{id}", tag = "messages",
+    params(("id" = String, Path), ("series" = Option<bool>, Query, description = "With all of its series")),
     responses((status = 200, body = Cancellation)))]
 pub(crate) async fn cancel_message(
     auth: Authenticated,
@@ -157,7 +168,18 @@ pub(crate) async fn cancel_message(
     request: HttpRequest,
     PathId(id): PathId<MessageId>,
 ) -> Answer {
-    Query::of(&request, &[]).finish()?;
+    let mut query = Query::of(&request, &["series"]);
+    let is_whole_series = query.flag("series");
+    query.finish()?;
+    if is_whole_series {
+        let seen = shared.state.engine.message(&auth.caller, id).await?;
+        let Some(of) = &seen.message.series else {
+            let detail = "the message does not repeat: leave `series` out";
+            return Err(EngineError::Conflict { code: "not_a_series", detail: detail.into() }.into());
+        };
+        let seen = shared.state.engine.cancel_series(&auth.caller, of.series).await?;
+        return Ok(ok(&Cancellation::of_series(&seen)));
+    }
     Ok(ok(&match shared.state.engine.cancel(&auth.caller, id).await? {
         CancelOutcome::Canceled => Cancellation { outcome: "canceled", state: None },
         CancelOutcome::AlreadyHandedOver(state) => {

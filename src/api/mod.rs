@@ -59,6 +59,7 @@ pub(crate) mod sender_request;
 pub(crate) mod sender_view;
 mod senders;
 pub(crate) mod sending_rules;
+mod series;
 pub(crate) mod sessions;
 mod smart_view;
 mod state;

@@ -16,7 +16,7 @@ use super::cookie::SessionCookie;
 use super::routes::{Shared, needs_caller};
 use super::{
     account, accounts, api_keys, audit, batch, contacts, conversations, error, events, health, import, message_actions,
-    messages, passwords, reports, schedule, sender_choices, senders, sessions, suppressions, templates, thread,
+    messages, passwords, reports, schedule, sender_choices, senders, series, sessions, suppressions, templates, thread,
     unsubscribe, users, webhooks,
 };
 use crate::admin::{dead_letters, drain, lanes, nodes, partitions};
@@ -48,7 +48,7 @@ use crate::inbound::{email, tracking, twilio};
         email::receive_email, twilio::receive_message, twilio::receive_status,
         thread::get_thread, sender_choices::list_sender_choices,
         messages::schedule_message, messages::get_message, messages::list_messages, messages::edit_message, messages::cancel_message,
-        schedule::list_schedule,
+        schedule::list_schedule, series::get_series, series::cancel_series,
         batch::schedule_batch, message_actions::cancel_messages, message_actions::send_message_now, message_actions::resolve_message,
         message_actions::requeue_message,
         senders::create_sender, senders::list_senders, senders::get_sender, senders::patch_sender, senders::delete_sender,

@@ -1,8 +1,10 @@
 //! What was asked for, and what came of it: the plan of a message.
 
 use sendwheel_actors::domain::clock::UnixMs;
+use sendwheel_actors::domain::ids::SeriesId;
 use sendwheel_actors::domain::message::Message;
 use sendwheel_actors::domain::reason::Reason;
+use sendwheel_actors::domain::recurrence::Civil;
 use sendwheel_actors::domain::schedule::{Intent, Resolution};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -11,6 +13,24 @@ use super::contact_view::as_text;
 use super::message_view::{ReasonView, SendView};
 use super::schemas;
 use super::smart_view::ChosenView;
+
+/// Which occurrence of which rule a message is.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Occurrence)]
+pub(crate) struct OccurrenceView<'a> {
+    #[serde(serialize_with = "as_text")]
+    #[schema(value_type = String)]
+    series_id: SeriesId,
+    /// Among the messages of its series, from 1.
+    number: u32,
+    /// The time on the wall that the rule names.
+    #[serde(serialize_with = "as_text")]
+    #[schema(value_type = String, example = "2026-12-01T09:00:00")]
+    at: Civil,
+    /// The rule in words.
+    #[schema(value_type = String, example = "weekly on Mon, 10 times")]
+    repeats: &'a str,
+}
 
 /// What was asked for and what came of it.
 #[derive(Serialize, ToSchema)]
@@ -34,6 +54,10 @@ pub(crate) struct PlanView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     zone: Option<&'a str>,
+    /// Which occurrence it is, if it repeats.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<OccurrenceView>)]
+    occurrence: Option<OccurrenceView<'a>>,
     /// How the moment of a window was chosen, and against what.
     #[serde(skip_serializing_if = "Option::is_none")]
     smart: Option<ChosenView>,
@@ -67,6 +91,12 @@ impl<'a> PlanView<'a> {
             due_at: message.due_at,
             delays: delays.collect(),
             zone: message.plan.as_ref().map(|plan| plan.zone.as_str()),
+            occurrence: message.series.as_ref().map(|of| OccurrenceView {
+                series_id: of.series,
+                number: of.number,
+                at: of.at,
+                repeats: &of.repeats,
+            }),
             smart: message.plan.as_ref().and_then(ChosenView::of),
         }
     }

@@ -85,6 +85,7 @@ enum Of {
     Nothing,
     Contact,
     Message,
+    Series,
     Sender,
     Key,
     /// A user whom nobody is.
@@ -108,6 +109,8 @@ fn rows() -> Vec<Row> {
         ("GET", "/v1/messages/{id}", "", Of::Message, None, known(200, 404)),
         ("PATCH", "/v1/messages/{id}", "", Of::Message, patch(), known(200, 404)),
         ("DELETE", "/v1/messages/{id}", "", Of::Message, None, known(200, 404)),
+        ("GET", "/v1/series/{id}", "", Of::Series, None, known(200, 404)),
+        ("DELETE", "/v1/series/{id}", "", Of::Series, None, known(200, 404)),
         ("GET", "/v1/messages", "?state=scheduled", Of::Nothing, None, known(200, 200)),
         ("GET", "/v1/schedule", "", Of::Nothing, None, known(200, 200)),
         ("GET", "/v1/reports/smart-send", "", Of::Nothing, None, known(200, 200)),
@@ -356,6 +359,15 @@ impl Cast {
             Of::Message => {
                 let contact = make(app, "/v1/contacts", contact).await.0;
                 make(app, &format!("/v1/contacts/{contact}/messages"), later("Hi")).await.0
+            }
+            Of::Series => {
+                let contact = make(app, "/v1/contacts", contact).await.0;
+                let mut message = later("Hi");
+                message["send"] = json!({"at": "2100-01-01T09:00", "time_zone": "UTC"});
+                message["recurrence"] = json!("FREQ=DAILY;COUNT=3");
+                let path = format!("/v1/contacts/{contact}/messages");
+                let made = asked(app, by_key(KEY, "POST", &path).set_json(message)).await.expect(201);
+                made["series_id"].as_str().unwrap().to_owned()
             }
             Of::Sender => make(app, "/v1/senders", json!({"channel": "sms", "address": format!("Name{n}")})).await.0,
             Of::Key => make(app, "/v1/api-keys", json!({"name": "target"})).await.0,

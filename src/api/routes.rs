@@ -16,7 +16,7 @@ use super::paging::Query;
 use super::state::ApiState;
 use super::{
     account, accounts, api_keys, audit, batch, contacts, conversations, events, health, import, message_actions,
-    messages, openapi, passwords, reports, schedule, sender_choices, senders, sessions, suppressions, templates,
+    messages, openapi, passwords, reports, schedule, sender_choices, senders, series, sessions, suppressions, templates,
     thread, unsubscribe, users, webhooks,
 };
 use crate::admin::{dead_letters, drain, lanes, nodes, partitions};
@@ -172,6 +172,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             .get(messages::get_message)
             .patch(messages::edit_message)
             .delete(messages::cancel_message),
+        at("/v1/series/{id}").get(series::get_series).delete(series::cancel_series),
         at("/v1/messages").get(messages::list_messages),
         at("/v1/schedule").get(schedule::list_schedule),
         at("/v1/messages:cancel").post(message_actions::cancel_messages),

@@ -199,6 +199,7 @@ pub(crate) async fn create_message(
         cancel_on_reply: false,
         reply: ReplyChoice::default(),
         metadata: BTreeMap::new(),
+        recurrence: None,
         callback_url: wanted.callback,
         idempotency,
     };

@@ -10,6 +10,7 @@ use sendwheel_actors::domain::directory::Snapshot;
 use sendwheel_actors::domain::message::{Attachment, Author, Content, Message, StateName};
 use sendwheel_actors::domain::reason::{LaneReason, Reason};
 use sendwheel_actors::domain::schedule::{Intent, Resolution};
+use sendwheel_actors::domain::series::{Series, SeriesState};
 use sendwheel_actors::domain::template::{TemplateContext, render};
 use sendwheel_actors::domain::verdict::FailureScope;
 use sendwheel_actors::domain::zone::TimeZone;
@@ -56,6 +57,8 @@ pub(super) struct Entry {
     pub(super) can_change: bool,
     pub(super) can_send_now: bool,
     pub(super) can_cancel: bool,
+    /// It repeats: all of its series can be cancelled.
+    pub(super) repeats: bool,
     pub(super) can_write_again: bool,
     pub(super) can_retry: bool,
     pub(super) needs_word: bool,
@@ -110,6 +113,7 @@ const fn is_plain(reason: &Reason) -> bool {
             | Reason::Undone
             | Reason::Requeued
             | Reason::AccountResumed
+            | Reason::Repeated
     )
 }
 
@@ -137,6 +141,7 @@ fn why(view: &MessageView, state: StateName, telling: &Telling<'_>) -> Option<St
             None => words.extend(ahead.map(|ahead| format!("Waits for its time, {ahead}."))),
         }
     }
+    words.extend(message.series.as_ref().filter(|_| state.is_pending()).map(|of| format!("Repeats {}.", of.repeats)));
     words.dedup();
     (!words.is_empty()).then(|| words.join(" "))
 }
@@ -249,6 +254,7 @@ impl Entry {
             can_change: is_waiting,
             can_send_now: is_waiting,
             can_cancel: is_waiting || (name == StateName::Sending && !message.is_cancel_requested),
+            repeats: message.series.is_some() && is_waiting,
             can_write_again: matches!(
                 name,
                 StateName::Canceled
@@ -283,6 +289,10 @@ impl Entry {
                 entry.route = format!("by {by}, seen by colleagues only");
                 entry.text = note.text.clone();
             }
+            ItemKind::Series(series) => {
+                (entry.side, entry.state) = ("event", "Event".into());
+                entry.text = series_words(series);
+            }
             // It stands in no thread that is shown.
             ItemKind::Moved(_) => {}
             ItemKind::Event(event) => {
@@ -293,6 +303,18 @@ impl Entry {
         entry.label = format!("{}, {at}", entry.state);
         entry.at = at;
         entry
+    }
+}
+
+fn series_words(series: &Series) -> String {
+    let what = series.recurrence.in_words();
+    match (series.state, &series.reason) {
+        (SeriesState::Active, _) => format!("A message repeats {what}."),
+        (SeriesState::Canceled, _) => format!("The message that repeated {what} was canceled."),
+        (SeriesState::Ended, Some(reason)) => {
+            format!("The message that repeated {what} ended: {}.", reason.detail())
+        }
+        (SeriesState::Ended, None) => format!("The message that repeated {what} has come to its end."),
     }
 }
 

@@ -44,6 +44,11 @@ async fn done(visitor: &Visitor, id: MessageId, step: &str) -> Result<&'static s
             CancelOutcome::Canceled => "canceled",
             CancelOutcome::AlreadyHandedOver(_) => "too_late",
         },
+        "cancel-series" => {
+            let message = engine.message(caller, id).await?.message;
+            let series = message.series.ok_or(PageError::not_found())?.series;
+            engine.cancel_series(caller, series).await.map(|_| "canceled")?
+        }
         "send-now" => engine.send_now(caller, id).await.map(|_| "sent")?,
         "retry" => {
             let _ = engine.requeue(caller, id).await?;

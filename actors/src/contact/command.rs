@@ -11,7 +11,7 @@ use crate::domain::audit::{AuditEntry, Stamp};
 use crate::domain::clock::UnixMs;
 use crate::domain::contact::{Contact, Removal};
 use crate::domain::conversation::{Inbound, OptVia, ThreadEvent, ThreadItem};
-use crate::domain::ids::{AccountNo, ContactId, MessageId, UserId, WebhookId};
+use crate::domain::ids::{AccountNo, ContactId, MessageId, SeriesId, UserId, WebhookId};
 use crate::domain::message::{Attachment, Author, Message, StateName, StoredContent};
 use crate::domain::receipt::Receipt;
 use crate::domain::suppression::Suppression;
@@ -222,6 +222,10 @@ pub enum ContactCommand {
     Remove(Caller, MessageId),
     /// Schedule a cancelled message again: its caller takes the cancel back.
     Restore(Caller, MessageId),
+    /// Take back a series, with what of it is pending.
+    CancelSeries(Caller, SeriesId),
+    /// Let a cancelled series go on: its caller takes the cancel back.
+    RestoreSeries(Caller, SeriesId),
     /// Keep what they wrote.
     Receive(Box<Received>),
     /// A provider tells of a message.
@@ -295,7 +299,7 @@ pub enum Answer {
     },
     /// To `Suppress` and `Unsuppress`; whether it is new.
     Suppressed(Box<Suppression>, bool),
-    /// To `Note`; whether it is new.
+    /// To `Note`; whether it is new. To `CancelSeries` and `RestoreSeries`; whether that changed it.
     Item(Box<ThreadItem>, bool),
     /// To `Ping`: the notice.
     Notified(MessageId),

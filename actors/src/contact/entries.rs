@@ -118,13 +118,15 @@ pub fn drop_stale_entry(out: &mut Vec<Mutation>, ticket: &Ticket) {
     unindex_due(out, ticket, DueEntry::Somewhere);
 }
 
-/// The mutations that take an item of a thread from one version to the next. Its entry never moves.
+/// The mutations that take an item of a thread from one version to the next. Its entry only moves with its time.
 pub fn change_item(out: &mut Vec<Mutation>, old: Option<&ThreadItem>, new: Option<&ThreadItem>) {
     let member = |item: &ThreadItem| TimelineMember::Item(item.id).encode();
     match (old, new) {
         (old, Some(item)) => {
             out.push(Mutation::Put(Table::Item, keys::item(item.id), codec::encode(item)));
-            if old.is_none() {
+            let stood = old.map(|old| old.at);
+            if stood != Some(item.at) {
+                out.extend(old.map(|old| Mutation::Unindex(Index::Timeline(old.contact), old.at, member(old))));
                 out.push(Mutation::Index(Index::Timeline(item.contact), item.at, member(item)));
             }
         }

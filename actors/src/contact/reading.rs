@@ -67,7 +67,7 @@ async fn try_read_all(node: &Node, wanted: &[(ContactId, bool, Needs)]) -> Resul
             range(Index::Timeline(*contact), None, to, limit, false);
         }
         if let Some(limit) = needs.recent {
-            range(Index::Timeline(*contact), None, UnixMs::MAX, limit, true);
+            range(Index::Timeline(*contact), None, ThreadItem::LAST_SHOWN, limit, true);
         }
     }
     let mut found = if records.is_empty() { Vec::new() } else { node.store.get(&records).await? }.into_iter();

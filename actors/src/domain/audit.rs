@@ -89,6 +89,10 @@ pub enum AuditAction {
     MessageRestored,
     /// A settled message, or one that came in, was removed.
     MessageDeleted,
+    /// A series was taken back.
+    SeriesCanceled,
+    /// The cancel of a series was undone.
+    SeriesRestored,
     /// A conversation was given to somebody, or to nobody.
     ConversationAssigned,
     /// Somebody noted something in a conversation.
@@ -152,6 +156,8 @@ impl AuditAction {
             Self::MessageResolved => "message.resolved",
             Self::MessageRestored => "message.restored",
             Self::MessageDeleted => "message.deleted",
+            Self::SeriesCanceled => "series.canceled",
+            Self::SeriesRestored => "series.restored",
             Self::ConversationAssigned => "conversation.assigned",
             Self::NoteCreated => "note.created",
             Self::SuppressionCreated => "suppression.created",

@@ -1,7 +1,8 @@
 //! A conversation: what a contact's thread holds besides our own messages, and what is known of it as a whole.
 //!
 //! Received messages, notes and events are [`ThreadItem`]s. They stand in the contact's timeline beside the messages
-//! that were sent, under ids of the same kind, so that a reply can name either. An item never changes its time.
+//! that were sent, under ids of the same kind, so that a reply can name either. An item never changes
+//! its time, but for a series, which has one of its own only once it is over.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,7 @@ use super::address::{Address, Channel};
 use super::clock::UnixMs;
 use super::ids::{AccountNo, ContactId, MessageId, SenderId, UserId};
 use super::message::{Attachment, Author, StoredContent};
+use super::series::Series;
 use super::threading::{MailId, References, ThreadHead, ThreadedMail};
 
 /// Bytes of a note.
@@ -42,6 +44,8 @@ pub enum ItemKind {
     Note(Note),
     /// Something happened.
     Event(ThreadEvent),
+    /// Messages that repeat.
+    Series(Box<Series>),
     /// What had this id moved, and has this one now. It stands in no thread that is shown.
     Moved(MessageId),
 }
@@ -49,6 +53,10 @@ pub enum ItemKind {
 impl ThreadItem {
     /// Where [`ItemKind::Moved`] stands in its timeline: behind everything that ever happened (the end of year 9999).
     pub const BEHIND_ALL: UnixMs = UnixMs(253_402_300_799_000);
+    /// Where a series stands that goes on: behind everything that ever happened, too, so that it is not forgotten.
+    pub const STANDING: UnixMs = UnixMs(Self::BEHIND_ALL.0 - 1);
+    /// The last moment of the past that threads show.
+    pub const LAST_SHOWN: UnixMs = UnixMs(Self::BEHIND_ALL.0 - 2);
 }
 
 /// A message that came in.

@@ -130,6 +130,9 @@ typed_id!(
     /// An entry of the audit trail.
     AuditId, "audit");
 typed_id!(
+    /// Messages that repeat: the id of their entry in the contact's thread, under a name of its own.
+    SeriesId, "series");
+typed_id!(
     /// A URL to which an account wants to be told what happens.
     WebhookId, "webhook");
 typed_id!(
@@ -246,6 +249,33 @@ impl MessageId {
     #[must_use]
     pub fn requeued(original: Self) -> Self {
         Self::in_partition(derive_uuid(b"requeue", &[original.as_bytes()]), original.partition())
+    }
+}
+
+impl SeriesId {
+    /// The series that begins with a message.
+    #[must_use]
+    pub fn begun_by(first: MessageId) -> Self {
+        Self::of_entry(MessageId::in_partition(derive_uuid(b"series", &[first.as_bytes()]), first.partition()))
+    }
+
+    /// The series behind an entry of a thread.
+    #[must_use]
+    pub const fn of_entry(entry: MessageId) -> Self {
+        Self(entry.0)
+    }
+
+    /// Its entry in the contact's thread.
+    #[must_use]
+    pub const fn entry(self) -> MessageId {
+        MessageId(self.0)
+    }
+
+    /// The id of its message at a time on the wall: the same, however often it is made.
+    #[must_use]
+    pub fn occurrence(self, local: &str) -> MessageId {
+        let uuid = derive_uuid(b"occurrence", &[self.as_bytes(), local.as_bytes()]);
+        MessageId::in_partition(uuid, self.entry().partition())
     }
 }
 

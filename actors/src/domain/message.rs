@@ -13,6 +13,7 @@ use super::plan::smart::Arm;
 use super::reason::Reason;
 use super::receipt::Receipt;
 use super::schedule::{IfLate, Intent, QuietHoursPolicy};
+use super::series::Occurrence;
 use super::threading::{MailId, References};
 use super::tracking::Response;
 use super::verdict::Failure;
@@ -495,6 +496,9 @@ pub struct Message {
     /// What its recipient did with it.
     #[serde(default)]
     pub response: Response,
+    /// Which occurrence it is, if it repeats.
+    #[serde(default)]
+    pub series: Option<Box<Occurrence>>,
 }
 
 impl Message {

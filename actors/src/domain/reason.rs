@@ -69,6 +69,10 @@ pub enum Reason {
     NoMoment(Cause),
     /// It was planned again: it had been missed, or its contact's clock changed.
     Replanned,
+    /// It is the next occurrence of a series.
+    Repeated,
+    /// The series that it belongs to was taken back.
+    SeriesCanceled,
 }
 
 impl Reason {
@@ -105,6 +109,8 @@ impl Reason {
             Self::Skipped(_) => "skipped",
             Self::NoMoment(_) => "no_moment_left",
             Self::Replanned => "replanned",
+            Self::Repeated => "repeated",
+            Self::SeriesCanceled => "series_canceled",
         }
     }
 
@@ -156,6 +162,8 @@ impl Reason {
             Self::Delayed(cause) => format!("it waits for the end of {cause}"),
             Self::Skipped(cause) => format!("its time fell into {cause}, and its author wanted it skipped then"),
             Self::NoMoment(cause) => format!("{cause} left no moment before it expired"),
+            Self::Repeated => "it is the next occurrence of its series".into(),
+            Self::SeriesCanceled => "its series was canceled".into(),
             Self::Replanned => "it was missed, or its contact's clock changed: it was planned again".into(),
         }
     }

@@ -255,6 +255,24 @@ pub fn offset_at(zone: &TimeZone, at: UnixMs) -> FixedOffset {
     FixedOffset::east_opt(zone.0.to_offset(timestamp).seconds()).expect("a zone's offset is less than a day")
 }
 
+/// A wall-clock time as it is written, whole seconds.
+pub(super) fn civil(text: &str) -> Result<jiff::civil::DateTime, WallError> {
+    let (civil, rest) = parse_civil(text)?;
+    if !rest.is_empty() {
+        return Err(if is_offset(rest) { WallError::HasOffset } else { WallError::Malformed });
+    }
+    if !(1970..=9999).contains(&civil.year()) {
+        return Err(WallError::OutOfRange);
+    }
+    to_jiff(civil.with_nanosecond(0).unwrap_or(civil))
+}
+
+/// What a zone's clocks show at an instant, whole seconds; none past the last year.
+pub(super) fn civil_at(zone: &TimeZone, at: UnixMs) -> Option<jiff::civil::DateTime> {
+    let local = at.to_datetime().naive_utc().checked_add_offset(offset_at(zone, at))?;
+    to_jiff(local.with_nanosecond(0)?).ok()
+}
+
 /// The next moment at which a zone's clocks are changed, after `at`.
 #[must_use]
 pub fn next_change(zone: &TimeZone, at: UnixMs) -> Option<UnixMs> {

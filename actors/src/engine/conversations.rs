@@ -124,6 +124,10 @@ impl Engine {
                     detail: format!("the message is {state} by now: it can no longer be taken back"),
                 }),
             },
+            Step::Repeated(series, _) => Ok(Undone::Series(Box::new(self.series_canceled(caller, series).await?.0))),
+            Step::CanceledSeries(series) => {
+                Ok(Undone::Series(Box::new(self.restore_series(caller, contact, series).await?)))
+            }
             Step::Canceled(ids) => {
                 let mut restored: Vec<MessageView> = Vec::new();
                 let mut refused = None;

@@ -58,6 +58,7 @@ impl Engine {
             cancel_on_reply: false,
             reply: ReplyChoice::default(),
             metadata: Default::default(),
+            recurrence: None,
             callback_url: None,
             // Whatever the text is by now: there was an answer.
             idempotency: Some(Idempotency { key: format!("help.{to}.{hour}"), request_hash: [0; 16] }),

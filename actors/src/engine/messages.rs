@@ -1,12 +1,14 @@
 //! Messages: schedule, read, list, change, cancel.
 
+use std::collections::BTreeSet;
+
 use super::handle::{Engine, unexpected};
 use super::lists::unreadable;
 use super::merging::Patience;
 use crate::contact::command::{Answer, ContactCommand, ScheduleMessage};
 use crate::contact::decide::{message_id_for, not_failed, stored};
 use crate::domain::address::Channel;
-use crate::domain::ids::{AccountNo, ContactId, MessageId};
+use crate::domain::ids::{AccountNo, ContactId, MessageId, SeriesId};
 use crate::domain::message::{Attachment, BlobKey, Content, Message, State, StateName, StoredContent};
 use crate::domain::reason::LaneReason;
 use crate::domain::ticket::Ticket;
@@ -72,7 +74,9 @@ impl Engine {
             }
         };
         if let Created::New(view) = &created {
-            self.remember(caller, contact, Step::Scheduled(view.message.id, view.message.due_at));
+            let Message { id, due_at, series, .. } = &view.message;
+            let step = series.as_ref().map_or(Step::Scheduled(*id, *due_at), |of| Step::Repeated(of.series, *due_at));
+            self.remember(caller, contact, step);
         }
         Ok(created)
     }
@@ -227,7 +231,19 @@ impl Engine {
                 view.message.state.name().is_pending()
                     && filter.metadata.iter().all(|(name, value)| view.message.metadata.get(name) == Some(value))
             };
-            let ids: Vec<_> = listed.items.iter().filter(|view| fits(view)).map(|view| view.message.id).collect();
+            let fitting: Vec<_> = listed.items.iter().filter(|view| fits(view)).map(|view| &view.message).collect();
+            // What repeats is taken back whole: otherwise its next message came in the place of this one.
+            let of_series = |message: &&Message| message.series.as_ref().map(|of| of.series);
+            let series: BTreeSet<SeriesId> = fitting.iter().filter_map(of_series).collect();
+            for result in
+                futures_util::future::join_all(series.iter().map(|id| self.series_canceled(caller, *id))).await
+            {
+                match result {
+                    Ok(_) | Err(EngineError::NotFound) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            let ids: Vec<_> = fitting.iter().map(|message| message.id).collect();
             let results = futures_util::future::join_all(ids.iter().map(|id| self.canceled(caller, *id))).await;
             for result in results {
                 match result {
@@ -367,6 +383,7 @@ impl Engine {
             cancel_on_reply: message.cancel_on_reply,
             reply: message.reply,
             metadata: message.metadata.clone(),
+            recurrence: None,
             callback_url: message.callback_url.clone(),
             idempotency: None,
         };

@@ -24,6 +24,7 @@ mod ops;
 mod overview;
 mod receiving;
 mod scheduled;
+mod series;
 mod start;
 mod stop;
 mod texts;

@@ -86,6 +86,7 @@ impl Engine {
             cancel_on_reply: false,
             reply: ReplyChoice::None,
             metadata: Default::default(),
+            recurrence: None,
             callback_url: None,
             idempotency: Some(Idempotency { key: notice.key, request_hash }),
         };

@@ -8,7 +8,7 @@ use super::handle::Engine;
 use super::lists::Source;
 use crate::domain::clock::UnixMs;
 use crate::domain::contact::Contact;
-use crate::domain::conversation::ItemKind;
+use crate::domain::conversation::{ItemKind, ThreadItem};
 use crate::domain::ids::{ContactId, MessageId};
 use crate::domain::message::{StateName, StoredContent};
 use crate::protocol::api::{
@@ -97,7 +97,7 @@ impl Engine {
             partition: self.partition_of(contact.id),
             index: index(contact.id),
             after: None,
-            to: UnixMs::MAX,
+            to: ThreadItem::LAST_SHOWN,
             limit: 1,
             descending,
         };
@@ -123,7 +123,7 @@ impl Engine {
             let (text, is_ours) = match item.kind {
                 ItemKind::Inbound(_) => (words_of(&StoredContent::Inline(content)), false),
                 ItemKind::Note(note) => (cut(&note.text), true),
-                ItemKind::Event(_) | ItemKind::Moved(_) => continue,
+                ItemKind::Event(_) | ItemKind::Series(_) | ItemKind::Moved(_) => continue,
             };
             words.insert(id, LastWords { text, is_ours, state: None });
         }

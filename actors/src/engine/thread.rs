@@ -65,21 +65,14 @@ impl Engine {
             None => (PENDING, None),
         };
         let wanted = page.limit + 1;
-        let query = |index, after, limit, descending| RangeQuery {
-            partition,
-            index,
-            after,
-            to: UnixMs::MAX,
-            limit,
-            descending,
-        };
+        let query = |index, after, to, limit, descending| RangeQuery { partition, index, after, to, limit, descending };
         let mut entries: Vec<(u8, Entry)> = Vec::new();
         if part == PENDING {
-            let pending = query(Index::Pending(contact), after.take(), wanted, false);
+            let pending = query(Index::Pending(contact), after.take(), UnixMs::MAX, wanted, false);
             entries.extend(self.read_ranges(&[pending]).await?.into_iter().flatten().map(|entry| (PENDING, entry)));
         }
         if entries.len() < wanted {
-            let past = query(Index::Timeline(contact), after, wanted - entries.len(), true);
+            let past = query(Index::Timeline(contact), after, ThreadItem::LAST_SHOWN, wanted - entries.len(), true);
             entries.extend(self.read_ranges(&[past]).await?.into_iter().flatten().map(|entry| (PAST, entry)));
         }
         let has_more = entries.len() > page.limit;
@@ -120,7 +113,7 @@ impl Engine {
                         Content { subject: subject.clone(), ..Content::default() }
                     }
                 },
-                ItemKind::Note(_) | ItemKind::Event(_) | ItemKind::Moved(_) => Content::default(),
+                ItemKind::Note(_) | ItemKind::Event(_) | ItemKind::Series(_) | ItemKind::Moved(_) => Content::default(),
             };
             found.insert(item.id, (item, content));
         }

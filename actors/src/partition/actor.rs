@@ -16,8 +16,9 @@ use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Context, Handler, Message as ActixMessage, ResponseFuture};
 
+use super::replanning::is_zoned_anew;
 use super::sweep::sweep;
-use super::upkeep::{PlanAgain, Turn, WriteHabits};
+use super::upkeep::{NearIsPlanned, PlanAgain, Turn, WriteHabits};
 use crate::contact::registry::{CloseContacts, OpenContacts};
 use crate::domain::clock::{BootUs, UnixMs};
 use crate::domain::ids::Partition;
@@ -76,6 +77,8 @@ struct Opened {
     asked_at: BootUs,
     pending: i64,
     scopes: Vec<WaitingScope>,
+    /// By other rules of zones than those that were last planned by.
+    is_zoned_anew: bool,
 }
 
 #[derive(Debug, ActixMessage)]
@@ -135,8 +138,8 @@ impl PartitionActor {
         });
     }
 
-    fn serve(&mut self, opened: Opened) {
-        let Opened { lease, asked_at, pending, scopes } = opened;
+    fn serve(&mut self, opened: Opened, ctx: &Context<Self>) {
+        let Opened { lease, asked_at, pending, scopes, is_zoned_anew } = opened;
         let head = lease.head;
         let expected = self.node.committed(self.partition).load(Ordering::Relaxed);
         if head.seq < expected {
@@ -154,7 +157,12 @@ impl PartitionActor {
         let shard = self.node.shard(partition);
         shard.journal.do_send(OpenPartition { head, epoch });
         shard.registry.do_send(OpenContacts { partition, epoch });
-        shard.parking.do_send(OpenParking { partition, epoch, scopes });
+        if is_zoned_anew {
+            let then = NearIsPlanned { epoch, scopes };
+            super::upkeep::plan_soon(Arc::clone(&self.node), partition, then, ctx.address());
+        } else {
+            shard.parking.do_send(OpenParking { partition, epoch, scopes });
+        }
         self.node.health.set_store(StoreCondition::Works);
         self.node.health.partition_opened();
         self.phase = Phase::Serving(lease);
@@ -252,7 +260,8 @@ async fn try_open(node: &Node, partition: Partition) -> Result<Result<Opened, Du
     };
     let found = node.store.ranges(std::slice::from_ref(&query)).await?;
     let scopes = found.into_iter().flatten().filter_map(|entry| WaitingScope::decode(&entry.member).ok()).collect();
-    Ok(Ok(Opened { lease, asked_at, pending, scopes }))
+    let is_zoned_anew = is_zoned_anew(node, partition).await?;
+    Ok(Ok(Opened { lease, asked_at, pending, scopes, is_zoned_anew }))
 }
 
 impl Actor for PartitionActor {
@@ -293,7 +302,7 @@ impl Handler<AcquireDone> for PartitionActor {
             return;
         }
         match result {
-            Ok(Ok(opened)) => self.serve(opened),
+            Ok(Ok(opened)) => self.serve(opened, ctx),
             Ok(Err(remaining)) => {
                 self.acquire_later(remaining.clamp(Duration::from_millis(50), Duration::from_secs(1)), ctx);
             }
@@ -355,6 +364,18 @@ impl Handler<RenewDone> for PartitionActor {
             Err(error) => {
                 tracing::warn!(partition = %self.partition, %error, "the lease could not be renewed, trying again");
             }
+        }
+    }
+}
+
+impl Handler<NearIsPlanned> for PartitionActor {
+    type Result = ();
+
+    fn handle(&mut self, NearIsPlanned { epoch, scopes }: NearIsPlanned, _: &mut Self::Context) {
+        if let Some((node, partition, now)) = self.opening()
+            && now == epoch
+        {
+            node.shard(partition).parking.do_send(OpenParking { partition, epoch, scopes });
         }
     }
 }

@@ -2,15 +2,20 @@
 //! pending when rules have changed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use actix::{Context, Handler, Message as ActixMessage, ResponseFuture};
+use actix::{Addr, Context, Handler, Message as ActixMessage, ResponseFuture};
 use tokio::sync::Mutex;
 
 use super::actor::PartitionActor;
 use super::habits;
-use super::replanning::plan_again;
+use super::replanning::{plan_again, plan_near};
 use crate::domain::ids::Partition;
 use crate::shard::Node;
+use crate::store::keys::WaitingScope;
+
+/// Between two tries to plan again what is due soon.
+const AGAIN: Duration = Duration::from_millis(250);
 
 /// Whoever has it plans again.
 pub(super) type Turn = Arc<Mutex<()>>;
@@ -24,6 +29,42 @@ pub struct WriteHabits;
 #[derive(Debug, Clone, Copy, ActixMessage)]
 #[rtype(result = "()")]
 pub struct PlanAgain;
+
+/// What is due soon was planned again: the wheel may run.
+#[derive(Debug, ActixMessage)]
+#[rtype(result = "()")]
+pub(super) struct NearIsPlanned {
+    pub(super) epoch: u32,
+    pub(super) scopes: Vec<WaitingScope>,
+}
+
+/// Plans again what is due soon, however often it takes, and tells the partition; one that was opened anew since has
+/// its own.
+pub(super) fn plan_soon(node: Arc<Node>, partition: Partition, then: NearIsPlanned, actor: Addr<PartitionActor>) {
+    actix::spawn(async move {
+        while let Err(error) = plan_near(&node, partition).await {
+            tracing::warn!(%partition, %error, "what is due soon could not be planned by the new rules of zones yet, trying again");
+            tokio::time::sleep(AGAIN).await;
+            if !matches!(actor.send(IsOpen(then.epoch)).await, Ok(true)) {
+                return;
+            }
+        }
+        actor.do_send(then);
+    });
+}
+
+/// Whether that opening of it is served still.
+#[derive(Debug, Clone, Copy, ActixMessage)]
+#[rtype(result = "bool")]
+pub(super) struct IsOpen(u32);
+
+impl Handler<IsOpen> for PartitionActor {
+    type Result = bool;
+
+    fn handle(&mut self, IsOpen(epoch): IsOpen, _: &mut Context<Self>) -> bool {
+        self.opening().is_some_and(|(_, _, now)| now == epoch)
+    }
+}
 
 /// What follows when a partition was opened. Waits beside the actors.
 pub(super) fn after_opening(node: Arc<Node>, partition: Partition, epoch: u32, turn: Turn) {

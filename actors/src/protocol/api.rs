@@ -12,10 +12,12 @@ use crate::domain::clock::UnixMs;
 use crate::domain::contact::{Contact, Profile};
 use crate::domain::conversation::ThreadItem;
 use crate::domain::directory::Role;
-use crate::domain::ids::{AccountNo, ContactId, MessageId, SenderId, TemplateId, UserId};
+use crate::domain::ids::{AccountNo, ContactId, MessageId, SenderId, SeriesId, TemplateId, UserId};
 use crate::domain::message::{Author, Class, Content, Message, ReplyChoice, State, StateName};
 use crate::domain::reason::LaneReason;
+use crate::domain::recurrence::Recurrence;
 use crate::domain::schedule::{FoldPolicy, GapPolicy, IfLate, QuietHoursPolicy, TooLittleData};
+use crate::domain::series::Series;
 use crate::domain::threading::ThreadedMail;
 
 /// Who asks: an authenticated caller within one account.
@@ -256,6 +258,8 @@ pub struct NewMessage {
     pub attachments: Vec<NewAttachment>,
     /// When.
     pub intent: NewIntent,
+    /// Whether, and when, it is said again.
+    pub recurrence: Option<Recurrence>,
     /// Left out: `conversation` from a session, `transactional` from a key.
     pub class: Option<Class>,
     /// If its moment has passed.
@@ -340,6 +344,19 @@ pub struct CancelFilter {
     pub contact: Option<ContactId>,
     /// With all of these labels.
     pub metadata: BTreeMap<String, String>,
+}
+
+/// A series as a caller sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeriesView {
+    /// Its id.
+    pub id: SeriesId,
+    /// Whose it is.
+    pub contact: ContactId,
+    /// Counts changes.
+    pub version: u32,
+    /// The record.
+    pub series: Series,
 }
 
 /// A message as a caller sees it.
@@ -616,6 +633,8 @@ impl std::fmt::Debug for LastWords {
 pub enum Undone {
     /// The message that was scheduled is cancelled.
     Canceled(MessageId),
+    /// The series that was scheduled, or was let go on, is as it is now.
+    Series(Box<SeriesView>),
     /// The messages that were cancelled are scheduled again.
     Restored(Vec<MessageView>),
 }

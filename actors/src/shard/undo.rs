@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::domain::clock::{BootUs, UnixMs};
-use crate::domain::ids::{ContactId, MessageId};
+use crate::domain::ids::{ContactId, MessageId, SeriesId};
 use crate::domain::message::Author;
 
 /// How long a step can be undone.
@@ -25,6 +25,10 @@ pub enum Step {
     Scheduled(MessageId, UnixMs),
     /// These messages were cancelled together.
     Canceled(Vec<MessageId>),
+    /// This message was scheduled, for this moment, and begins a series.
+    Repeated(SeriesId, UnixMs),
+    /// This series was cancelled.
+    CanceledSeries(SeriesId),
 }
 
 /// That somebody can undo their last step with a contact.
@@ -85,7 +89,8 @@ impl UndoLog {
             let (_, step) = steps.last.get(whose).filter(|(of, _)| of == at)?;
             let (canceled, due_at) = match step {
                 Step::Canceled(ids) => (ids.len(), None),
-                Step::Scheduled(_, due_at) => (0, Some(*due_at)),
+                Step::CanceledSeries(_) => (1, None),
+                Step::Scheduled(_, due_at) | Step::Repeated(_, due_at) => (0, Some(*due_at)),
             };
             Some(Undoable { contact: whose.0, left: UNDO_WITHIN - now.since(*at), canceled, due_at })
         });

@@ -173,6 +173,7 @@ pub(super) fn message() -> Message {
         receipt: Some(Receipt { status: ReceiptStatus::Delayed, at: UnixMs(4), code: Some("4.4.1".into()) }),
         test: false,
         callback_url: None,
+        series: None,
         plan: Some(Plan {
             wanted_at: UnixMs(1_799_999_000_000),
             zone: "Europe/Berlin".into(),

@@ -1,16 +1,23 @@
 //! The right moment on a running engine: what it learns, and what it plans again when rules change.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sendwheel_actors::domain::clock::{Clock, SystemClock, UnixMs};
-use sendwheel_actors::domain::ids::MessageId;
+use sendwheel_actors::domain::ids::{MessageId, PartitionCount};
 use sendwheel_actors::domain::lift::Tally;
-use sendwheel_actors::domain::message::StateName;
+use sendwheel_actors::domain::message::{Message, StateName};
+use sendwheel_actors::domain::plan::PlannedBy;
 use sendwheel_actors::domain::plan::smart::{Arm, Shares};
-use sendwheel_actors::domain::schedule::TooLittleData;
+use sendwheel_actors::domain::schedule::{FoldPolicy, GapPolicy, TooLittleData};
 use sendwheel_actors::domain::sending_rules::{Hours, Scope, TimeOfDay, Weekdays};
-use sendwheel_actors::engine::api::{NewIntent, NewWindow};
+use sendwheel_actors::domain::source::IdSource;
+use sendwheel_actors::domain::ticket::Ticket;
+use sendwheel_actors::engine::api::{NewIntent, NewWindow, ZoneChoice};
 use sendwheel_actors::engine::people::AccountPatch;
+use sendwheel_actors::store::{
+    self, Acquired, Batch, Index, Member, Mutation, NodeId, RecordKey, StoreSettings, StoreUrl, Table, codec, keys,
+};
 
 use super::support::{Node, settings, until};
 
@@ -59,6 +66,81 @@ async fn a_new_rule_of_the_account_moves_what_is_pending_also_over_a_restart() {
     for id in &ids {
         until("it is where it was meant to be", async || due_at(&node, *id).await == wanted).await;
     }
+    node.stop().await;
+}
+
+/// What older rules of zones would have made of a store: each of these was due an hour earlier.
+async fn as_if_planned_by_older_zones(folder: &std::path::Path, ids: &[MessageId]) {
+    let settings = StoreSettings::new(PartitionCount::new(16).unwrap(), Arc::new(SystemClock), IdSource::from_os());
+    let mut opened = None;
+    until("the store opens", async || {
+        opened = store::open(&StoreUrl::Embedded(folder.to_owned()), &settings).await.ok();
+        opened.is_some()
+    })
+    .await;
+    let store = opened.unwrap();
+    for id in ids {
+        let partition = id.partition();
+        let key = RecordKey { partition, table: Table::Message, key: keys::message(*id) };
+        let bytes = store.get(&[key]).await.unwrap().remove(0).unwrap();
+        let message: Message = codec::decode(&bytes).unwrap();
+        let earlier = Message { due_at: message.due_at.minus(HOUR), ..message.clone() };
+        let mut mutations = vec![
+            Mutation::Put(
+                Table::Planned,
+                keys::planned(),
+                codec::encode(&PlannedBy { zones: "2019a".into(), rules_until: UnixMs(0) }),
+            ),
+            Mutation::Put(Table::Message, keys::message(*id), codec::encode(&earlier)),
+        ];
+        let (was, is) = (Ticket::of_message(&message), Ticket::of_message(&earlier));
+        let member = |ticket: &Ticket| Member::from_slice(&ticket.member());
+        let (pending, own) = (Index::Pending(message.contact), keys::message_member(*id));
+        mutations.extend([
+            Mutation::Unindex(Index::Due, was.due_at, member(&was)),
+            Mutation::Index(Index::Due, is.due_at, member(&is)),
+            Mutation::Unindex(pending, message.due_at, own.clone()),
+            Mutation::Index(pending, earlier.due_at, own),
+        ]);
+        let Acquired::Granted(lease) = store.acquire(partition, NodeId(1), HOUR).await.unwrap() else {
+            panic!("the store is in use");
+        };
+        let mut head = lease.head;
+        store.commit(&mut head, Batch { mutations, is_growth: false }).await.unwrap();
+    }
+}
+
+#[actix::test]
+async fn what_is_due_soon_is_planned_by_new_rules_of_zones_before_anything_is_handed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start(folder.path(), settings()).await;
+    node.sms_sender("+12125550100").await;
+    // Half an hour from now by the clock, and half an hour ago by what older rules said.
+    let wanted = UnixMs(SystemClock.now().plus(HOUR / 2).0 / 1_000 * 1_000);
+    let local = wanted.to_string().trim_end_matches('Z').to_owned();
+    let mut ids = Vec::new();
+    for number in 0..40 {
+        let contact = node.contact(number).await;
+        let intent = NewIntent::Wall {
+            local: local.clone(),
+            zone: ZoneChoice::Named("UTC".into()),
+            gap: GapPolicy::Forward,
+            fold: FoldPolicy::First,
+        };
+        ids.push(node.sms(contact.id, "not yet", intent).await.message.id);
+    }
+    let now = node.sms(node.contact(99).await.id, "later", NewIntent::At(wanted)).await.message.id;
+    node.stop().await;
+    as_if_planned_by_older_zones(folder.path(), &ids).await;
+    let node = Node::start(folder.path(), settings()).await;
+    for id in &ids {
+        until("it was planned again", async || due_at(&node, *id).await == wanted).await;
+    }
+    // The wheels run: what is due goes.
+    node.engine.send_now(&node.caller, now).await.unwrap();
+    node.until_state(now, StateName::Submitted).await;
+    let gone: Vec<_> = node.sms.seen().into_iter().map(|handed| handed.message).filter(|id| *id != now).collect();
+    assert_eq!(gone, [], "by the old clock");
     node.stop().await;
 }
 

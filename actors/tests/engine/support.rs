@@ -281,6 +281,7 @@ pub(crate) fn sms(text: &str, intent: NewIntent) -> NewMessage {
         reply: Default::default(),
         cancel_on_reply: false,
         metadata: Default::default(),
+        recurrence: None,
         callback_url: None,
         idempotency: None,
     }

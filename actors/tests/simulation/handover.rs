@@ -119,6 +119,7 @@ impl World {
             ("deletion", person.and_then(|person| person.deleted_at)),
             ("merge", person.and_then(|person| person.merged_at)),
             ("opt-out", person.and_then(|person| person.denied_at[envelope.channel() as usize % 2])),
+            ("cancel of its series", record.and_then(|record| model.series_canceled_at(record))),
             ("suppression of its address", model.stops.get(&envelope.to).and_then(|stop| stop.since)),
         ];
         for (what, at) in stops {

@@ -27,6 +27,7 @@ mod records;
 mod rival;
 mod run;
 mod senders;
+mod series;
 mod slow_store;
 mod watch;
 mod workload;

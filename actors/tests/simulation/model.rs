@@ -8,6 +8,7 @@ use sendwheel_actors::domain::ids::{ContactId, MessageId, SenderId};
 use sendwheel_actors::domain::message::StateName;
 use sendwheel_actors::engine::api::NewMessage;
 
+use crate::series::Series;
 use crate::watch::Mirror;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,6 +119,7 @@ pub struct Model {
     pub people: BTreeMap<ContactId, Person>,
     pub lanes: BTreeMap<SenderId, Lane>,
     pub stops: BTreeMap<Address, Stop>,
+    pub series: Series,
     /// What the webhook took: what it was about, and the event.
     pub told: BTreeSet<(String, String)>,
     /// What status callbacks took: of which message, and the status.
@@ -155,6 +157,7 @@ impl Model {
             known.is_settled = known.is_forgotten || record.is_some_and(|record| record.state.name().is_final());
         }
         self.people.values_mut().for_each(|person| person.is_busy = false);
+        self.series.values_mut().for_each(|series| series.is_busy = false);
         self.lanes.values_mut().for_each(|lane| lane.is_busy = false);
         self.stops.values_mut().for_each(|stop| stop.is_busy = false);
     }

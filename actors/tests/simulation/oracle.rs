@@ -15,6 +15,7 @@ use sendwheel_actors::store::{Index, Table, codec};
 use crate::model::{HandedOver, Outcome};
 use crate::receiver::word_of;
 use crate::records;
+use crate::series;
 use crate::world::{Process, World};
 
 /// Longest wait for quiet, virtual: breakers, backoffs and claims of dead processes are over long before.
@@ -98,6 +99,7 @@ pub fn check(world: &World) {
     promises(world, &found, &mut wrongs);
     retention(world, &found, &mut wrongs);
     records::check(world, &world.data, &found, &mut wrongs);
+    series::check(world, &found, &mut wrongs);
     limits(world, &mut wrongs);
     for wrong in wrongs {
         world.violation(wrong);

@@ -59,6 +59,8 @@ pub struct Plan {
     pub no_room: u32,
     /// Operations before which two contacts are merged, per thousand.
     pub merges: u32,
+    /// Operations before which somebody schedules a message that repeats, or takes one back, per thousand.
+    pub repeats: u32,
 }
 
 /// Mostly a minute or two; some last longer than the run.
@@ -114,6 +116,7 @@ impl Plan {
             has_callbacks: rng.random_bool(0.3),
             no_room: some(&mut rng, 0.3, 60),
             merges: some(&mut rng, 0.5, 120),
+            repeats: some(&mut rng, 0.5, 150),
         }
     }
 }

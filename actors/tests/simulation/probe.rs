@@ -42,6 +42,7 @@ fn message(channel: Channel, from: SenderId) -> NewMessage {
         reply: Default::default(),
         cancel_on_reply: false,
         metadata: BTreeMap::new(),
+        recurrence: None,
         callback_url: None,
         idempotency: None,
     }

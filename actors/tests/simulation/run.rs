@@ -198,6 +198,7 @@ impl Run {
         let mut rng = stream(self.seed, number, 3);
         let mut moves = stream(self.seed, number, 7);
         let mut merges = stream(self.seed, number, 8);
+        let mut repeats = stream(self.seed, number, 9);
         let floods_at = if number == 0 && self.world.plan.floods > 0 { rng.random_range(0..40) } else { u32::MAX };
         // Most processes end in the middle of it, one way or the other.
         let share = rng.random_range(0..self.operations_left * 2 + 1);
@@ -206,6 +207,7 @@ impl Run {
             self.operations_done += 1;
             self.world.chance_to_set_clock();
             callers.chance_to_merge(&mut merges);
+            callers.chance_to_repeat(&mut repeats, self.operations_done);
             callers.operate(&mut rng, self.operations_done);
             if self.world.plan.quiet.is_some() && moves.random_bool(0.1) {
                 callers.move_contact(&mut moves);
@@ -230,6 +232,10 @@ impl Run {
         }
         self.world.heal();
         callers.resume_all().await;
+        if self.world.plan.repeats > 0 {
+            // A few more of what repeats.
+            tokio::time::sleep(Duration::from_secs(130)).await;
+        }
         oracle::until_quiet(&self.world, process).await;
         probe(&callers).await;
         // What the probe did is told, too.

@@ -131,6 +131,7 @@ impl Model {
                 ..Promised::default()
             };
             *self.tally.entry(if is_again { "messages born again" } else { "messages" }).or_default() += 1;
+            self.saw_occurrence(&new, now, wrongs);
         }
         self.mirror.messages.insert(id, new);
     }

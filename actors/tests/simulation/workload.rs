@@ -243,6 +243,7 @@ impl Callers {
             reply: Default::default(),
             cancel_on_reply: rng.random_bool(0.2),
             metadata: Default::default(),
+            recurrence: None,
             callback_url: (self.world.plan.has_callbacks && number.is_multiple_of(3))
                 .then(|| WebUrl::parse("https://shop.example.com/status").unwrap()),
             idempotency: key.clone().and_then(keyed),
@@ -274,7 +275,7 @@ impl Callers {
     }
 
     /// Its caller was told that it is scheduled.
-    fn scheduled(&self, contact: ContactId, view: &MessageView, texts: Vec<u32>) -> String {
+    pub fn scheduled(&self, contact: ContactId, view: &MessageView, texts: Vec<u32>) -> String {
         let (message, now) = (&view.message, self.world.elapsed());
         let mut model = self.world.model();
         let known = model.message(message.identity(), contact);

@@ -219,6 +219,7 @@ fn message(channel: Channel, text: &str, subject: Option<&str>, intent: NewInten
         reply: Default::default(),
         cancel_on_reply: false,
         metadata: std::collections::BTreeMap::new(),
+        recurrence: None,
         callback_url: None,
         idempotency: None,
     }

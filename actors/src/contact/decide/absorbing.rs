@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::merging::under_way;
 use super::profile::made;
-use super::{Decision, Known, Surroundings, live, or_refuse, replan};
+use super::{Decision, Known, Surroundings, live, or_refuse, replan, series};
 use crate::contact::command::{Absorbed, Answer, ContactCommand, MovedEntry, TakenOver};
 use crate::contact::decision::Effect;
 use crate::contact::entries::{DueEntry, change_item, change_message, due_ticket};
@@ -15,9 +15,10 @@ use crate::domain::contact::{
     Consent, Contact, ContactEmail, ContactPhone, IncomingMerge, LastUsed, MergedContact, Merges, Profile, limits,
 };
 use crate::domain::conversation::{Conversation, EmailThread, Inbound, ItemKind, ThreadEvent, ThreadItem};
-use crate::domain::ids::{ContactId, MessageId, Partition};
+use crate::domain::ids::{ContactId, MessageId, Partition, SeriesId};
 use crate::domain::message::{BlobKey, Message, MessageThread, ReplyChoice, State};
 use crate::domain::reason::Reason;
+use crate::domain::series::{Occurrence, Series};
 use crate::protocol::api::{Caller, EngineError};
 use crate::protocol::events::EventKind;
 use crate::store::{Mutation, Table, keys};
@@ -216,11 +217,16 @@ pub(super) fn take_over(known: &Known<'_>, taken: TakenOver, around: &Surroundin
                         let in_reply_to = inbound.in_reply_to.map(|entry| entry.moved(known.id, known.partition));
                         ItemKind::Inbound(Box::new(Inbound { in_reply_to, ..(**inbound).clone() }))
                     }
+                    ItemKind::Series(series) => {
+                        let latest = series.latest.moved(known.id, known.partition);
+                        ItemKind::Series(Box::new(Series { latest, ..(**series).clone() }))
+                    }
                     kind => kind.clone(),
                 };
                 let item = ThreadItem { id, contact: known.id, kind, ..(*item).clone() };
                 change_item(&mut decision.mutations, None, Some(&item));
                 decision.items.push((id, Some(Arc::new(item))));
+                series::arrive(&mut decision, known, SeriesId::of_entry(id), around);
             }
         }
     }
@@ -238,6 +244,10 @@ fn arrived(message: &Message, id: MessageId, known: &Known<'_>) -> Message {
             ReplyChoice::To(entry) => ReplyChoice::To(here(entry)),
             other => other,
         },
+        series: message.series.clone().map(|of| {
+            let series = SeriesId::of_entry(here(of.series.entry()));
+            Box::new(Occurrence { series, ..*of })
+        }),
         thread: message.thread.clone().map(|thread| MessageThread { entry: thread.entry.map(here), ..thread }),
         ..message.clone()
     }

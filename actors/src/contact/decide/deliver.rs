@@ -11,7 +11,7 @@ use super::merging::UNTIL_MOVED;
 use super::schedule::rendered;
 use super::settle::{finish_attempt, resend_or_hold};
 use super::{Decision, Known, Surroundings, enter, next_version};
-use super::{notices, planning, threads, track};
+use super::{notices, planning, series, threads, track};
 use crate::contact::command::{CLAIM_MARGIN, PermitGranted};
 use crate::contact::decision::Effect;
 use crate::contact::entries::{DueEntry, drop_stale_entry};
@@ -245,6 +245,9 @@ fn last_check<'a>(known: &Known<'_>, contact: &Contact, message: &Message, aroun
     }
     if message.cancel_on_reply && contact.conversation.has_written_since(UnixMs(message.created_at().0 + 1)) {
         return Check::Stop(State::Canceled, Reason::Replied);
+    }
+    if message.series.as_ref().is_some_and(|of| series::is_canceled(known, of)) {
+        return Check::Stop(State::Canceled, Reason::SeriesCanceled);
     }
     if let Some(suppression) = suppression_of(known, message) {
         return Check::Stop(State::Canceled, Reason::Suppressed(suppression.reason));

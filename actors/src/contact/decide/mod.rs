@@ -9,6 +9,7 @@
 //! | what the contact does ([`receive`], [`consent`]) | pending `→ canceled`, by a [`sweep`] |
 //! | a deletion ([`cleanup`]), a caller when it is final ([`change`]) | out of being |
 //! | what it tells webhooks ([`notices`]) and a message's `StatusCallback` ([`callbacks`]) | a notice into being and out of it |
+//! | the one before it in its series ([`series`]) | into being |
 //! | a merge ([`merging`], [`absorbing`]) | from one contact to another |
 //! | its account's resumption ([`resumed`]) | `held → scheduled`, `expired` |
 //!
@@ -33,6 +34,7 @@ mod receive;
 mod replan;
 mod resumed;
 mod schedule;
+mod series;
 mod settle;
 mod sweep;
 mod threads;
@@ -62,6 +64,7 @@ pub use sweep::Sweep;
 pub fn decide(known: &Known<'_>, command: ContactCommand, around: &Surroundings<'_>) -> Decision {
     let deed = trail::deed(known, &command, around);
     let mut decision = decided(known, command, around);
+    series::follow(&mut decision, known, around);
     if let Some(deed) = deed {
         trail::note(&mut decision, deed, known, around);
     }
@@ -98,6 +101,8 @@ fn decided(known: &Known<'_>, command: ContactCommand, around: &Surroundings<'_>
         C::Forget(before) => cleanup::forget(known, before),
         C::Remove(caller, id) => change::remove(known, &caller, id),
         C::Restore(caller, id) => change::restore(known, &caller, id, around),
+        C::CancelSeries(caller, id) => series::cancel(known, &caller, id, around),
+        C::RestoreSeries(caller, id) => series::restore(known, &caller, id, around),
         C::Receive(received) => receive::receive(known, *received, around),
         C::Receipt(id, receipt) => receipt::receipt(known, id, receipt, around),
         C::Tracked(id, engagement) => track::tracked(known, id, engagement, around),
@@ -121,11 +126,17 @@ fn decided(known: &Known<'_>, command: ContactCommand, around: &Surroundings<'_>
 /// The numbers of the blobs that belong to an item of a thread.
 pub fn blobs_of_item(item: &ThreadItem) -> impl Iterator<Item = u8> + '_ {
     let inbound = if let ItemKind::Inbound(inbound) = &item.kind { Some(inbound) } else { None };
-    inbound.into_iter().flat_map(|inbound| {
-        let content = matches!(inbound.content, StoredContent::Blob { .. }).then_some(BlobKey::CONTENT);
+    let content = match &item.kind {
+        ItemKind::Inbound(inbound) => Some(&inbound.content),
+        ItemKind::Series(series) => Some(&series.content),
+        ItemKind::Note(_) | ItemKind::Event(_) | ItemKind::Moved(_) => None,
+    };
+    let content = content.filter(|content| matches!(content, StoredContent::Blob { .. })).map(|_| BlobKey::CONTENT);
+    let received = inbound.into_iter().flat_map(|inbound| {
         let raw = inbound.has_raw.then_some(BlobKey::RAW);
-        content.into_iter().chain(raw).chain(inbound.attachments.iter().map(|attachment| attachment.blob))
-    })
+        raw.into_iter().chain(inbound.attachments.iter().map(|attachment| attachment.blob))
+    });
+    content.into_iter().chain(received)
 }
 
 /// The numbers of the blobs that belong to a message.

@@ -1,13 +1,14 @@
 //! What must be read before a command can be decided.
 
 use super::merging;
-use crate::contact::command::{ContactCommand, Matter};
+use super::series::series_in;
+use crate::contact::command::{ContactCommand, Matter, MovedEntry};
 use crate::contact::decision::Known;
 use crate::domain::address::{Address, Channel};
 use crate::domain::clock::UnixMs;
 use crate::domain::contact::Life;
 use crate::domain::conversation::ThreadItem;
-use crate::domain::ids::{AccountNo, MessageId};
+use crate::domain::ids::{AccountNo, MessageId, SeriesId};
 use crate::domain::message::{BlobKey, ReplyChoice, State, StoredContent};
 use crate::protocol::api::Caller;
 use crate::store::keys::{AddressDigest, TimelineMember};
@@ -59,10 +60,13 @@ const RECENT: usize = 32;
 pub fn needs(command: &ContactCommand, known: &Known<'_>) -> Needs {
     use ContactCommand as C;
     let mut out = Needs::default();
-    if let C::Schedule(_, new) = command
-        && let ReplyChoice::To(id) = new.new.reply
-    {
-        entry(&mut out, known, id);
+    if let C::Schedule(_, new) = command {
+        if let ReplyChoice::To(id) = new.new.reply {
+            entry(&mut out, known, id);
+        }
+        if new.new.recurrence.is_some() && new.new.idempotency.is_some() {
+            item(&mut out, known, SeriesId::begun_by(new.id).entry());
+        }
     }
     let mut message = |id: MessageId| {
         if !known.records.messages.contains_key(&id) {
@@ -125,6 +129,7 @@ pub fn needs(command: &ContactCommand, known: &Known<'_>) -> Needs {
             }
         }
         C::Note(_, id, _) | C::Happened(_, id, _) => item(&mut out, known, *id),
+        C::CancelSeries(_, id) | C::RestoreSeries(_, id) => latest_of(&mut out, known, *id),
         C::Suppress(suppression, _) => {
             suppression.address.iter().for_each(|address| suppressed(&mut out, known, suppression.account, address));
         }
@@ -141,7 +146,13 @@ pub fn needs(command: &ContactCommand, known: &Known<'_>) -> Needs {
         }
         C::TakeOver(taken) => {
             for (moved, _) in &taken.entries {
-                entry(&mut out, known, moved.id().moved(known.id, known.partition));
+                let here = |id: MessageId| id.moved(known.id, known.partition);
+                entry(&mut out, known, here(moved.id()));
+                if let MovedEntry::Item(item) = moved
+                    && let Some(series) = series_in(item)
+                {
+                    entry(&mut out, known, here(series.latest));
+                }
             }
         }
         C::Heard(_, Matter::TakeOver(ids), Ok(())) => ids.iter().for_each(|id| entry(&mut out, known, *id)),
@@ -175,7 +186,37 @@ pub fn needs(command: &ContactCommand, known: &Known<'_>) -> Needs {
         | C::Record(_)
         | C::Ping(..) => {}
     }
+    series_of_messages(&mut out, known);
     out
+}
+
+/// The series that the messages at hand belong to: whatever moves one of them out of the way may make the next. Also
+/// what it says, if that is a blob of its own.
+fn series_of_messages(out: &mut Needs, known: &Known<'_>) {
+    let messages = known.records.messages.values().filter_map(Option::as_deref);
+    for id in messages.filter_map(|message| Some(message.series.as_ref()?.series.entry())) {
+        series(out, known, id);
+    }
+}
+
+fn series(out: &mut Needs, known: &Known<'_>, id: MessageId) {
+    item(out, known, id);
+    let series = known.records.items.get(&id).and_then(Option::as_deref).and_then(series_in);
+    let is_apart = series.is_some_and(|series| matches!(series.content, StoredContent::Blob { .. }));
+    if is_apart && !known.records.contents.contains_key(&id) {
+        out.contents.push(id);
+    }
+}
+
+/// A series, and its latest message.
+fn latest_of(out: &mut Needs, known: &Known<'_>, id: SeriesId) {
+    series(out, known, id.entry());
+    let series = known.records.items.get(&id.entry()).and_then(Option::as_deref).and_then(series_in);
+    if let Some(latest) = series.map(|series| series.latest)
+        && !known.records.messages.contains_key(&latest)
+    {
+        out.messages.push(latest);
+    }
 }
 
 /// What the next step of a merge moves: pending entries, then those of the past, with their records and blobs.

@@ -251,6 +251,7 @@ pub(super) fn put(
         test: false,
         plan: None,
         response: Default::default(),
+        series: None,
         callback_url: goal.callback_url,
     };
     decision.put_message(None, notice, DueEntry::InDue, around.now);

@@ -73,8 +73,12 @@ pub(super) fn replan_pending(known: &Known<'_>, ticket: Option<Ticket>, around: 
 /// The message as it is planned on the contact's new clock; `None`: as it was. Never into the past, and what was tried
 /// once keeps its turn. One for which no moment is left stays where it is, and meets its end at the last check.
 fn replanned(contact: &Contact, message: &Message, around: &Surroundings<'_>) -> Option<Message> {
-    // What is due already has its turn, and its last check.
-    if message.state != State::Scheduled || !message.attempts.is_empty() || message.due_at <= around.now {
+    if message.state != State::Scheduled || !message.attempts.is_empty() {
+        return None;
+    }
+    // What is due already has its turn, and its last check; unless its own clock says by new rules that it is not.
+    let is_due = message.due_at <= around.now;
+    if is_due && !matches!(message.intent, Intent::Wall(_)) {
         return None;
     }
     let mut next = next_version(message, around.now);
@@ -83,6 +87,9 @@ fn replanned(contact: &Contact, message: &Message, around: &Surroundings<'_>) ->
         let zone = if wall.zone_of_contact { planning::zone_of(contact, around) } else { wall.zone.clone() };
         let has_moved = std::mem::replace(&mut wall.zone, zone) != wall.zone;
         let (at, resolution) = plan::resolve_wall(wall).ok()?;
+        if is_due && (has_moved || at <= around.now) {
+            return None;
+        }
         // One that was missed and waits for another day stays there.
         if has_moved || at > around.now {
             wall.resolution = resolution;

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::{Decision, Known, Surroundings, live, merging, or_refuse, planning};
+use super::{Decision, Known, Surroundings, live, merging, or_refuse, planning, series};
 use crate::contact::command::{Answer, ScheduleMessage};
 use crate::contact::entries::DueEntry;
 use crate::domain::address::{Address, Channel};
 use crate::domain::clock::UnixMs;
 use crate::domain::contact::{Consent, Contact};
 use crate::domain::directory::Sender;
-use crate::domain::ids::{CampaignNo, ContactId, MessageId, Partition, SenderId};
+use crate::domain::ids::{CampaignNo, ContactId, MessageId, Partition, SenderId, SeriesId};
 use crate::domain::message::{
     Author, BlobKey, Class, Content, HistoryEntry, Message, ReplyChoice, State, StateName, StoredContent,
 };
@@ -59,8 +59,16 @@ pub(super) fn schedule(
         // What it asks for may be on its way here.
         return Decision::answer(Err(merging::under_way()));
     }
-    let ScheduleMessage { id, new, attachments, content, blobs, requeue_of } = command;
+    let ScheduleMessage { id, mut new, attachments, content, blobs, requeue_of } = command;
     let mut errors = Vec::new();
+    let begun = SeriesId::begun_by(id);
+    if new.recurrence.is_some() && matches!(known.records.items.get(&begun.entry()), Some(Some(_))) {
+        return Decision::answer(Err(EngineError::Conflict {
+            code: "series_exists",
+            detail: format!("this request began the series {begun}, whose first message is gone: read the series"),
+        }));
+    }
+    let beginning = series::begin(&mut new, contact, around, &mut errors);
     debug_assert_ne!(new.channel, Channel::Webhook, "nobody writes to a webhook");
 
     let sender = choose_sender(contact, caller, new.channel, new.from, around, &mut errors);
@@ -90,7 +98,7 @@ pub(super) fn schedule(
     }
     let reason = requeue_of.map(|_| Reason::Requeued);
     let revived = requeue_of.and_then(|id| known.records.messages.get(&id)).and_then(Option::as_deref);
-    let message = Message {
+    let mut message = Message {
         id,
         origin: None,
         account: caller.account,
@@ -130,10 +138,14 @@ pub(super) fn schedule(
         test: caller.test || revived.is_some_and(|revived| revived.test),
         plan,
         response: Response::default(),
+        series: None,
     };
     let mut decision = Decision { is_growth: true, ..Decision::default() };
     for (number, bytes) in blobs {
         decision.mutations.push(Mutation::Put(Table::Blob, keys::blob(BlobKey { message: id, number }), bytes));
+    }
+    if let Some(beginning) = beginning {
+        beginning.add(&mut decision, &mut message, new.content, around);
     }
     decision.reply(Ok(Answer::Scheduled(Created::New(Box::new(message.clone())))));
     decision.put_message(None, message, DueEntry::InDue, around.now);

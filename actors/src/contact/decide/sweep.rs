@@ -1,12 +1,13 @@
 //! Taking back what is pending, a chunk at a time, after something that the last check already knows of.
 
 use super::needs::CHUNK;
-use super::{Decision, Known, Surroundings, callbacks, enter, next_version, notices};
+use super::{Decision, Known, Surroundings, callbacks, enter, next_version, notices, series};
 use crate::contact::command::ContactCommand;
 use crate::contact::decision::Effect;
 use crate::contact::entries::DueEntry;
 use crate::domain::address::{Address, Channel};
 use crate::domain::clock::UnixMs;
+use crate::domain::ids::SeriesId;
 use crate::domain::message::{Author, Message, State};
 use crate::domain::reason::Reason;
 use crate::domain::suppression::SuppressionReason;
@@ -24,6 +25,8 @@ pub enum Sweep {
     OptedOut(Channel),
     /// Nothing is sent to this address any more.
     Suppressed(Address, SuppressionReason),
+    /// The series was taken back.
+    Series(SeriesId),
 }
 
 impl Sweep {
@@ -31,6 +34,9 @@ impl Sweep {
         match self {
             Self::Replied { at } => (message.cancel_on_reply && message.created_at() <= *at).then_some(Reason::Replied),
             Self::OptedOut(channel) => (message.channel == *channel).then_some(Reason::ConsentDenied),
+            Self::Series(id) => {
+                message.series.as_ref().is_some_and(|of| of.series == *id).then_some(Reason::SeriesCanceled)
+            }
             Self::Suppressed(address, why) => (message.to == *address).then_some(Reason::Suppressed(*why)),
         }
     }
@@ -49,7 +55,10 @@ pub(super) fn cancel_pending(known: &Known<'_>, sweep: Sweep, around: &Surroundi
     for entry in pending {
         let id = keys::message_of_member(&entry.member).ok();
         let message = id.and_then(|id| known.records.messages.get(&id)).and_then(Option::as_deref);
-        let cost = PER_CANCEL + told + message.map_or(0, callbacks::mutations_of_a_change);
+        let repeats = message.is_some_and(|message| message.series.is_some());
+        // A series ends with it, or goes on with another message, which is told of as well.
+        let moved_on = if repeats { series::MUTATIONS + told } else { 0 };
+        let cost = PER_CANCEL + told + moved_on + message.map_or(0, callbacks::mutations_of_a_change);
         // The first one always goes, however many are told of it.
         if spent > 0 && spent + cost > Batch::MAX_MUTATIONS {
             is_cut = true;

@@ -53,6 +53,8 @@ pub(super) fn deed(known: &Known<'_>, command: &ContactCommand, around: &Surroun
         C::Resolve(caller, id, _) => by(caller, A::MessageResolved, id.to_string(), Vec::new()),
         C::Remove(caller, id) => by(caller, A::MessageDeleted, id.to_string(), Vec::new()),
         C::Restore(caller, id) => by(caller, A::MessageRestored, id.to_string(), Vec::new()),
+        C::CancelSeries(caller, id) => by(caller, A::SeriesCanceled, id.to_string(), Vec::new()),
+        C::RestoreSeries(caller, id) => by(caller, A::SeriesRestored, id.to_string(), Vec::new()),
         C::Heard(_, Matter::Absorb, Ok(())) => match known.contact.map(|contact| (contact.account, &contact.life)) {
             Some((account, Life::Merging(Merging { by, origin, is_moving: false, .. }))) => Some(Deed {
                 stamp: Stamp { who: *by, from: *origin, at: around.now },

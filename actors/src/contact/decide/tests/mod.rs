@@ -23,6 +23,7 @@ mod planned;
 mod receipts;
 mod receiving;
 mod removing;
+mod repeating;
 mod scheduling;
 mod smart;
 mod standing;

@@ -127,6 +127,7 @@ pub(super) fn new_message(channel: Channel) -> NewMessage {
         cancel_on_reply: false,
         reply: ReplyChoice::Last,
         metadata: BTreeMap::new(),
+        recurrence: None,
         callback_url: None,
         idempotency: None,
     }
