@@ -36,6 +36,12 @@ impl Driver {
         Self { client, journal: Mutex::default(), patience }
     }
 
+    /// The same journal at another node of the same store.
+    #[must_use]
+    pub fn at(self, client: Client) -> Self {
+        Self { client, ..self }
+    }
+
     /// The client behind it.
     #[must_use]
     pub fn client(&self) -> &Client {
@@ -187,6 +193,8 @@ impl Driver {
                 handovers,
                 begun,
                 limits: Vec::new(),
+                superseded: Vec::new(),
+                clock: Vec::new(),
                 standings,
                 asked_at_ms: wall::now_ms(),
                 grace_ms: i64::try_from(grace.as_millis()).unwrap_or(i64::MAX),

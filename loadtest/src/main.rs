@@ -13,10 +13,11 @@ use sendwheel_loadtest::scenario::drain::{self, Channel, Drain};
 use sendwheel_loadtest::scenario::faults::{self, Faults};
 use sendwheel_loadtest::scenario::steady::{self, Steady};
 use sendwheel_loadtest::scenario::submit::{self, Load};
+use sendwheel_loadtest::scenario::takeover::{self, Takeover};
 use sendwheel_loadtest::scenario::{Outcome, StoreKind, Target, TargetOptions, figures, pending};
 use sendwheel_loadtest::sink::sms::{SmsSink, TWILIO_SID, TWILIO_TOKEN};
 use sendwheel_loadtest::sink::smtp::{SmtpOptions, SmtpSink};
-use sendwheel_loadtest::{report, wall};
+use sendwheel_loadtest::{bugs, report, wall};
 
 /// Contacts of a run with faults.
 const FAULTS_CONTACTS: usize = 300;
@@ -148,6 +149,18 @@ enum Command {
         /// Messages a second.
         #[arg(long, default_value_t = 200)]
         rate: usize,
+    },
+    /// Two nodes on one Redis: the one that was suspended for longer than its lease must not go on.
+    Takeover,
+    /// Plants a bug for each invariant in a node, and shows that the oracle finds it and its seed; and that it finds
+    /// nothing in the same run without the bug. Needs a `sendwheel` built with `--features planted-bugs`.
+    Bugs {
+        /// This one only.
+        #[arg(long)]
+        bug: Option<String>,
+        /// Repeats the choices of a run.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
     },
     /// Every scenario on both stores, each with a node of its own.
     All {
@@ -305,15 +318,28 @@ async fn measure(options: &TargetOptions, contacts: usize, command: Command) -> 
             let seed = seed.unwrap_or_else(|| wall::now_ms().unsigned_abs());
             // Few contacts, so that many messages of one wait for their turn.
             let contacts = contacts.min(FAULTS_CONTACTS);
-            faults::run(
-                options,
-                contacts,
-                Faults { seed, lasting: Duration::from_secs(seconds), rate, judges_pace: true },
-            )
-            .await
+            faults::run(options, contacts, &Faults::drawn(seed, Duration::from_secs(seconds), rate)).await
         }
+        Command::Takeover => takeover::run(options, &Takeover { seed: wall::now_ms().unsigned_abs(), bug: None }).await,
+        Command::Bugs { bug, seed } => find_bugs(options, bug.as_deref(), seed).await,
         Command::All { .. } => bail!("`all` is made of the other scenarios"),
     }
+}
+
+/// One after another, so that what each needs of the machine is there.
+async fn find_bugs(options: &TargetOptions, only: Option<&str>, seed: u64) -> anyhow::Result<Outcome> {
+    let TargetOptions::Own { binary, .. } = options else { bail!("bugs need a node of their own: give --binary") };
+    let wanted = match only {
+        None => bugs::ALL.to_vec(),
+        Some(name) => vec![bugs::Bug::named(name).with_context(|| format!("no bug is called `{name}`"))?],
+    };
+    let mut outcome = Outcome::new("bugs", "both");
+    for bug in &wanted {
+        outcome.note(bug.is_found(binary, seed).await?);
+        bug.is_not_found_without(binary, seed).await?;
+    }
+    outcome.figure("bugs planted and found", wanted.len() as f64, "bugs");
+    Ok(outcome)
 }
 
 #[cfg(test)]

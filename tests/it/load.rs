@@ -23,13 +23,9 @@ async fn no_promise_is_broken_while_things_go_wrong(store: Store) {
         Store::Redis => StoreKind::OwnRedis,
     };
     let options = TargetOptions::Own { binary: env!("CARGO_BIN_EXE_sendwheel").into(), store };
-    let run = Faults {
-        seed: from_environment("SENDWHEEL_SEED").unwrap_or(3),
-        lasting: Duration::from_secs(15),
-        rate: 60,
-        // Other tests run beside this one.
-        judges_pace: false,
-    };
-    let outcome = faults::run(&options, CONTACTS, run).await.unwrap_or_else(|error| panic!("{error:#}"));
+    let seed = from_environment("SENDWHEEL_SEED").unwrap_or(3);
+    // Other tests run beside this one: its pace is not judged.
+    let run = Faults { pace: None, ..Faults::drawn(seed, Duration::from_secs(15), 60) };
+    let outcome = faults::run(&options, CONTACTS, &run).await.unwrap_or_else(|error| panic!("{error:#}"));
     println!("{}", figures::table(&[outcome]));
 }

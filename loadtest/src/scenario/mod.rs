@@ -4,7 +4,7 @@
 //! - [`submit`]: how fast schedules are accepted. - [`drain`]: how fast what is due goes out.
 //! - [`steady`]: how late at a steady rate. - [`pending`]: what waiting costs.
 //! - [`deletion`]: what a contact with much pending costs when it goes.
-//! - [`faults`]: what is kept while things go wrong.
+//! - [`faults`]: what is kept while things go wrong. - [`takeover`]: what a node does that lost its partitions.
 //! - [`figures`]: what a run gives, as a table and as JSON. - [`timeline`]: the same from second to second.
 //!
 //! Every run is bounded in messages and in time. Client, node, store and sinks share one machine, so
@@ -17,6 +17,7 @@ pub mod figures;
 pub mod pending;
 pub mod steady;
 pub mod submit;
+pub mod takeover;
 pub mod target;
 pub mod timeline;
 
