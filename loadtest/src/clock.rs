@@ -55,7 +55,9 @@ impl SetClock {
     pub fn environment(&self) -> Vec<(String, String)> {
         let own = |(name, value): (&str, String)| (name.to_owned(), value);
         [
-            ("LD_PRELOAD", self.library.display().to_string()),
+            // With the C library behind it: its allocator comes before the one that Redis brings along, which asks for
+            // the time before it can give memory, while the clock's library needs memory to tell the time.
+            ("LD_PRELOAD", format!("{}:libc.so.6", self.library.display())),
             ("FAKETIME_TIMESTAMP_FILE", self.file().display().to_string()),
             ("FAKETIME_CACHE_DURATION", "1".to_owned()),
             ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),

@@ -12,7 +12,8 @@
 //! - [`bugs`]: bugs planted in a node, and the runs in which the oracle finds them.
 //! - [`fault`]: what goes wrong in a run, by its seed.
 //! - [`workload`]: contacts, senders and message lines of a run.
-//! - [`scenario`]: the measured runs behind the `loadtest` binary. - [`report`]: their page.
+//! - [`scenario`]: the measured runs behind the `loadtest` binary. - [`report`]: their page. - [`progress`]: how far they
+//!   are.
 
 pub mod bugs;
 pub mod client;
@@ -22,6 +23,7 @@ pub mod driver;
 pub mod fault;
 pub mod node;
 pub mod oracle;
+pub mod progress;
 pub mod redis;
 pub mod report;
 pub mod scenario;

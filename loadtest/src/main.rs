@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
+use sendwheel_loadtest::progress::Progress;
 use sendwheel_loadtest::scenario::deletion::{self, Deletion};
 use sendwheel_loadtest::scenario::drain::{self, Channel, Drain};
 use sendwheel_loadtest::scenario::faults::{self, Faults};
+use sendwheel_loadtest::scenario::lanes::{self, LanesRun};
 use sendwheel_loadtest::scenario::steady::{self, Steady};
 use sendwheel_loadtest::scenario::submit::{self, Load};
 use sendwheel_loadtest::scenario::takeover::{self, Takeover};
@@ -137,6 +139,19 @@ enum Command {
         #[arg(long, default_value_t = 15)]
         seconds: u64,
     },
+    /// One number at one message a second has far more due, while others send at a steady rate: their lateness without it
+    /// and with it. Fails if any of them waits for it.
+    Lanes {
+        /// Messages that are due in the lane that stands still.
+        #[arg(long, default_value_t = 100_000)]
+        messages: usize,
+        /// Messages of others a second.
+        #[arg(long, default_value_t = 500)]
+        rate: usize,
+        /// For so many seconds, once without it and once with it.
+        #[arg(long, default_value_t = 20)]
+        seconds: u64,
+    },
     /// A load while the node is killed and suspended, its store stands still and its providers answer badly; then the
     /// oracle judges what arrived.
     Faults {
@@ -243,6 +258,7 @@ fn everything(args: &TargetArgs, divide: u32) -> anyhow::Result<Vec<(TargetOptio
         Command::Email { messages: 20_000 / by, smtp: None, connections: 16 },
         Command::Pending { messages: 1_000_000 / by },
         Command::Deletion { messages: 10_000 / by, rate: 200, seconds: 15 },
+        Command::Lanes { messages: 100_000 / by, rate: 500, seconds: 15 },
     ];
     let binary = binary_of(args)?;
     let stores = [StoreKind::Embedded, StoreKind::OwnRedis];
@@ -314,6 +330,10 @@ async fn measure(options: &TargetOptions, contacts: usize, command: Command) -> 
             let others = Steady { rate, lasting: Duration::from_secs(seconds), ahead: Duration::from_millis(1_000) };
             deletion::run(&target, Deletion { messages, others }).await
         }
+        Command::Lanes { messages, rate, seconds } => {
+            let others = Steady { rate, lasting: Duration::from_secs(seconds), ahead: Duration::from_millis(1_000) };
+            lanes::run(options, contacts, LanesRun { backlog: messages, others, let_off: 0 }).await
+        }
         Command::Faults { seed, seconds, rate } => {
             let seed = seed.unwrap_or_else(|| wall::now_ms().unsigned_abs());
             // Few contacts, so that many messages of one wait for their turn.
@@ -334,9 +354,11 @@ async fn find_bugs(options: &TargetOptions, only: Option<&str>, seed: u64) -> an
         Some(name) => vec![bugs::Bug::named(name).with_context(|| format!("no bug is called `{name}`"))?],
     };
     let mut outcome = Outcome::new("bugs", "both");
+    let bar = Progress::of("bugs", wanted.len());
     for bug in &wanted {
         outcome.note(bug.is_found(binary, seed).await?);
         bug.is_not_found_without(binary, seed).await?;
+        bar.more(1);
     }
     outcome.figure("bugs planted and found", wanted.len() as f64, "bugs");
     Ok(outcome)

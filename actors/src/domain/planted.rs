@@ -15,8 +15,8 @@ pub enum Bug {
     FractionCutOff = 1,
     /// I2: the journal says that a commit is durable when it has only taken it in.
     AcknowledgedBeforeDurable,
-    /// I3: the last check does not ask whether the message was cancelled since its permit was asked for.
-    LastCheckSkipsCancel,
+    /// I3: a worker does not ask whether its contact has stopped the attempt since it was claimed.
+    WithdrawalNotChecked,
     /// I4: a claim of a process that died counts as one of this process that never went out.
     BootNotCompared,
     /// I5: a worker does not ask whether the lease behind its claim is still trusted.
@@ -32,7 +32,7 @@ impl Bug {
     pub const ALL: [Self; 7] = [
         Self::FractionCutOff,
         Self::AcknowledgedBeforeDurable,
-        Self::LastCheckSkipsCancel,
+        Self::WithdrawalNotChecked,
         Self::BootNotCompared,
         Self::LeaseNotChecked,
         Self::TokensNotTaken,
@@ -45,7 +45,7 @@ impl Bug {
         match self {
             Self::FractionCutOff => "fraction-cut-off",
             Self::AcknowledgedBeforeDurable => "acknowledged-before-durable",
-            Self::LastCheckSkipsCancel => "last-check-skips-cancel",
+            Self::WithdrawalNotChecked => "withdrawal-not-checked",
             Self::BootNotCompared => "boot-not-compared",
             Self::LeaseNotChecked => "lease-not-checked",
             Self::TokensNotTaken => "tokens-not-taken",

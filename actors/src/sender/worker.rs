@@ -55,8 +55,9 @@ struct ClaimGuard {
 
 impl Guard for ClaimGuard {
     fn may_hand_over(&self) -> bool {
+        let is_withdrawn = self.withdrawal.is_withdrawn() && !Bug::WithdrawalNotChecked.is_planted();
         let trusted_until = if Bug::LeaseNotChecked.is_planted() { self.deadline } else { self.trust.until() };
-        !self.withdrawal.is_withdrawn() && self.clock.boot() < self.deadline.min(trusted_until)
+        !is_withdrawn && self.clock.boot() < self.deadline.min(trusted_until)
     }
 }
 

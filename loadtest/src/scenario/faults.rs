@@ -20,6 +20,7 @@ use crate::driver::{Driver, Sinks};
 use crate::fault::{self, Timed};
 use crate::node::Node;
 use crate::oracle::{self, Limit, Report};
+use crate::progress::Progress;
 use crate::sink::plan::Rule;
 use crate::sink::{sms, smtp};
 use crate::wall::{self, Stopwatch};
@@ -61,6 +62,8 @@ pub struct Faults {
     pub lasting: Duration,
     /// Messages a second.
     pub rate: usize,
+    /// How many messages in one their contact is deleted after.
+    pub removals: f64,
     /// Hand-overs a second of the SMS number, and so many at once. Less than a herd wants.
     pub sms_limit: (u32, u32),
     /// Whether the pace of the SMS number is judged, too, and how many more at once are let off. Where the machine is
@@ -84,6 +87,7 @@ impl Faults {
             seed,
             lasting,
             rate,
+            removals: 0.005,
             sms_limit: (150, 20),
             pace: Some(0),
             course: Course::Drawn,
@@ -158,13 +162,15 @@ async fn play_out(
         played
     };
     let sampled = Timeline::sample(watch, &client, pid, is_over);
-    let (refusals, played, mut timeline) = tokio::join!(clients, went_wrong, sampled);
+    let all = async { tokio::join!(clients, went_wrong, sampled) };
+    let (refusals, played, mut timeline) = Progress::lasting("load and faults", run.lasting).beside(all).await;
     let Played { marks, clock } = played?;
     timeline.marks = marks;
     for refusal in refusals {
         refusal?;
     }
     let sinks = Sinks { smtp: Some(&world.smtp), sms: Some(&world.sms) };
+    let _bar = Progress::waiting("come to rest");
     let mut evidence = driver.settle(run.rest, run.grace, sinks).await.context("read how messages stand")?;
     if world.smtp.mails().dropped() + world.sms.requests().dropped() > 0 {
         bail!("a sink's record is full: schedule less");

@@ -3,6 +3,7 @@
 //! - [`target`]: the node of a run, its own or a given one.
 //! - [`submit`]: how fast schedules are accepted. - [`drain`]: how fast what is due goes out.
 //! - [`steady`]: how late at a steady rate. - [`pending`]: what waiting costs.
+//! - [`lanes`]: what a lane that stands still does to others.
 //! - [`deletion`]: what a contact with much pending costs when it goes.
 //! - [`faults`]: what is kept while things go wrong. - [`takeover`]: what a node does that lost its partitions.
 //! - [`figures`]: what a run gives, as a table and as JSON. - [`timeline`]: the same from second to second.
@@ -14,6 +15,7 @@ pub mod deletion;
 pub mod drain;
 pub mod faults;
 pub mod figures;
+pub mod lanes;
 pub mod pending;
 pub mod steady;
 pub mod submit;

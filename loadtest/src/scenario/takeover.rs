@@ -15,6 +15,7 @@ use crate::client::Client;
 use crate::driver::{Driver, Sinks};
 use crate::node::{API_KEY, Node, NodeOptions};
 use crate::oracle::{self, Report, Superseded};
+use crate::progress::Progress;
 use crate::redis::{Redis, RedisOptions};
 use crate::sink::plan::Rule;
 use crate::sink::sms::{SmsSink, TWILIO_SID, TWILIO_TOKEN};
@@ -99,6 +100,7 @@ impl Sinking {
 /// # Errors
 /// When a node does not start or refuses what it must take.
 pub async fn judge(binary: &Path, run: &Takeover) -> anyhow::Result<Judged> {
+    let _bar = Progress::waiting("one node takes over");
     let redis = Redis::start_with(RedisOptions { is_durable: true, ..RedisOptions::default() }).await?;
     let (firsts, seconds) = (Sinking::start().await?, Sinking::start().await?);
     firsts.smtp.add(Rule::at(Step::Connect).delay(GREETING));

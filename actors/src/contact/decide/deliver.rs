@@ -85,7 +85,6 @@ pub(super) fn permit(known: &Known<'_>, granted: &PermitGranted, around: &Surrou
     };
     match message.state {
         State::Scheduled => check(message, message),
-        State::Canceled if Bug::LastCheckSkipsCancel.is_planted() => check(message, message),
         // Of this boot and unknown to the pool, or it would not have permitted it: never handed over.
         State::Sending(claim) if claim.boot == around.boot || Bug::BootNotCompared.is_planted() => {
             let mut attempts = message.attempts.clone();

@@ -16,11 +16,13 @@ use crate::workload::{self, Cast, token};
 pub(super) const CLIENTS: usize = 64;
 /// Messages of a herd are due at whole multiples of this.
 const HERD: i64 = 5_000;
-/// Of the cancels that come when a message is about to go, half come up to so much before.
+/// So many messages in one are cancelled.
+const CANCELED: f64 = 0.2;
+/// Of the cancels and deletions that come when a message is about to go, half come up to so much before.
 const SHORTLY: i64 = 100;
 
-/// One client: schedules at its share of the rate, cancels one in five, now and then at the very moment it is due, and
-/// deletes a contact now and then.
+/// One client: schedules at its share of the rate, cancels one in five and deletes a contact now and then, half of them
+/// when a message is about to go.
 pub(super) async fn drive(
     driver: &Driver,
     cast: &Cast,
@@ -48,21 +50,28 @@ pub(super) async fn drive(
             Err(error) => return Err(error).context("schedule a message"),
         };
         let chance: f64 = rng.random();
-        if chance < 0.2 {
+        if chance < CANCELED {
             if rng.random_bool(0.5) {
-                // At that very moment, or shortly before.
-                let before = if rng.random_bool(0.5) { rng.random_range(0..SHORTLY) } else { 0 };
-                let left = u64::try_from(due - before - wall::now_ms()).unwrap_or(0);
-                tokio::time::sleep(Duration::from_millis(left)).await;
+                until(due, &mut rng).await;
             }
             match driver.cancel(&token, &view.id).await {
                 // Gone with its contact, or the oracle's finding.
                 Err(error) if error.status() != Some(404) => return Err(error).context("cancel a message"),
                 _ => {}
             }
-        } else if chance < 0.205 {
+        } else if chance < CANCELED + run.removals {
+            if rng.random_bool(0.5) {
+                until(due, &mut rng).await;
+            }
             driver.delete_contact(contact).await.context("delete a contact")?;
         }
     }
     Ok(())
+}
+
+/// Waits until the very moment at which a message is due, or shortly before.
+async fn until(due: i64, rng: &mut StdRng) {
+    let before = if rng.random_bool(0.5) { rng.random_range(0..SHORTLY) } else { 0 };
+    let left = u64::try_from(due - before - wall::now_ms()).unwrap_or(0);
+    tokio::time::sleep(Duration::from_millis(left)).await;
 }
