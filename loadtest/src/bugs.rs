@@ -83,6 +83,7 @@ impl Bug {
         };
         Faults {
             removals,
+            has_replica: false,
             sms_limit: limit,
             pace: (limit == LIMIT).then_some(LET_OFF),
             course: Course::Given { faults, sms: sms_rules, mail: mail_rules },

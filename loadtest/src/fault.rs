@@ -40,6 +40,11 @@ pub enum Fault {
         /// Milliseconds.
         for_ms: u64,
     },
+    /// The store's server is killed, its replica takes its place, and it comes back after so long as the replica of that.
+    FailOver {
+        /// Milliseconds.
+        for_ms: u64,
+    },
     /// The store is slow for so long: its server's answers, or its disk.
     SlowStore {
         /// Milliseconds.
@@ -82,6 +87,7 @@ impl fmt::Display for Fault {
             Self::SuspendStore { for_ms } => write!(f, "store suspended for {for_ms} ms"),
             Self::KillNodeWithoutStore { for_ms } => write!(f, "store suspended for {for_ms} ms, then node killed"),
             Self::KillStore { for_ms } => write!(f, "store killed, started again after {for_ms} ms"),
+            Self::FailOver { for_ms } => write!(f, "store failed over, without a replica for {for_ms} ms"),
             Self::SlowStore { for_ms } => write!(f, "store slow for {for_ms} ms"),
             Self::FillDisk { for_ms } => write!(f, "disk full for {for_ms} ms"),
             Self::SuspendDisk { for_ms } => write!(f, "disk stands still for {for_ms} ms"),
@@ -112,6 +118,8 @@ fn millis(duration: Duration) -> u64 {
 pub struct Means {
     /// The store is a server.
     pub has_store_server: bool,
+    /// And it has a replica.
+    pub has_replica: bool,
     /// The embedded store has a disk of its own.
     pub has_disk: bool,
     /// The wall clock can be set.
@@ -137,6 +145,9 @@ fn draw_one(choices: &mut StdRng, means: Means, for_ms: u64) -> Fault {
             Fault::KillNodeWithoutStore { for_ms },
             Fault::KillStore { for_ms },
         ]);
+    }
+    if means.has_replica {
+        faults.extend([Fault::FailOver { for_ms }, Fault::FailOver { for_ms }]);
     }
     if means.has_store_server || means.has_disk {
         faults.push(Fault::SlowStore { for_ms });
@@ -217,6 +228,7 @@ mod tests {
     #[test]
     fn a_seed_repeats_its_plan_and_every_fault_comes_up() {
         let server = Means { has_store_server: true, has_clock: true, ..Means::default() };
+        let pair = Means { has_replica: true, ..server };
         let disk = Means { has_disk: true, has_clock: true, ..Means::default() };
         let plan = |seed, means| draw(&mut StdRng::seed_from_u64(seed), Duration::from_secs(60), means);
         assert_eq!(plan(7, server), plan(7, server));
@@ -225,7 +237,7 @@ mod tests {
             let all = (0..30).flat_map(|seed| plan(seed, means));
             all.map(|timed| std::mem::discriminant(&timed.fault)).collect::<std::collections::HashSet<_>>().len()
         };
-        assert_eq!([server, disk, Means::default()].map(kinds), [10, 9, 5]);
+        assert_eq!([server, pair, disk, Means::default()].map(kinds), [10, 11, 9, 5]);
         assert_eq!(draw(&mut StdRng::seed_from_u64(1), Duration::ZERO, Means::default())[0].fault, Fault::KillNode);
     }
 }

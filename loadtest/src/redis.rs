@@ -146,6 +146,36 @@ impl Redis {
         self.launch().await
     }
 
+    /// Copies that server from its next start on; nobody, if there is none.
+    pub fn set_primary(&mut self, primary: Option<SocketAddr>) {
+        self.options.replica_of = primary;
+    }
+
+    /// Makes a replica a server of its own: it has what it has copied.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn promote(&mut self) -> anyhow::Result<()> {
+        let answer = self.ask("REPLICAOF NO ONE").await?;
+        if !answer.starts_with("+OK") {
+            bail!("redis was not promoted: {answer}");
+        }
+        self.set_primary(None);
+        Ok(())
+    }
+
+    /// Waits until a replica is in step with its primary.
+    ///
+    /// # Errors
+    /// When it is not in time.
+    pub async fn is_in_step(&self) -> anyhow::Result<()> {
+        let linked = wait::until("the replica to be in step", PATIENCE, || async {
+            let info = self.ask("INFO replication").await.ok()?;
+            info.contains("master_link_status:up").then_some(())
+        });
+        Ok(linked.await?)
+    }
+
     /// Its answer to an inline command, such as `INFO memory`: at most 64 KiB.
     ///
     /// # Errors

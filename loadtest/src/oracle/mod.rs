@@ -267,9 +267,8 @@ fn check_message(evidence: &Evidence, message: &Scheduled, handovers: &[&Handove
         report.violations.push(Violation::Early { token: token(), by_ms });
     }
     check_stop(evidence, message, handovers, report);
-    check_duplicates(message, standing, handovers, report);
-
     let is_deleted = evidence.journal.deleted_contacts.contains_key(&message.contact);
+    check_duplicates(message, standing, is_deleted, handovers, report);
     if let Some(violation) = judge_standing(evidence, message, standing, !handovers.is_empty(), is_deleted) {
         report.violations.push(violation);
     }
@@ -297,15 +296,25 @@ fn check_stop(evidence: &Evidence, message: &Scheduled, handovers: &[&Handover],
     }
 }
 
-fn check_duplicates(message: &Scheduled, standing: Option<&Standing>, handovers: &[&Handover], report: &mut Report) {
+fn check_duplicates(
+    message: &Scheduled,
+    standing: Option<&Standing>,
+    is_deleted: bool,
+    handovers: &[&Handover],
+    report: &mut Report,
+) {
     let times = handovers.len();
     if times < 2 {
         return;
     }
     let same_identity = handovers.iter().all(|handover| handover.identity == handovers[0].identity);
-    // Where the API shows only a number, every attempt but one may have been unknown.
-    let explained =
-        standing.map_or(0, |standing| standing.unknown_attempts.unwrap_or_else(|| standing.attempts.saturating_sub(1)));
+    // Where the API shows only a number, every attempt but one may have been unknown. A deleted contact has taken what
+    // it showed with it: whatever it was cannot be told any more.
+    let explained = match standing {
+        Some(standing) => standing.unknown_attempts.unwrap_or_else(|| standing.attempts.saturating_sub(1)),
+        None if is_deleted => times - 1,
+        None => 0,
+    };
     if same_identity && explained >= times - 1 {
         report.explained_duplicates += times - 1;
     } else {

@@ -71,6 +71,8 @@ pub struct Faults {
     pub pace: Option<u32>,
     /// What goes wrong.
     pub course: Course,
+    /// Whether Redis has a replica, which every commit waits for.
+    pub has_replica: bool,
     /// The bug that the node has, in a build with planted bugs.
     pub bug: Option<&'static str>,
     /// How long the run may take to come to rest.
@@ -91,6 +93,8 @@ impl Faults {
             sms_limit: (150, 20),
             pace: Some(0),
             course: Course::Drawn,
+            // Every other seed fails over.
+            has_replica: seed.is_multiple_of(2),
             bug: None,
             rest: REST,
             grace: GRACE,
@@ -128,7 +132,7 @@ async fn play_out(
     contacts: usize,
     run: &Faults,
 ) -> anyhow::Result<Judged> {
-    let mut world = World::start(store).await?;
+    let mut world = World::start(store, run.has_replica).await?;
     let mut node = Node::start(world.node(binary, run)).await?;
     let client = node.client();
     let cast = workload::cast(&client, contacts).await.context("prepare contacts and senders")?;

@@ -47,6 +47,8 @@ pub(super) async fn drive(
             Ok(view) => view,
             // The contact was deleted: nothing was scheduled, and nothing is expected.
             Err(error) if matches!(error.status(), Some(404 | 409)) => continue,
+            // The disk is full: nothing new is taken, and a program gives up.
+            Err(error) if error.status() == Some(507) => continue,
             Err(error) => return Err(error).context("schedule a message"),
         };
         let chance: f64 = rng.random();

@@ -75,6 +75,11 @@ async fn one(
             sleep(for_ms).await;
             world.redis()?.restart().await?;
         }
+        Fault::FailOver { for_ms } => {
+            world.fail_over().await?;
+            sleep(for_ms).await;
+            world.rejoin().await?;
+        }
         Fault::SlowStore { for_ms } => match (&world.path, &world.disk) {
             (Some(path), _) => {
                 path.set_path(Path { latency: SLOW, ..Path::CLEAR });

@@ -24,6 +24,8 @@ pub(super) struct World {
     pub(super) smtp: SmtpSink,
     pub(super) sms: SmsSink,
     pub(super) redis: Option<Redis>,
+    /// Copies it; every commit waits for it.
+    pub(super) replica: Option<Redis>,
     /// Between the node and Redis.
     pub(super) path: Option<Proxy>,
     /// Under the embedded store.
@@ -35,12 +37,12 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) async fn start(store: &StoreKind) -> anyhow::Result<Self> {
+    pub(super) async fn start(store: &StoreKind, has_replica: bool) -> anyhow::Result<Self> {
         let (smtp, sms) = (SmtpSink::start(SmtpOptions::default()).await?, SmsSink::start(KEPT).await?);
         let mut missing = Vec::new();
         let mut have = |what: &str, error: &anyhow::Error| missing.push(format!("{what}: {error:#}"));
         let clock = SetClock::new().inspect_err(|error| have("the clock was not set", error)).ok();
-        let (mut redis, mut path, mut disk) = (None, None, None);
+        let (mut redis, mut replica, mut path, mut disk) = (None, None, None, None);
         match store {
             StoreKind::Embedded => {
                 disk = Disk::mount().inspect_err(|error| have("the disk was neither full nor slow", error)).ok();
@@ -48,15 +50,20 @@ impl World {
             StoreKind::OwnRedis => {
                 let environment = clock.as_ref().map(SetClock::environment).unwrap_or_default();
                 // What it answered is kept when it is killed: less is no fault of the node.
-                let server =
-                    Redis::start_with(RedisOptions { is_durable: true, environment, ..RedisOptions::default() });
-                let server = server.await?;
+                let options = RedisOptions { is_durable: true, environment, ..RedisOptions::default() };
+                let server = Redis::start_with(options.clone()).await?;
+                if has_replica {
+                    let copy =
+                        Redis::start_with(RedisOptions { replica_of: Some(server.address()), ..options }).await?;
+                    copy.is_in_step().await?;
+                    replica = Some(copy);
+                }
                 path = Some(Proxy::start(server.address()).await?);
                 redis = Some(server);
             }
             StoreKind::Url(_) => anyhow::bail!("faults need a store of their own: `embedded` or `redis`"),
         }
-        Ok(Self { smtp, sms, redis, path, disk, clock, missing })
+        Ok(Self { smtp, sms, redis, replica, path, disk, clock, missing })
     }
 
     /// How the node is started among all this.
@@ -80,6 +87,9 @@ impl World {
         } else if let Some(clock) = &self.clock {
             options = options.with_environment(clock.environment());
         }
+        if self.replica.is_some() {
+            options = options.set("store.wait_replicas", "1");
+        }
         if let Some(disk) = &self.disk {
             let store = format!("embedded:{}", disk.path().join("store").display());
             options = options.store(store).set("store.memtable", "4MiB");
@@ -91,11 +101,35 @@ impl World {
     }
 
     pub(super) fn means(&self) -> Means {
-        Means { has_store_server: self.redis.is_some(), has_disk: self.disk.is_some(), has_clock: self.clock.is_some() }
+        Means {
+            has_store_server: self.redis.is_some(),
+            has_replica: self.replica.is_some(),
+            has_disk: self.disk.is_some(),
+            has_clock: self.clock.is_some(),
+        }
     }
 
     pub(super) fn redis(&mut self) -> anyhow::Result<&mut Redis> {
         self.redis.as_mut().context("the store has no server")
+    }
+
+    /// The server dies, and its replica takes its place.
+    pub(super) async fn fail_over(&mut self) -> anyhow::Result<()> {
+        self.redis()?.kill_9().await?;
+        std::mem::swap(&mut self.redis, &mut self.replica);
+        self.redis()?.promote().await?;
+        let address = self.redis()?.address();
+        self.path.as_ref().context("the way to the store can be led elsewhere")?.lead_to(address);
+        Ok(())
+    }
+
+    /// The server that died comes back as the replica of the other.
+    pub(super) async fn rejoin(&mut self) -> anyhow::Result<()> {
+        let address = self.redis()?.address();
+        let replica = self.replica.as_mut().context("the store has no replica")?;
+        replica.set_primary(Some(address));
+        replica.restart().await?;
+        replica.is_in_step().await
     }
 
     pub(super) fn disk(&self) -> anyhow::Result<&Disk> {
