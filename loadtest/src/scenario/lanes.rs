@@ -18,7 +18,7 @@ use crate::oracle::{self, Begun, Evidence, Limit};
 use crate::progress::Progress;
 use crate::sink::sms::{Sms, SmsSink, TWILIO_SID, TWILIO_TOKEN};
 use crate::wait;
-use crate::wall;
+use crate::wall::{self, Stopwatch};
 use crate::workload::{self, token, token_in};
 
 /// The number that stands still.
@@ -29,6 +29,8 @@ const OTHERS: usize = 4;
 const LANE_BOUND: usize = 10_000;
 /// Until everything that is due waits in its lane, or in the store.
 const SETTLED_WITHIN: Duration = Duration::from_secs(120);
+/// So few commits a second a node makes that has nothing to do but one message a second.
+const QUIET: f64 = 20.0;
 /// What a sink keeps.
 const KEPT: usize = 2_000_000;
 const MIB: f64 = 1024.0 * 1024.0;
@@ -115,6 +117,20 @@ async fn until_it_waits(target: &Target, backlog: usize) -> anyhow::Result<f64> 
         (held >= bound / 3.0).then_some(held)
     });
     let in_memory = in_memory.await?;
+    // What is moved to the store costs everybody something, once. What is asked here is what it costs to have it there.
+    let written = async || anyhow::Ok(target.client.metrics().await?.sum("sendwheel_store_commit_seconds_count", &[]));
+    let (watch, mut before) = (Stopwatch::start(), written().await?);
+    loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let now = written().await?;
+        if now - before <= QUIET {
+            break;
+        }
+        if watch.is_past(SETTLED_WITHIN) {
+            bail!("the store is still written to {} s after everything was due", SETTLED_WITHIN.as_secs());
+        }
+        before = now;
+    }
     // All lanes of the channel: the others are empty now.
     if in_memory > LANE_BOUND as f64 {
         bail!("{in_memory} tickets of the lane that stands still are in memory: at most {LANE_BOUND} may be");
