@@ -16,8 +16,8 @@ use super::paging::Query;
 use super::state::ApiState;
 use super::{
     account, accounts, api_keys, audit, batch, contacts, conversations, events, health, import, message_actions,
-    messages, openapi, passwords, reports, schedule, sender_choices, senders, series, sessions, suppressions, templates,
-    thread, unsubscribe, users, webhooks,
+    messages, openapi, passwords, reports, schedule, sender_choices, senders, series, sessions, suppressions,
+    templates, thread, unsubscribe, users, webhooks,
 };
 use crate::admin::{dead_letters, drain, lanes, nodes, partitions};
 use crate::inbound::{email, tracking, twilio};

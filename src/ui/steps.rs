@@ -46,7 +46,7 @@ async fn done(visitor: &Visitor, id: MessageId, step: &str) -> Result<&'static s
         },
         "cancel-series" => {
             let message = engine.message(caller, id).await?.message;
-            let series = message.series.ok_or(PageError::not_found())?.series;
+            let series = message.series.ok_or_else(ApiError::not_found)?.series;
             engine.cancel_series(caller, series).await.map(|_| "canceled")?
         }
         "send-now" => engine.send_now(caller, id).await.map(|_| "sent")?,
