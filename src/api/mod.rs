@@ -88,6 +88,8 @@ mod planning_tests;
 #[cfg(test)]
 mod role_tests;
 #[cfg(test)]
+mod series_tests;
+#[cfg(test)]
 mod test_stage;
 #[cfg(test)]
 mod tests;
