@@ -96,6 +96,7 @@ mod planning_tests;
 mod role_tests;
 #[cfg(test)]
 mod template_tests;
+mod series_tests;
 #[cfg(test)]
 mod test_stage;
 #[cfg(test)]

@@ -363,7 +363,6 @@ impl Cast {
             Of::Series => {
                 let contact = make(app, "/v1/contacts", contact).await.0;
                 let mut message = later("Hi");
-                message["send"] = json!({"at": "2100-01-01T09:00", "time_zone": "UTC"});
                 message["recurrence"] = json!("FREQ=DAILY;COUNT=3");
                 let path = format!("/v1/contacts/{contact}/messages");
                 let made = asked(app, by_key(KEY, "POST", &path).set_json(message)).await.expect(201);

@@ -65,6 +65,7 @@ impl Callers {
                 html: None,
                 render: true,
             },
+            template: None,
             attachments: Vec::new(),
             intent: NewIntent::Wall {
                 local: start.to_string().trim_end_matches('Z').to_owned(),

@@ -96,9 +96,7 @@ fn dates(part: &'static str, parameters: Option<&str>, value: &str) -> Result<Ve
             Some(_) => local(text).map(Moment::Local).ok_or_else(wrong),
         }
     };
-    let found: Result<Vec<_>, _> =
-        value.split(',').take(Recurrence::MAX_DATES + 1).map(|one| one.trim()).map(one).collect();
-    found
+    value.split(',').take(Recurrence::MAX_DATES + 1).map(|text| one(text.trim())).collect()
 }
 
 fn digits(text: &str) -> Option<i16> {
