@@ -135,7 +135,7 @@ def email(bench):
             return {"email_per_s": bench.loadtest(store, "email", *words)["rate"]}
 
         def source():
-            words = [tool("smtp-source"), "-s", 64, "-l", 1024, "-m", count, f"127.0.0.1:{port}"]
+            words = [tool("smtp-source"), "-d", "-s", 64, "-l", 1024, "-m", count, f"127.0.0.1:{port}"]
             return {"email_per_s": count / bench.run(words)[1]}
 
         def nodemailer():

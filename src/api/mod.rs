@@ -95,8 +95,9 @@ mod planning_tests;
 #[cfg(test)]
 mod role_tests;
 #[cfg(test)]
-mod template_tests;
 mod series_tests;
+#[cfg(test)]
+mod template_tests;
 #[cfg(test)]
 mod test_stage;
 #[cfg(test)]
