@@ -19,7 +19,7 @@ fn seed() -> u64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_oracle_finds_a_bug_of_each_invariant() {
-    let found = bugs::ALL.map(|bug| bug.is_found(Path::new(BINARY), seed()));
+    let found = bugs::ALL.map(|bug| Box::pin(bug.is_found(Path::new(BINARY), seed())));
     let found: Vec<_> = stream::iter(found).buffer_unordered(AT_ONCE).collect().await;
     for found in found {
         println!("{}", found.unwrap_or_else(|error| panic!("{error:#}")));
@@ -28,7 +28,7 @@ async fn the_oracle_finds_a_bug_of_each_invariant() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_oracle_finds_nothing_where_no_bug_is_planted() {
-    let clean = bugs::ALL.map(|bug| bug.is_not_found_without(Path::new(BINARY), seed()));
+    let clean = bugs::ALL.map(|bug| Box::pin(bug.is_not_found_without(Path::new(BINARY), seed())));
     let clean: Vec<_> = stream::iter(clean).buffer_unordered(AT_ONCE).collect().await;
     for clean in clean {
         clean.unwrap_or_else(|error| panic!("{error:#}"));
