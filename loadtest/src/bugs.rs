@@ -20,10 +20,10 @@ use crate::sink::{sms, smtp};
 const CONTACTS: usize = 40;
 /// Messages a second.
 const RATE: usize = 60;
-/// Hand-overs a second of a number that has a backlog, and so many at once. So low that a second in which this process
-/// stands still makes little of a difference, and none that is let off.
-const LIMIT: (u32, u32) = (20, 5);
-const LET_OFF: u32 = 20;
+/// Hand-overs a second of a number that has a backlog, and so many at once. So low that two seconds in which this process
+/// stands still make little of a difference, and that difference is let off.
+const LIMIT: (u32, u32) = (5, 2);
+const LET_OFF: u32 = 10;
 
 /// A bug that can be planted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +78,7 @@ impl Bug {
                 sms_rules.push(Rule::at(sms::Submit).delay(Duration::from_millis(400)));
                 (4, (1_000, 100), vec![timed(3_000, Fault::KillNode)])
             }
-            "I6" | "I7" => (6, LIMIT, Vec::new()),
+            "I6" | "I7" => (4, LIMIT, Vec::new()),
             _ => (3, (1_000, 100), Vec::new()),
         };
         Faults {
