@@ -90,6 +90,8 @@ def add_all(count, due):
         adder.start()
     for adder in adders:
         adder.join()
+    if any(adder.exitcode for adder in adders):
+        raise RuntimeError("error: a process that adds tasks failed")
     return count / (time.monotonic() - began)
 
 
