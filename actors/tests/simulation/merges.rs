@@ -72,6 +72,7 @@ impl Model {
             contact: from,
             reply: old.reply,
             thread: old.thread.clone(),
+            series: old.series.clone(),
             ..new.clone()
         };
         if there != *old {

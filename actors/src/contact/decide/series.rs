@@ -210,7 +210,7 @@ fn move_on(
             let Some(content) = content else {
                 return end(decision, item, SeriesState::Ended, Some(Reason::ContentLost), around);
             };
-            match next::next(series, item, &contact, content, around) {
+            match next::next(series, item, &contact, &content, around) {
                 Ok((next, message, blob)) => {
                     if let Some(content) = blob {
                         let key = keys::blob(BlobKey { message: message.id, number: BlobKey::CONTENT });

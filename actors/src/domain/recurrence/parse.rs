@@ -156,7 +156,7 @@ fn parse_rule(text: &str) -> Result<Rule, E> {
             "FREQ" => frequency = Some(parse_frequency(value)?),
             "INTERVAL" => rule.interval = number(name, value, "a number from 1 to 1000", |n| (1..=1_000).contains(&n))?,
             "COUNT" => {
-                let is_count = |n: u32| n >= 1 && n <= Recurrence::MAX_COUNT;
+                let is_count = |n: u32| (1..=Recurrence::MAX_COUNT).contains(&n);
                 let count = number(name, value, "a number from 1 to 1000; without it a series goes on", is_count)?;
                 rule.end = end(rule.end, End::Count(count))?;
             }

@@ -22,7 +22,7 @@ pub(super) fn next(
     series: &Series,
     item: &ThreadItem,
     contact: &Contact,
-    content: Content,
+    content: &Content,
     around: &Surroundings<'_>,
 ) -> Result<(Series, Message, Option<Content>), Option<Reason>> {
     let name = series.zone.clone().unwrap_or_else(|| planning::zone_of(contact, around));
@@ -63,7 +63,7 @@ pub(super) fn next(
                     resolution: moment.resolution,
                 };
                 let made = Made { message, occurrence, wall, planned, stored };
-                return Ok((next, message_of(series, contact, made, &content, around), blob));
+                return Ok((next, message_of(series, contact, made, content, around), blob));
             }
             Err(PlanError::Skipped(cause)) => left_out = Some(Reason::Skipped(cause)),
             Err(PlanError::NoMoment { cause, .. }) => left_out = Some(Reason::NoMoment(cause)),

@@ -281,7 +281,7 @@ fn an_occurrence_that_the_rules_skip_is_left_out() {
     // In Berlin, where the contact is, 22:00 is quiet.
     let rule = "FREQ=DAILY;BYHOUR=9,21;BYMINUTE=0";
     let new = NewMessage { quiet_hours: QuietHoursPolicy::Skip, ..repeating(rule, "2026-12-01T09:30", utc()) };
-    assert_eq!(refusals(&world.schedule_as(&caller(), new.clone())), [("/send/at".into(), "quiet_hours")]);
+    assert_eq!(refusals(&world.schedule_as(&caller(), new)), [("/send/at".into(), "quiet_hours")]);
     let new = NewMessage { quiet_hours: QuietHoursPolicy::Skip, ..repeating(rule, "2026-12-02T00:00", utc()) };
     let (series, _) = world.begun(new);
     world.send_next(series);
