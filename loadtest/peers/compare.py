@@ -35,7 +35,9 @@ def main():
         found = {contender: figures for contender, figures in WORKS[name](bench).items() if figures}
         results[name] = (results.get(name, {}) if chosen.of else {}) | found
         file.write_text(json.dumps(results, indent=1))
-    print(markdown(results))
+    text = markdown(results)
+    file.with_suffix(".md").write_text(text)
+    print(text)
 
 
 if __name__ == "__main__":
