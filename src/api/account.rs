@@ -12,6 +12,7 @@ use sendwheel_actors::engine::people::AccountPatch;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::account_limits::AccountLimitsView;
 use super::answers::{Answer, resource};
 use super::auth::{Admin, Authenticated};
 use super::body;
@@ -104,7 +105,6 @@ impl AccountChange<'_> {
         faults.finish(Some(AccountPatch {
             name,
             time_zone,
-            suspended: None,
             alert_emails,
             quiet_hours,
             send_windows,
@@ -114,6 +114,7 @@ impl AccountChange<'_> {
             smart_send,
             tracking,
             frequency_caps,
+            ..AccountPatch::default()
         }))
     }
 }
@@ -192,6 +193,8 @@ pub(crate) struct AccountView<'a> {
     tracking: bool,
     /// How many messages a contact gets in a period.
     frequency_caps: Vec<CapView>,
+    /// What all of its senders together may send; set by an operator.
+    limits: AccountLimitsView,
     /// `active` or `suspended`: then its keys and sessions are refused, and what is due is held.
     #[schema(value_type = schemas::AccountStatus)]
     status: &'static str,
@@ -227,6 +230,7 @@ impl<'a> AccountView<'a> {
             smart_send: SharesView::of(account.smart_send),
             tracking: account.tracking,
             frequency_caps: account.rules.caps.iter().map(CapView::of).collect(),
+            limits: AccountLimitsView::of(account.limits),
             status: if account.is_active() { "active" } else { "suspended" },
             suspended_at: account.suspended_at,
         }

@@ -11,6 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::account::AccountView;
+use super::account_limits::{self, AccountLimitsRequest};
 use super::answers::{Answer, ListOf, PathId, created_status, located, ok, resource};
 use super::api_keys::ApiKeyView;
 use super::auth::{Authenticated, Operator};
@@ -50,6 +51,9 @@ request_object! {
         /// `suspended`: its keys and sessions are refused and what is due is held, until it is `active` again.
         #[schema(value_type = Option<schemas::AccountStatus>)]
         status: Text<'a>,
+        /// What all of its senders together may send, over each sender's own limit; null: whatever they may.
+        #[schema(value_type = Option<AccountLimitsRequest>)]
+        limits: AccountLimitsRequest<'a>,
     }
 }
 
@@ -80,7 +84,16 @@ impl AccountOrder<'_> {
         let time_zone = self.time_zone.changed(&at, all).and_then(|text| zone_name(text, &at, all));
         let at = root.member("status");
         let suspended = self.status.changed(&at, all).and_then(|text| choice(&text, STATUSES, &at, all));
-        faults.finish(Some(AccountPatch { name, time_zone, suspended, ..AccountPatch::default() }))
+        let limits = self.limits.clearable(&root.member("limits"), all);
+        let (email_limit, sms_limit) = account_limits::changed(limits, &root.member("limits"), all);
+        faults.finish(Some(AccountPatch {
+            name,
+            time_zone,
+            suspended,
+            email_limit,
+            sms_limit,
+            ..AccountPatch::default()
+        }))
     }
 }
 
@@ -186,6 +199,10 @@ pub(crate) async fn delete_account(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use sendwheel_actors::domain::directory::Limit;
+
     use super::*;
 
     fn codes<T>(result: Result<T, ApiError>) -> Vec<(String, &'static str)> {
@@ -221,5 +238,28 @@ mod tests {
         }
         assert_eq!(codes(patch(r#"{"status": "gone"}"#)), [("/status".to_owned(), "unknown_value")]);
         assert_eq!(codes(patch(r#"{"status": null}"#)), [("/status".to_owned(), "invalid_type")]);
+    }
+
+    #[test]
+    fn an_operator_s_order_limits_a_channel_lets_it_go_or_leaves_it_alone() {
+        let patch = |json: &str| json::read::<AccountOrder<'_>>(json.as_bytes())?.into_patch();
+        let ten = Limit { rate: 10, per: Duration::from_secs(60), burst: 5 };
+        for (json, email, sms) in [
+            (r#"{"limits": {"email": {"rate": 10, "per": "1m", "burst": 5}}}"#, Some(Some(ten)), None),
+            (r#"{"limits": {"sms": null}}"#, None, Some(None)),
+            (r#"{"limits": null}"#, Some(None), Some(None)),
+            (r#"{"limits": {}}"#, None, None),
+            ("{}", None, None),
+        ] {
+            let patch = patch(json).expect("sound");
+            assert_eq!((patch.email_limit, patch.sms_limit), (email, sms), "{json}");
+        }
+        for (json, pointer, code) in [
+            (r#"{"limits": {"fax": null}}"#, "/limits/fax", "unknown_field"),
+            (r#"{"limits": {"sms": {"rate": 0}}}"#, "/limits/sms/rate", "too_small"),
+            (r#"{"limits": 5}"#, "/limits", "invalid_type"),
+        ] {
+            assert_eq!(codes(patch(json)), [(pointer.to_owned(), code)], "{json}");
+        }
     }
 }

@@ -13,6 +13,7 @@
 //! had been lost.
 
 pub(crate) mod account;
+mod account_limits;
 mod accounts;
 pub(crate) mod answers;
 pub(crate) mod api_keys;
@@ -84,6 +85,8 @@ pub use state::{ApiSettings, ApiState};
 mod audit_tests;
 #[cfg(test)]
 mod engine_tests;
+#[cfg(test)]
+mod limit_tests;
 #[cfg(test)]
 mod people_tests;
 #[cfg(test)]

@@ -13,7 +13,7 @@ use super::secrets::{hash_api_key, new_api_key};
 use super::{Directory, check_version, keyed, reused};
 use crate::domain::audit::AuditAction;
 use crate::domain::clock::UnixMs;
-use crate::domain::directory::{Account, ApiKey, Role, Snapshot};
+use crate::domain::directory::{Account, AccountLimits, ApiKey, Role, Snapshot};
 use crate::domain::ids::{AccountId, AccountNo};
 use crate::domain::message::Author;
 use crate::domain::plan::{self, Cause};
@@ -67,6 +67,9 @@ fn patched(account: &Account, patch: &AccountPatch, time_zone: Option<String>) -
     set(&mut next.help_reply, patch.help_reply.clone(), "help_reply", &mut changed);
     set(&mut next.smart_send, patch.smart_send, "smart_send", &mut changed);
     set(&mut next.tracking, patch.tracking, "tracking", &mut changed);
+    let (email, sms) = (patch.email_limit, patch.sms_limit);
+    let limits = AccountLimits { email: email.unwrap_or(next.limits.email), sms: sms.unwrap_or(next.limits.sms) };
+    set(&mut next.limits, Some(limits), "limits", &mut changed);
     (next, changed)
 }
 
@@ -123,6 +126,7 @@ impl Directory {
                 smart_send: Default::default(),
                 tracking: false,
                 rules_changed_at: UnixMs(0),
+                limits: Default::default(),
                 request_hash: hash,
             };
             let mut draft = Draft::of(snapshot, ids);
@@ -150,7 +154,7 @@ impl Directory {
         .await
     }
 
-    /// Changes an account's name and zone, and for operators whether it is suspended.
+    /// Changes an account's name, zone and settings, and for operators its limits and whether it is suspended.
     ///
     /// # Errors
     /// Not found, another version, a zone that does not exist, the operator's own account, the store.

@@ -64,6 +64,7 @@ impl Directory {
                 smart_send: Default::default(),
                 tracking: false,
                 rules_changed_at: Default::default(),
+                limits: Default::default(),
                 request_hash: None,
             };
             let user = User {

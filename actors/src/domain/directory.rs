@@ -6,6 +6,7 @@
 pub mod people;
 pub mod snapshot;
 pub mod templates;
+mod used;
 pub mod webhooks;
 
 use std::time::Duration;
@@ -90,6 +91,30 @@ pub struct Account {
     /// When what its messages are planned by last changed: its rules, its zone.
     #[serde(default)]
     pub rules_changed_at: UnixMs,
+    /// What all of its senders together may send; set by operators.
+    #[serde(default)]
+    pub limits: AccountLimits,
+}
+
+/// The limits of an account, by channel; `None`: it has none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct AccountLimits {
+    /// Mails.
+    pub email: Option<Limit>,
+    /// Segments.
+    pub sms: Option<Limit>,
+}
+
+impl AccountLimits {
+    /// The limit on a channel. What is told to webhooks has none.
+    #[must_use]
+    pub const fn on(&self, channel: Channel) -> Option<Limit> {
+        match channel {
+            Channel::Email => self.email,
+            Channel::Sms => self.sms,
+            Channel::Webhook => None,
+        }
+    }
 }
 
 /// Who is told by mail of messages that are held, failed or of unknown outcome.

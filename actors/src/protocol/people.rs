@@ -6,7 +6,7 @@ use secrecy::SecretString;
 
 use super::api::Idempotency;
 use crate::domain::address::EmailAddress;
-use crate::domain::directory::{Account, ApiKey, Role, Session, User};
+use crate::domain::directory::{Account, ApiKey, Limit, Role, Session, User};
 use crate::domain::password::Password;
 use crate::domain::plan::smart::Shares;
 use crate::domain::sending_rules::{Cap, Holiday, Hours};
@@ -61,6 +61,10 @@ pub struct AccountPatch {
     pub smart_send: Option<Shares>,
     /// Whether its mails tell of opens and clicks.
     pub tracking: Option<bool>,
+    /// What all of its senders together may mail; `Some(None)`: whatever they may.
+    pub email_limit: Option<Option<Limit>>,
+    /// The same for SMS.
+    pub sms_limit: Option<Option<Limit>>,
 }
 
 impl AccountPatch {

@@ -9,7 +9,8 @@
 //! - every limit is checked before any is taken, and a ticket that was cancelled takes no token;
 //! - one permit at a time for a contact in one lane and class, in order of due time and creation (I7);
 //! - a lane that is limited, paused or backing off costs nothing until its moment has come: it stands in
-//!   an order of time, not in the ring, and delays no other lane;
+//!   an order of time, not in the ring, and delays no other lane; so does an account whose limit is reached,
+//!   with all of its lanes at once;
 //! - memory is bounded: [`LanesSettings`], and what lies beyond stays in the store's index `waiting`.
 //!
 //! It is a cache like the wheel. When the process dies, its tickets are still in the due index; permits
@@ -23,12 +24,13 @@ use super::cancelled::Cancelled;
 use super::fair::FairRing;
 use super::lane::{Spot, Weights};
 use super::lane_table::LaneTable;
-use super::limits::Gcra;
 use super::parked::Parked;
 use super::permits::{Held, Permits};
-use super::tokens::{Buckets, TooEarly};
+use super::shared_limits::SharedLimits;
+use super::tokens::{TooEarly, Whose};
 use crate::domain::clock::BootUs;
-use crate::domain::ids::LaneNo;
+use crate::domain::directory::Limit;
+use crate::domain::ids::{AccountNo, LaneNo};
 use crate::domain::message::Class;
 use crate::domain::ticket::Ticket;
 
@@ -37,8 +39,7 @@ pub use super::terms::{GUARANTEED_ROOM, LaneConfig, LanesSettings, Next, Permit,
 
 enum Tried {
     Granted(Permit),
-    LaneBlocked(BootUs),
-    ChannelBlocked(BootUs),
+    Blocked(TooEarly),
     Nothing,
 }
 
@@ -47,9 +48,9 @@ enum Tried {
 pub struct Lanes {
     pub(super) settings: LanesSettings,
     weights: Weights,
-    pub(super) channel: Option<Gcra>,
+    pub(super) shared: SharedLimits,
     pub(super) lanes: LaneTable,
-    ring: FairRing,
+    pub(super) ring: FairRing,
     blocked: BTreeSet<(BootUs, LaneNo)>,
     pub(super) permits: Permits,
     pub(super) cancelled: Cancelled,
@@ -66,7 +67,7 @@ impl Lanes {
     pub fn new(settings: LanesSettings, now: BootUs) -> Self {
         Self {
             weights: Weights::new(settings.transactional_weight, settings.campaign_weight),
-            channel: settings.channel_limit.map(|limit| Gcra::empty_at(limit, now)),
+            shared: SharedLimits::new(settings.channel_limit, now),
             settings,
             lanes: LaneTable::default(),
             ring: FairRing::default(),
@@ -96,6 +97,13 @@ impl Lanes {
         lane.is_paused = paused;
         lane.set_limit(limit, now);
         self.wake(no);
+    }
+
+    /// The limits of accounts from now on; whoever is not among them has none. A new bucket starts empty.
+    pub fn set_account_limits(&mut self, limits: impl Iterator<Item = (AccountNo, Limit)>, now: BootUs) {
+        for account in self.shared.set_accounts(limits, now) {
+            self.ring.unblock(account);
+        }
     }
 
     /// Removes a lane: the tickets that waited, in order. Their contacts must look at them. Permits stay,
@@ -139,26 +147,30 @@ impl Lanes {
         {
             self.wake(lane);
         }
+        self.ring.unblock_until(now);
         while let Some(no) = self.ring.front() {
             match self.try_lane(no, now) {
                 Tried::Granted(permit) => {
                     self.ring.turn();
                     return Next::Permit(permit);
                 }
-                // Whoever is next in turn waits for the channel: a cheaper message must not overtake it for ever.
-                Tried::ChannelBlocked(until) => return Next::WaitUntil(until),
-                Tried::LaneBlocked(until) => {
+                Tried::Blocked(TooEarly { whose: Whose::Lane, at }) => {
                     self.ring.pop();
-                    self.blocked.insert((until, no));
-                    self.set_spot(no, Spot::Blocked, until);
+                    self.blocked.insert((at, no));
+                    self.set_spot(no, Spot::Blocked, at);
                 }
+                // Whoever is next in turn waits, in its account and for the channel: a cheaper message must not
+                // overtake it for ever.
+                Tried::Blocked(TooEarly { whose: Whose::Account, at }) => self.ring.block(at),
+                Tried::Blocked(TooEarly { whose: Whose::Channel, at }) => return Next::WaitUntil(at),
                 Tried::Nothing => {
                     self.ring.pop();
                     self.set_spot(no, Spot::Off, now);
                 }
             }
         }
-        self.blocked.first().map_or(Next::Idle, |(until, _)| Next::WaitUntil(*until))
+        let lane = self.blocked.first().map(|(until, _)| *until);
+        lane.into_iter().chain(self.ring.unblocks_at()).min().map_or(Next::Idle, Next::WaitUntil)
     }
 
     fn set_spot(&mut self, no: LaneNo, spot: Spot, until: BootUs) {
@@ -176,21 +188,20 @@ impl Lanes {
         let is_probe = match lane.pass(now) {
             Pass::Free => false,
             Pass::Probe => true,
-            Pass::NotBefore(until) => return Tried::LaneBlocked(until),
+            Pass::NotBefore(at) => return Tried::Blocked(TooEarly { whose: Whose::Lane, at }),
             Pass::ProbeUnderWay => return Tried::Nothing,
         };
         // Before its tickets are looked at, which lie far apart: most turns of a limited lane end here.
         if let Some(at) = lane.opens_at().map(|at| at.minus(self.lead)).filter(|at| *at > now) {
-            return Tried::LaneBlocked(at);
+            return Tried::Blocked(TooEarly { whose: Whose::Lane, at });
         }
         let picked = lane.pick(is_probe, &mut self.cancelled);
         self.waiting -= before - lane.waiting();
         let Some((class, queued)) = picked else { return Tried::Nothing };
-        let mut buckets = Buckets { lane: lane.bucket.as_deref_mut(), channel: self.channel.as_mut() };
+        let mut buckets = self.shared.with(lane.bucket.as_deref_mut(), lane.account);
         let (slot, tokens) = match buckets.take(queued.cost(), now, now.plus(self.lead)) {
             Ok(taken) => taken,
-            Err(TooEarly::Lane(at)) => return Tried::LaneBlocked(at.minus(self.lead)),
-            Err(TooEarly::Channel(at)) => return Tried::ChannelBlocked(at.minus(self.lead)),
+            Err(TooEarly { whose, at }) => return Tried::Blocked(TooEarly { whose, at: at.minus(self.lead) }),
         };
         if is_probe {
             lane.ease_breaker(Breaker::probe_started);
@@ -212,7 +223,7 @@ impl Lanes {
         let Held { ticket, tokens, is_probe, is_cancelled, is_readmitted, .. } = held;
         let (no, class) = (ticket.lane, ticket.class());
         let lane = self.lanes.get_mut(no).expect("a lane outlives its permits");
-        let mut buckets = Buckets { lane: lane.bucket.as_deref_mut(), channel: self.channel.as_mut() };
+        let mut buckets = self.shared.with(lane.bucket.as_deref_mut(), ticket.account);
         match release {
             Release::Spent { cost } => buckets.true_up(tokens, cost),
             Release::Unused | Release::Requeue => buckets.give_back(tokens),
@@ -228,9 +239,12 @@ impl Lanes {
         }
         lane.lines.end(permit, class, ticket.contact, goes_back);
         self.waiting += usize::from(goes_back);
-        // A limited lane stays where it is, unless units came back.
+        // A limited lane or account stays where it is, unless units came back.
         let is_charged_in_full = matches!(release, Release::Spent { cost } if cost >= ticket.cost);
         let (is_to_wake, is_removed) = (lane.spot == Spot::Off || !is_charged_in_full, lane.is_removed);
+        if !is_charged_in_full {
+            self.ring.unblock(ticket.account);
+        }
         if is_to_wake {
             self.wake(no);
         }

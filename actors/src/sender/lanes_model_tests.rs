@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use super::breaker::BreakerState;
 use super::lanes::{LaneConfig, Lanes, LanesSettings, Next, Permit, Release, Renewal, Rest};
+use super::limits::Gcra;
 use crate::domain::clock::{BootUs, UnixMs};
 use crate::domain::directory::Limit;
 use crate::domain::ids::{AccountNo, ContactId, LaneNo, MessageId};
@@ -25,6 +26,7 @@ enum Step {
     Next(usize),
     End(usize, usize),
     Pause(u32, bool),
+    LimitAccount(u32, usize),
     Drain(bool),
     Fail(u32),
     Lead(u64),
@@ -43,6 +45,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (1usize..6).prop_map(Step::Next),
         6 => (0usize..8, 0usize..4).prop_map(|(which, how)| Step::End(which, how)),
         1 => (0u32..LANES, any::<bool>()).prop_map(|(lane, paused)| Step::Pause(lane, paused)),
+        1 => (1u32..4, 0..ACCOUNT_LIMITS.len()).prop_map(|(account, which)| Step::LimitAccount(account, which)),
         1 => any::<bool>().prop_map(Step::Drain),
         1 => (0u32..LANES).prop_map(Step::Fail),
         1 => prop_oneof![Just(0u64), 1u64..1_500_000].prop_map(Step::Lead),
@@ -52,6 +55,16 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Reload),
     ]
 }
+
+/// What the largest message costs.
+const MAX_COST: u16 = 3;
+
+/// What an account may be limited to.
+const ACCOUNT_LIMITS: [Option<Limit>; 3] = [
+    None,
+    Some(Limit { rate: 5, per: Duration::from_secs(1), burst: 3 }),
+    Some(Limit { rate: 30, per: Duration::from_secs(1), burst: 1 }),
+];
 
 /// Lanes 0 and 1 are limited, 2 and 3 are not.
 fn config(lane: u32, paused: bool) -> LaneConfig {
@@ -70,7 +83,10 @@ struct Model {
     refills: Vec<(LaneNo, Class, Vec<Ticket>, Rest)>,
     paused: HashMap<LaneNo, bool>,
     is_draining: bool,
-    sent: Vec<(BootUs, Ticket)>,
+    account_limits: BTreeMap<AccountNo, Limit>,
+    /// What was sent under which limit of its account, and how many limits that account had had before.
+    sent: Vec<(BootUs, Ticket, Option<Limit>, usize)>,
+    limits_set: HashMap<AccountNo, usize>,
 }
 
 fn key(ticket: &Ticket) -> (UnixMs, u64) {
@@ -93,7 +109,9 @@ impl Model {
             refills: Vec::new(),
             paused: HashMap::new(),
             is_draining: false,
+            account_limits: BTreeMap::new(),
             sent: Vec::new(),
+            limits_set: HashMap::new(),
         }
     }
 
@@ -161,17 +179,22 @@ impl Model {
                 if let Next::WaitUntil(until) = outcome {
                     assert!(until > self.now);
                 }
-                for lane in self.lanes.status(self.now).into_iter().filter(|lane| lane.limit.is_none()) {
-                    let may_go = !self.is_draining
-                        && lane.breaker == BreakerState::Closed
-                        && !self.paused.get(&lane.lane).copied().unwrap_or(false)
-                        && self.lanes.settings.channel_limit.is_none();
-                    let lane = lane.lane;
-                    for class in Class::ALL {
-                        assert!(!may_go || self.grantable(lane, class).is_none(), "lane {lane} could go on");
-                    }
-                }
+                self.check_nothing_may_go();
                 false
+            }
+        }
+    }
+
+    /// Whether every lane whose limits all let the largest message go has nothing to hand over.
+    fn check_nothing_may_go(&self) {
+        for lane in self.lanes.lanes.iter() {
+            let is_open = |bucket: &Gcra| bucket.opens_at(MAX_COST).is_some_and(|at| at <= self.now);
+            let may_go = !self.is_draining
+                && lane.breaker_state(self.now) == BreakerState::Closed
+                && !self.paused.get(&lane.no).copied().unwrap_or(false)
+                && lane.bucket.as_deref().into_iter().chain(self.lanes.shared.of(lane.account)).all(is_open);
+            for class in Class::ALL {
+                assert!(!may_go || self.grantable(lane.no, class).is_none(), "lane {} could go on", lane.no);
             }
         }
     }
@@ -201,7 +224,10 @@ impl Model {
         if let Release::Spent { .. } = release {
             assert!(!self.is_draining && !self.paused.get(&permit.ticket.lane).copied().unwrap_or(false));
             self.live.remove(&message);
-            self.sent.push((self.now, permit.ticket));
+            let account = permit.ticket.account;
+            let limit = self.account_limits.get(&account).copied();
+            let set = self.limits_set.get(&account).copied().unwrap_or(0);
+            self.sent.push((self.now, permit.ticket, limit, set));
         }
         self.lanes.release(permit.id, release, self.now);
         if permit.is_probe && matches!(release, Release::Spent { .. }) {
@@ -237,12 +263,21 @@ impl Model {
         }
     }
 
+    fn limit_account(&mut self, account: AccountNo, limit: Option<Limit>) {
+        match limit {
+            Some(limit) => drop(self.account_limits.insert(account, limit)),
+            None => drop(self.account_limits.remove(&account)),
+        }
+        *self.limits_set.entry(account).or_default() += 1;
+        self.lanes.set_account_limits(self.account_limits.iter().map(|(no, limit)| (*no, *limit)), self.now);
+    }
+
     fn step(&mut self, step: &Step) {
         match *step {
             Step::Schedule { n, due, lane, class } => {
                 let message = ticket(n, due).message;
                 // Sent messages stay sent; one under way may be rescheduled by its contact only afterwards.
-                if self.under_permit(message) || self.sent.iter().any(|(_, sent)| sent.message == message) {
+                if self.under_permit(message) || self.sent.iter().any(|(_, sent, ..)| sent.message == message) {
                     return;
                 }
                 self.cancel(message);
@@ -276,6 +311,7 @@ impl Model {
                 self.lanes.configure(config(lane, paused), self.now);
                 self.paused.insert(LaneNo(lane), paused);
             }
+            Step::LimitAccount(account, which) => self.limit_account(AccountNo(account), ACCOUNT_LIMITS[which]),
             Step::Drain(draining) => {
                 self.lanes.set_draining(draining);
                 self.is_draining = draining;
@@ -347,23 +383,36 @@ impl Model {
         assert_eq!((self.lanes.backlog(), self.lanes.in_flight()), (0, 0));
     }
 
-    /// I6 for the limited lanes and the channel: burst and rate, and one message of 3 units in any case.
+    /// I6 for the limited lanes, the accounts while their limit stays the same, and the channel: burst and rate, and
+    /// one of the largest messages in any case.
     fn check_limits(&self) {
         for lane in [LaneNo(0), LaneNo(1)] {
-            check_limit(self.sent.iter().filter(|(_, ticket)| ticket.lane == lane), 3, 4);
+            let limit = config(lane.0, false).limit.expect("it is limited");
+            check_limit(self.sent.iter().filter(|(_, ticket, ..)| ticket.lane == lane), limit);
         }
-        if self.lanes.settings.channel_limit.is_some() {
-            check_limit(self.sent.iter(), 5, 50);
+        let mut by_limit: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for sent in &self.sent {
+            by_limit.entry((sent.1.account, sent.3)).or_default().push(sent);
+        }
+        for sent in by_limit.into_values() {
+            if let Some(limit) = sent[0].2 {
+                check_limit(sent.into_iter(), limit);
+            }
+        }
+        if let Some(limit) = self.lanes.settings.channel_limit {
+            check_limit(self.sent.iter(), limit);
         }
     }
 }
 
-fn check_limit<'a>(sent: impl Iterator<Item = &'a (BootUs, Ticket)>, burst: u64, rate: u64) {
+fn check_limit<'a>(sent: impl Iterator<Item = &'a (BootUs, Ticket, Option<Limit>, usize)>, limit: Limit) {
     let sent: Vec<_> = sent.collect();
-    assert!(sent.is_sorted_by_key(|(at, _)| *at));
+    assert!(sent.is_sorted_by_key(|(at, ..)| *at));
+    assert_eq!(limit.per, Duration::from_secs(1));
+    let (burst, rate) = (u64::from(limit.burst.max(u32::from(MAX_COST))), u64::from(limit.rate));
     for first in 0..sent.len() {
         let mut units = 0;
-        for (at, ticket) in &sent[first..] {
+        for (at, ticket, ..) in &sent[first..] {
             units += u64::from(ticket.cost);
             let window_us = at.0 - sent[first].0.0 + 250_000;
             assert!(units * 1_000_000 <= burst * 1_000_000 + rate * window_us, "{units} units in {window_us} µs");

@@ -7,7 +7,7 @@
 //! - `terms`, `admission`, `renewal`, `report`: their settings and permits, what comes in, what becomes of
 //!   old permits, what people are told.
 //! - `lane_table`, `lane`, `lines`, `waiting`, `queue`, `fair`, `cancelled`, `parked`, `permits`, `tokens`,
-//!   `quick_map`: the parts that the lanes are made of.
+//!   `shared_limits`, `quick_map`: the parts that the lanes are made of.
 //! - [`transport`]: what every way out promises; [`smtp`], [`sms`], [`webhook`], [`outbox`] and [`discard`]: the ways;
 //!   [`routed`]: keeps test messages at home.
 //! - [`egress`]: HTTP clients for URLs that users set, which reach public addresses only.
@@ -25,6 +25,8 @@ mod fair;
 mod lane;
 mod lane_table;
 pub mod lanes;
+#[cfg(test)]
+mod lanes_account_tests;
 #[cfg(test)]
 mod lanes_model_tests;
 #[cfg(test)]
@@ -44,6 +46,7 @@ mod renewal;
 mod report;
 pub mod routed;
 pub mod scrub;
+mod shared_limits;
 pub mod sms;
 pub mod smtp;
 mod terms;

@@ -173,6 +173,7 @@ impl SenderPool {
         for config in senders.chain(webhooks) {
             self.dispatch.lanes.configure(config, now);
         }
+        self.dispatch.lanes.set_account_limits(directory.account_limits(self.channel), now);
         for status in self.dispatch.lanes.status(now) {
             if directory.channel_of_lane(status.lane).is_none() {
                 self.dispatch.lanes.sender_is_gone(status.lane);

@@ -14,7 +14,6 @@
 use super::breaker::Pass;
 use super::lanes::Lanes;
 use super::terms::Renewal;
-use super::tokens::Buckets;
 use crate::domain::clock::BootUs;
 use crate::domain::ids::LaneNo;
 
@@ -32,7 +31,7 @@ impl Lanes {
         if self.is_draining || lane.is_paused || lane.is_without_sender || held.is_cancelled || !passes {
             return Renewal::Refused;
         }
-        let mut buckets = Buckets { lane: lane.bucket.as_deref_mut(), channel: self.channel.as_mut() };
+        let mut buckets = self.shared.with(lane.bucket.as_deref_mut(), held.ticket.account);
         if now <= held.slot.plus(self.settings.permit_ttl) && buckets.honour(&held.tokens) {
             return Renewal::Slot(held.slot);
         }

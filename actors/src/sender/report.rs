@@ -88,8 +88,7 @@ impl Lanes {
     }
 
     fn reason(&self, lane: &Lane, cost: u16, is_behind: bool, now: BootUs) -> LaneReason {
-        let is_limited =
-            |bucket: Option<&Gcra>| bucket.and_then(|bucket| bucket.opens_at(cost)).is_some_and(|at| at > now);
+        let is_limited = |bucket: &Gcra| bucket.opens_at(cost).is_some_and(|at| at > now);
         if self.is_draining {
             LaneReason::Draining
         } else if lane.is_paused {
@@ -98,11 +97,16 @@ impl Lanes {
             LaneReason::ProviderBackoff
         } else if is_behind {
             LaneReason::BehindEarlier
-        } else if is_limited(lane.bucket.as_deref()) || is_limited(self.channel.as_ref()) {
+        } else if self.limits_of(lane).any(is_limited) {
             LaneReason::RateLimited
         } else {
             LaneReason::InLine
         }
+    }
+
+    /// All that limits a lane.
+    fn limits_of<'a>(&'a self, lane: &'a Lane) -> impl Iterator<Item = &'a Gcra> {
+        lane.bucket.as_deref().into_iter().chain(self.shared.of(lane.account))
     }
 
     /// How each lane stands, by lane number.
@@ -128,11 +132,13 @@ impl Lanes {
         if self.is_draining || lane.is_paused || lane.waiting() == 0 {
             return None;
         }
-        let limits = || [lane.bucket.as_deref(), self.channel.as_ref()].into_iter().flatten();
         match lane.spot {
             Spot::Off => None,
             Spot::Blocked => Some(lane.blocked_until),
-            Spot::Ring => Some(limits().filter_map(|bucket| bucket.opens_at(1)).fold(now, BootUs::max)),
+            Spot::Ring => {
+                let opens_at = self.limits_of(lane).filter_map(|bucket| bucket.opens_at(1));
+                Some(opens_at.chain(self.ring.blocked_until(lane.account)).fold(now, BootUs::max))
+            }
         }
     }
 

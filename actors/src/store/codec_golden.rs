@@ -113,6 +113,7 @@ fn what_the_first_format_did_not_have_is_read_as_its_default() {
         smart_send: Shares::default(),
         tracking: false,
         rules_changed_at: UnixMs(0),
+        limits: Default::default(),
         rules: SendingRules::default(),
         ..account()
     };

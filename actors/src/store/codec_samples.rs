@@ -13,7 +13,7 @@ use crate::domain::contact::{
 };
 use crate::domain::conversation::{Conversation, EmailThread, Inbound, ItemKind};
 use crate::domain::directory::webhooks::ReplacedSecret;
-use crate::domain::directory::{Alerts, Limit, Role, SenderAddress, Subscribed, WebhookEvent};
+use crate::domain::directory::{AccountLimits, Alerts, Limit, Role, SenderAddress, Subscribed, WebhookEvent};
 use crate::domain::habit::{Habit, Profile as HabitProfile, Sureness};
 use crate::domain::ids::{
     AccountId, AccountNo, ApiKeyId, AuditId, BootId, CampaignNo, ContactId, LaneNo, MessageId, SenderId, SessionId,
@@ -259,6 +259,7 @@ pub(super) fn account() -> Account {
         smart_send: Shares { random: 10, holdout: 20 },
         tracking: true,
         rules_changed_at: UnixMs(6),
+        limits: AccountLimits { email: Some(Limit { rate: 100, per: Duration::from_secs(60), burst: 7 }), sms: None },
         request_hash: Some([2; 16]),
         rules: rules(),
     }

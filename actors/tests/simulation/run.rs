@@ -91,6 +91,7 @@ async fn found(store: &MemoryStore, ids: &IdSource, now: UnixMs, plan: &Plan) {
         smart_send: Default::default(),
         tracking: false,
         rules_changed_at: UnixMs(0),
+        limits: Default::default(),
         request_hash: None,
     };
     let key = DirectoryKey::Account(ACCOUNT);

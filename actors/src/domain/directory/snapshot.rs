@@ -8,38 +8,13 @@ mod templates;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::people::{ApiKey, Session, User, sign_in_name};
-use super::{Account, Role, Sender, SenderAddress, Webhook};
+use super::used::Used;
+use super::{Account, AccountLimits, Limit, Role, Sender, SenderAddress, Webhook};
 use crate::domain::address::{Channel, EmailAddress, Mailbox};
 use crate::domain::clock::UnixMs;
 use crate::domain::ids::{AccountId, AccountNo, ApiKeyId, LaneNo, SenderId, SessionId, UserId, WebhookId};
-
-/// A record with its last use by now.
-#[derive(Debug, Clone)]
-struct Used<T> {
-    record: T,
-    at: Arc<AtomicI64>,
-}
-
-impl<T> Used<T> {
-    /// Takes the clock of the record that it replaces, if there is one.
-    fn new(record: T, written: UnixMs, before: Option<&Self>) -> Self {
-        let at = before.map_or_else(Arc::default, |before| Arc::clone(&before.at));
-        at.fetch_max(written.0, Ordering::Relaxed);
-        Self { record, at }
-    }
-
-    fn touch(&self, now: UnixMs) {
-        // The last one to be read may be an earlier one: it must not take a later use back.
-        self.at.fetch_max(now.0, Ordering::Relaxed);
-    }
-
-    fn last(&self) -> UnixMs {
-        UnixMs(self.at.load(Ordering::Relaxed))
-    }
-}
 
 /// "Never", for keys that were not used yet.
 const NEVER: UnixMs = UnixMs(0);
@@ -84,6 +59,8 @@ pub struct Snapshot {
     /// The highest account number that was ever given out: none is given twice.
     pub last_account: AccountNo,
     accounts: Arc<BTreeMap<AccountNo, Account>>,
+    // Of the accounts that have any.
+    limits: Arc<BTreeMap<AccountNo, AccountLimits>>,
     users: Arc<Users>,
     keys: Arc<Keys>,
     sessions: Arc<Sessions>,
@@ -115,6 +92,7 @@ impl Snapshot {
             smart_send: Default::default(),
             tracking: false,
             rules_changed_at: UnixMs(0),
+            limits: Default::default(),
             request_hash: None,
         });
         snapshot.put_sender(Sender {
@@ -331,20 +309,41 @@ impl Snapshot {
         self.sender_of_lane(lane).map(Sender::channel).or_else(webhook)
     }
 
-    /// Whether this picture shows the same lanes as another (senders and webhooks), by looking at what they share.
+    /// Whether this picture shows the same lanes as another (senders, webhooks and what limits them), by looking at
+    /// what they share.
     #[must_use]
     pub fn shares_lanes(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.senders, &other.senders) && Arc::ptr_eq(&self.webhooks, &other.webhooks)
+        Arc::ptr_eq(&self.senders, &other.senders)
+            && Arc::ptr_eq(&self.webhooks, &other.webhooks)
+            && Arc::ptr_eq(&self.limits, &other.limits)
+    }
+
+    /// The accounts with a limit on a channel.
+    pub fn account_limits(&self, channel: Channel) -> impl Iterator<Item = (AccountNo, Limit)> {
+        self.limits.iter().filter_map(move |(no, limits)| limits.on(channel).map(|limit| (*no, limit)))
+    }
+
+    fn set_limits(&mut self, no: AccountNo, limits: AccountLimits) {
+        let new = (limits != AccountLimits::default()).then_some(limits);
+        if self.limits.get(&no) != new.as_ref() {
+            let all = Arc::make_mut(&mut self.limits);
+            match new {
+                Some(limits) => drop(all.insert(no, limits)),
+                None => drop(all.remove(&no)),
+            }
+        }
     }
 
     /// Puts or replaces an account.
     pub fn put_account(&mut self, account: Account) {
         self.last_account = self.last_account.max(account.no);
+        self.set_limits(account.no, account.limits);
         Arc::make_mut(&mut self.accounts).insert(account.no, account);
     }
 
     /// Removes an account.
     pub fn remove_account(&mut self, no: AccountNo) {
+        self.set_limits(no, AccountLimits::default());
         Arc::make_mut(&mut self.accounts).remove(&no);
     }
 

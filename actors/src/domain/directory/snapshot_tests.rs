@@ -143,6 +143,22 @@ fn a_change_of_one_table_leaves_the_others_shared() {
 }
 
 #[test]
+fn an_account_s_limits_change_the_lanes_and_its_name_does_not() {
+    let mut snapshot = Snapshot::default();
+    snapshot.put_account(account());
+    let mut next = snapshot.clone();
+    next.put_account(Account { name: "Acme Ltd".into(), ..account() });
+    assert!(next.shares_lanes(&snapshot));
+    let limits = AccountLimits { sms: Some(Limit::LONG_CODE), email: None };
+    next.put_account(Account { limits, ..account() });
+    assert!(!next.shares_lanes(&snapshot));
+    assert_eq!(next.account_limits(Channel::Sms).collect::<Vec<_>>(), [(AccountNo(7), Limit::LONG_CODE)]);
+    assert_eq!(next.account_limits(Channel::Email).count(), 0);
+    next.remove_account(AccountNo(7));
+    assert_eq!(next.account_limits(Channel::Sms).count(), 0);
+}
+
+#[test]
 fn webhooks_are_listed_by_account_and_found_by_lane() {
     let webhook = |byte: u8, account: u32| Webhook {
         id: WebhookId::from_bytes([byte; 16]),
@@ -172,10 +188,8 @@ fn webhooks_are_listed_by_account_and_found_by_lane() {
     assert_eq!(snapshot.webhooks().count(), 2);
 }
 
-#[test]
-fn an_account_number_is_remembered_after_its_account_is_gone() {
-    let mut snapshot = Snapshot::default();
-    snapshot.put_account(Account {
+fn account() -> Account {
+    Account {
         id: AccountId::from_bytes([7; 16]),
         no: AccountNo(7),
         version: 1,
@@ -191,8 +205,15 @@ fn an_account_number_is_remembered_after_its_account_is_gone() {
         smart_send: Default::default(),
         tracking: false,
         rules_changed_at: UnixMs(0),
+        limits: Default::default(),
         request_hash: None,
-    });
+    }
+}
+
+#[test]
+fn an_account_number_is_remembered_after_its_account_is_gone() {
+    let mut snapshot = Snapshot::default();
+    snapshot.put_account(account());
     assert!(snapshot.is_active(AccountNo(7)));
     snapshot.remove_account(AccountNo(7));
     assert!(!snapshot.is_active(AccountNo(7)));

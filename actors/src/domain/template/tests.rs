@@ -56,6 +56,7 @@ fn context_with(attributes: &[(&str, &str)]) -> TemplateContext {
         smart_send: Default::default(),
         tracking: false,
         rules_changed_at: UnixMs(0),
+        limits: Default::default(),
         request_hash: None,
     };
     TemplateContext::new(&profile, &sender, &account)

@@ -85,6 +85,7 @@ pub(super) fn directory(users: &[UserId]) -> Snapshot {
         smart_send: Default::default(),
         tracking: false,
         rules_changed_at: UnixMs(0),
+        limits: Default::default(),
         request_hash: None,
     });
     for id in users.iter().copied() {
