@@ -1,7 +1,7 @@
 # Sourced by the other scripts: what they all need. Not run by itself.
 # shellcheck shell=bash
 
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 
 # One target directory for all of them, so that nothing is built twice.
 export CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-auto}"

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
+use sendwheel_loadtest::scenario::cancel::{self, Cancel};
 use sendwheel_loadtest::scenario::deletion::{self, Deletion};
 use sendwheel_loadtest::scenario::drain::{self, Channel, Drain};
 use sendwheel_loadtest::scenario::faults::{self, Faults};
 use sendwheel_loadtest::scenario::steady::{self, Steady};
 use sendwheel_loadtest::scenario::submit::{self, Load};
-use sendwheel_loadtest::scenario::{Outcome, StoreKind, Target, TargetOptions, figures, pending};
+use sendwheel_loadtest::scenario::{Outcome, StoreKind, Target, TargetOptions, figures, growth, pending};
 use sendwheel_loadtest::sink::sms::{SmsSink, TWILIO_SID, TWILIO_TOKEN};
 use sendwheel_loadtest::sink::smtp::{SmtpOptions, SmtpSink};
 use sendwheel_loadtest::{report, wall};
@@ -118,6 +119,47 @@ enum Command {
         #[arg(long, default_value_t = 16)]
         connections: u32,
     },
+    /// Many SMS due at one instant, each posted to a provider's HTTP API: from due to last settled.
+    Sms {
+        /// Messages in all.
+        #[arg(long, default_value_t = 50_000)]
+        messages: usize,
+        /// Where to post, such as `loadtest sink` prints it: a URL. Default: a sink of our own.
+        #[arg(long)]
+        sink: Option<String>,
+        /// Connections that the node may open.
+        #[arg(long, default_value_t = 64)]
+        connections: u32,
+    },
+    /// Is a provider's HTTP API that takes and forgets, until it is ended: prints its URL.
+    Sink,
+    /// Takes back: message by message, and contacts with everything that is pending for them.
+    Cancel {
+        /// Messages that are cancelled one by one.
+        #[arg(long, default_value_t = 50_000)]
+        messages: usize,
+        /// Clients, each waiting for its answer.
+        #[arg(long, default_value_t = 64)]
+        clients: usize,
+        /// Contacts that are deleted.
+        #[arg(long, default_value_t = 20)]
+        leaving: usize,
+        /// What is pending for each of them.
+        #[arg(long, default_value_t = 1_000)]
+        pending: usize,
+    },
+    /// The same steady load while more and more wait: processor time a message, lateness, restart.
+    Growth {
+        /// Messages waiting, smallest first.
+        #[arg(long, value_delimiter = ',', default_value = "10000,100000,1000000,10000000")]
+        sizes: Vec<usize>,
+        /// Messages a second of the steady load.
+        #[arg(long, default_value_t = 2_000)]
+        rate: usize,
+        /// For so many seconds at every size.
+        #[arg(long, default_value_t = 20)]
+        seconds: u64,
+    },
     /// Many far-future messages: memory, disk, and how long a restart takes.
     Pending {
         /// Messages in all.
@@ -169,6 +211,11 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn run(cli: &Cli) -> anyhow::Result<()> {
+    if let Command::Sink = cli.command {
+        let sink = SmsSink::start(0).await?;
+        println!("{}", sink.url());
+        return tokio::signal::ctrl_c().await.context("wait for the end");
+    }
     let limit = Duration::from_secs(cli.limit);
     let (runs, is_one) = match cli.command.clone() {
         Command::All { divide } => (everything(&cli.target, divide)?, false),
@@ -292,6 +339,26 @@ async fn measure(options: &TargetOptions, contacts: usize, command: Command) -> 
             }
             Ok(outcome)
         }
+        Command::Sms { messages, sink, connections } => {
+            let own = if sink.is_none() { Some(SmsSink::start(0).await?) } else { None };
+            let url = sink.or_else(|| own.as_ref().map(SmsSink::url)).context("a sink to post to")?;
+            let settings = [
+                ("sms.transport", "http".to_owned()),
+                ("sms.http.url", url),
+                ("sms.http.connections", connections.to_string()),
+            ];
+            let target = Target::prepare(options, contacts, &settings).await?;
+            drain::run(&target, Channel::SmsOverHttp, Drain::of(messages)).await
+        }
+        Command::Cancel { messages, clients, leaving, pending } => {
+            let target = Target::prepare(options, contacts, &[]).await?;
+            cancel::run(&target, Cancel { messages, clients, contacts: leaving, pending }).await
+        }
+        Command::Growth { sizes, rate, seconds } => {
+            let mut target = Target::prepare(options, contacts, &[]).await?;
+            let load = Steady { rate, lasting: Duration::from_secs(seconds), ahead: Duration::from_millis(2_000) };
+            growth::run(&mut target, &sizes, load).await
+        }
         Command::Pending { messages } => {
             let mut target = Target::prepare(options, contacts, &[]).await?;
             pending::run(&mut target, Load { messages, clients: 8, lines: 1_000 }).await
@@ -312,7 +379,7 @@ async fn measure(options: &TargetOptions, contacts: usize, command: Command) -> 
             )
             .await
         }
-        Command::All { .. } => bail!("`all` is made of the other scenarios"),
+        Command::All { .. } | Command::Sink => bail!("no scenario of its own"),
     }
 }
 

@@ -331,6 +331,18 @@ pub fn resident_bytes(pid: u32) -> Option<u64> {
     line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib * 1024)
 }
 
+/// Processor time that a process has used, of all its threads, in user and kernel mode. Its resolution is 10 ms.
+#[must_use]
+pub fn processor_time(pid: u32) -> Option<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name in brackets may hold anything; the 14th and 15th field are counted from behind it.
+    let (_, rest) = stat.rsplit_once(')')?;
+    let mut fields = rest.split_whitespace().skip(11);
+    let ticks = fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?;
+    // proc(5): a hundredth of a second on every architecture that this runs on.
+    Some(Duration::from_millis(ticks * 10))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -355,6 +367,18 @@ mod tests {
     fn this_process_has_resident_memory() {
         assert!(resident_bytes(std::process::id()).unwrap() > 100_000);
         assert_eq!(resident_bytes(u32::MAX), None);
+    }
+
+    #[test]
+    fn this_process_has_used_the_processor() {
+        let before = processor_time(std::process::id()).unwrap();
+        let watch = Stopwatch::start();
+        let mut spent = before;
+        while spent <= before && !watch.is_past(Duration::from_secs(20)) {
+            spent = processor_time(std::process::id()).unwrap();
+        }
+        assert!(spent > before && spent - before <= Duration::from_secs(20), "{before:?} {spent:?}");
+        assert_eq!(processor_time(u32::MAX), None);
     }
 
     fn script(folder: &TempDir, text: &str) -> PathBuf {

@@ -79,8 +79,14 @@ impl Redis {
         format!("redis://{}", self.address)
     }
 
+    /// Its process id, while it runs.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().and_then(Child::id)
+    }
+
     fn signal(&self, signal: Signal) -> anyhow::Result<()> {
-        let id = self.child.as_ref().and_then(Child::id).context("redis does not run")?;
+        let id = self.pid().context("redis does not run")?;
         let pid = i32::try_from(id).ok().and_then(Pid::from_raw).context("a process id above zero")?;
         kill_process(pid, signal).context("send a signal to redis")
     }

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::scenario::Outcome;
+use crate::scenario::figures::readable;
+use crate::scenario::growth::Step;
 use crate::scenario::timeline::{Mark, Sample, Second, Timeline};
 
 const WIDTH: f64 = 860.0;
@@ -33,7 +35,7 @@ pub fn html(outcomes: &[Outcome]) -> String {
         // Writing to a string cannot fail; the same below.
         let _written = write!(page, "<h2>{} on {}</h2><table>", escape(&outcome.scenario), escape(&outcome.store));
         for figure in &outcome.figures {
-            let value = super::scenario::figures::readable(figure.value);
+            let value = readable(figure.value);
             let _written =
                 write!(page, "<tr><td>{}<td class=\"n\">{value}<td>{}</tr>", escape(&figure.name), escape(figure.unit));
         }
@@ -43,6 +45,9 @@ pub fn html(outcomes: &[Outcome]) -> String {
         }
         if let Some(timeline) = &outcome.timeline {
             charts(&mut page, timeline);
+        }
+        if !outcome.growth.is_empty() {
+            growth_chart(&mut page, &outcome.growth);
         }
     }
     page.push_str("</html>\n");
@@ -96,6 +101,21 @@ fn charts(page: &mut String, timeline: &Timeline) {
     }
 }
 
+/// Processor time a message against what waits, in powers of ten.
+fn growth_chart(page: &mut String, steps: &[Step]) {
+    let size = |step: &Step| (step.pending.max(1) as f64).log10();
+    let (first, last) = (steps.iter().map(size).fold(f64::MAX, f64::min), steps.iter().map(size).fold(1.0, f64::max));
+    let points =
+        |of: fn(&Step) -> Option<f64>| steps.iter().map(|step| (size(step) - first, of(step))).collect::<Vec<_>>();
+    let mut lines = vec![Line { name: "node", class: "a", points: points(|step| Some(step.node_us)) }];
+    if steps.iter().any(|step| step.redis_us.is_some()) {
+        lines.insert(0, Line { name: "Redis", class: "b", points: points(|step| step.redis_us) });
+    }
+    let title = "Processor time a message, µs, by powers of ten of what waits";
+    let labels: Vec<_> = steps.iter().map(|step| (size(step) - first, readable(step.pending as f64))).collect();
+    draw(page, title, &lines, &[], &labels, (last - first).max(0.1));
+}
+
 /// The next of 1, 2, 5, 10, … that is not below.
 fn round_up(value: f64) -> f64 {
     let mut step = 1.0;
@@ -110,6 +130,13 @@ fn round_up(value: f64) -> f64 {
 }
 
 fn chart(page: &mut String, title: &str, lines: &[Line<'_>], marks: &[Mark], end: f64) {
+    let seconds: Vec<_> =
+        (0..=4).map(|part| end * f64::from(part) / 4.0).map(|at| (at, format!("{at:.0} s"))).collect();
+    draw(page, title, lines, marks, &seconds, end);
+}
+
+/// Draws lines from 0 to `end`, with `labels` where they belong below.
+fn draw(page: &mut String, title: &str, lines: &[Line<'_>], marks: &[Mark], labels: &[(f64, String)], end: f64) {
     let all = || lines.iter().flat_map(|line| &line.points);
     let top = round_up(all().filter_map(|(_, value)| *value).fold(1.0, f64::max));
     let x = |at: f64| LEFT + at.max(0.0) / end * (WIDTH - LEFT);
@@ -128,13 +155,12 @@ fn chart(page: &mut String, title: &str, lines: &[Line<'_>], marks: &[Mark], end
             y(value) + 4.0
         );
     }
-    for part in 0..=4 {
-        let at = end * f64::from(part) / 4.0;
-        let anchor = if part == 4 { "end" } else { "start" };
+    for (at, label) in labels {
+        let anchor = if *at >= end { "end" } else { "start" };
         let _written = write!(
             page,
-            "<text class=\"t\" x=\"{:.1}\" y=\"{}\" text-anchor=\"{anchor}\">{at:.0} s</text>",
-            x(at),
+            "<text class=\"t\" x=\"{:.1}\" y=\"{}\" text-anchor=\"{anchor}\">{label}</text>",
+            x(*at),
             HEIGHT + 18.0
         );
     }
@@ -172,6 +198,17 @@ mod tests {
     #[test]
     fn scales_end_at_round_numbers() {
         assert_eq!([0.3, 1.0, 3.0, 6.0, 120.0, 5_001.0].map(round_up), [1.0, 1.0, 5.0, 10.0, 200.0, 10_000.0]);
+    }
+
+    #[test]
+    fn growth_is_one_chart_with_every_size_below_it() {
+        let mut outcome = Outcome::new("growth", "redis");
+        let step = |pending, node_us| Step { pending, node_us, redis_us: Some(9.0), ..Step::default() };
+        outcome.growth = vec![step(10_000, 40.0), step(1_000_000, 41.0)];
+        let page = html(&[outcome]);
+        assert_eq!(page.matches("<svg").count(), 1);
+        assert!(page.contains(">10,000<") && page.contains(">1,000,000<"), "{page}");
+        assert!(page.contains("class=\"a\"") && page.contains("class=\"b\""));
     }
 
     #[test]

@@ -40,12 +40,26 @@ pub fn email(n: usize) -> String {
     format!("person{n}@example.com")
 }
 
+/// Length of an SMS in characters of GSM-7: one whole segment, in which a bracket counts twice.
+const SMS_LENGTH: usize = 158;
+
+/// The text of an SMS: one segment full.
+#[must_use]
+pub fn sms_text(token: &str) -> String {
+    let mut text = format!("Your table is ready at eight [{token}]");
+    while text.len() < SMS_LENGTH {
+        text.push_str(" We look forward to seeing you.");
+    }
+    text.truncate(SMS_LENGTH);
+    text
+}
+
 /// An SMS line for `/v1/messages:batch`, or without `contact_id` the body of a single schedule.
 #[must_use]
 pub fn sms(token: &str, due_at_ms: i64) -> Value {
     json!({
         "channel": "sms",
-        "body": format!("Your table is ready at eight [{token}]"),
+        "body": sms_text(token),
         "render": false,
         "send": {"at": wall::rfc3339(due_at_ms)},
     })
@@ -143,6 +157,13 @@ mod tests {
         let line = mail(&token("run", 8), 0);
         assert_eq!(token_in(line["subject"].as_str().unwrap()).as_deref(), Some("t-run-8"));
         assert_eq!(token_in("nothing here"), None);
+    }
+
+    #[test]
+    fn a_text_fills_one_segment() {
+        let text = sms_text(&token("19acd01234f", 9_999_999));
+        let septets: usize = text.chars().map(|c| if "[]".contains(c) { 2 } else { 1 }).sum();
+        assert_eq!(septets, 160, "{text}");
     }
 
     #[test]

@@ -111,6 +111,14 @@ impl Histogram {
         self.buckets.last().map_or(0.0, |(_, count)| *count)
     }
 
+    /// A bound that no observation is above: the upper bound of the highest bucket that has one. Nothing if it is empty.
+    #[must_use]
+    pub fn at_most(&self) -> Option<f64> {
+        let total = self.count();
+        let (bound, _) = self.buckets.iter().find(|(_, count)| *count >= total)?;
+        (total > 0.0).then_some(*bound)
+    }
+
     /// The value below which the share `q` (0 to 1) of observations lies, interpolated within its bucket.
     /// In the bucket without an upper bound: the largest bound there is. Nothing if it is empty.
     #[must_use]
@@ -167,6 +175,14 @@ lateness_bucket{le="+Inf"} 100
         assert!((histogram.quantile(0.7).unwrap() - 0.15).abs() < 1e-9);
         assert_eq!(histogram.quantile(0.99), Some(0.2));
         assert_eq!(Histogram::default().quantile(0.5), None);
+    }
+
+    #[test]
+    fn the_highest_bucket_with_an_observation_bounds_all_of_them() {
+        let of = |buckets: &[(f64, f64)]| Histogram { buckets: buckets.to_vec() }.at_most();
+        assert_eq!(of(&[(0.1, 5.0), (0.2, 9.0), (0.5, 9.0), (f64::INFINITY, 9.0)]), Some(0.2));
+        assert_eq!(of(&[(0.1, 5.0), (f64::INFINITY, 6.0)]), Some(f64::INFINITY));
+        assert_eq!(of(&[(0.1, 0.0), (f64::INFINITY, 0.0)]), None);
     }
 
     #[test]

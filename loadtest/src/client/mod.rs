@@ -5,6 +5,7 @@
 
 mod events;
 mod metrics;
+mod wire;
 
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use serde_json::{Value, json};
 
 pub use events::{Event, EventStream};
 pub use metrics::Metrics;
+pub use wire::Wire;
 
 /// Why a request did not give what was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -189,6 +191,14 @@ impl Client {
     #[must_use]
     pub fn base(&self) -> &str {
         &self.base
+    }
+
+    /// A connection of its own to the same node, for as many requests a second as there can be.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn wire(&self) -> Answered<Wire> {
+        Wire::connect(self.base.trim_start_matches("http://"), &self.key).await
     }
 
     /// A request to `path` with the API key, for what has no method here.
@@ -383,7 +393,8 @@ fn id_of(answer: &Value) -> Answered<String> {
         .ok_or_else(|| ClientError::Malformed(json!({ "no id in": answer }).to_string()))
 }
 
-fn lines_of(rows: &[Value]) -> String {
+/// Rows as NDJSON.
+pub(crate) fn lines_of(rows: &[Value]) -> String {
     rows.iter().fold(String::new(), |mut text, row| {
         text.push_str(&row.to_string());
         text.push('\n');

@@ -26,10 +26,10 @@ pub struct Drain {
 }
 
 impl Drain {
-    /// A run of this many messages, with time enough for a node of 2,000 schedules a second.
+    /// A run of this many messages, with time enough for a node of 8,000 schedules a second.
     #[must_use]
     pub fn of(messages: usize) -> Self {
-        let seconds = messages as u64 / 2_000 + 5;
+        let seconds = messages as u64 / 8_000 + 5;
         Self {
             load: Load { messages, clients: 8, lines: 500 },
             lead: Duration::from_secs(seconds),
@@ -43,6 +43,8 @@ impl Drain {
 pub enum Channel {
     /// SMS over `discard`: the node alone.
     Sms,
+    /// SMS over a provider's HTTP API.
+    SmsOverHttp,
     /// Email over whatever the node is configured with.
     Email,
 }
@@ -50,7 +52,7 @@ pub enum Channel {
 impl Channel {
     const fn name(self) -> &'static str {
         match self {
-            Self::Sms => "sms",
+            Self::Sms | Self::SmsOverHttp => "sms",
             Self::Email => "email",
         }
     }
@@ -61,7 +63,11 @@ impl Channel {
 /// # Errors
 /// When the node fails, or has not settled everything in time.
 pub async fn run(target: &Target, channel: Channel, drain: Drain) -> anyhow::Result<Outcome> {
-    let name = if channel == Channel::Sms { "drain" } else { "email" };
+    let name = match channel {
+        Channel::Sms => "drain",
+        Channel::SmsOverHttp => "sms",
+        Channel::Email => "email",
+    };
     let mut outcome = Outcome::new(name, target.store);
     let settled = async || {
         let metrics = target.client.metrics().await.context("read /metrics")?;
@@ -73,7 +79,7 @@ pub async fn run(target: &Target, channel: Channel, drain: Drain) -> anyhow::Res
     let due_at_ms = wall::now_ms() + i64::try_from(drain.lead.as_millis()).unwrap_or(i64::MAX);
     let run = target.run.clone();
     let line = move |n| match channel {
-        Channel::Sms => workload::sms(&token(&run, n), due_at_ms),
+        Channel::Sms | Channel::SmsOverHttp => workload::sms(&token(&run, n), due_at_ms),
         Channel::Email => workload::mail(&token(&run, n), due_at_ms),
     };
     let cast = Arc::new(target.cast.clone());

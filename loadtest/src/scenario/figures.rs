@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
+use super::growth::Step;
 use super::timeline::Timeline;
 
 /// One measured figure.
@@ -32,6 +33,9 @@ pub struct Outcome {
     /// The run from second to second, where it was followed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeline: Option<Timeline>,
+    /// What a message cost at every size, where that was measured.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub growth: Vec<Step>,
 }
 
 impl Outcome {
@@ -44,6 +48,7 @@ impl Outcome {
             figures: Vec::new(),
             notes: Vec::new(),
             timeline: None,
+            growth: Vec::new(),
         }
     }
 

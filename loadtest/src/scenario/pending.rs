@@ -4,11 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 
 use super::submit::{Load, send_batches};
 use super::{Outcome, Target};
 use crate::node::resident_bytes;
+use crate::redis::Redis;
+use crate::wait;
 use crate::wall::{self, Stopwatch};
 use crate::workload::{self, token};
 
@@ -17,7 +19,45 @@ const AHEAD_MS: i64 = 30 * 86_400_000;
 /// How long an orderly end may take.
 const END_WITHIN: Duration = Duration::from_secs(60);
 
+/// A message that falls due while the node is away is due so long after it is scheduled.
+const AWAY: Duration = Duration::from_secs(2);
+/// How long the first hand-over after a start may take.
+const FIRST_WITHIN: Duration = Duration::from_secs(120);
+
 const MIB: f64 = 1024.0 * 1024.0;
+
+/// When far-future message `n` is due. A second apart, as in life: not one score for all.
+pub(crate) fn far(n: usize) -> i64 {
+    wall::now_ms() + AHEAD_MS + i64::try_from(n % 86_400).unwrap_or(0) * 1_000
+}
+
+/// Bytes that Redis says it uses.
+pub(crate) async fn used_memory(redis: &Redis) -> anyhow::Result<f64> {
+    let info = redis.ask("INFO memory").await?;
+    let used = info.lines().find_map(|line| line.strip_prefix("used_memory:")?.trim().parse().ok());
+    used.context("INFO memory has used_memory")
+}
+
+/// Kills the node while it has a message that is due shortly, starts it when that is due, and measures from the start of
+/// the process until the message is handed over.
+pub(crate) async fn first_hand_over(target: &mut Target) -> anyhow::Result<Duration> {
+    let due = wall::now_ms() + i64::try_from(AWAY.as_millis()).unwrap_or(0);
+    let message = workload::sms(&token(&target.run, usize::MAX), due);
+    target.client.schedule(target.cast.contact(0), &message, None).await.context("schedule what falls due")?;
+    let Some(node) = &mut target.node else { bail!("a restart needs a node of the run's own") };
+    node.kill_9().await?;
+    let ahead = u64::try_from(due - wall::now_ms()).unwrap_or(0);
+    tokio::time::sleep(Duration::from_millis(ahead)).await;
+    let watch = Stopwatch::start();
+    node.restart().await?;
+    let client = node.client();
+    let handed_over = async || {
+        let metrics = client.metrics().await.ok()?;
+        (metrics.sum("sendwheel_messages_total", &[("outcome", "submitted")]) >= 1.0).then_some(())
+    };
+    wait::until("the first hand-over after the start", FIRST_WITHIN, handed_over).await?;
+    Ok(watch.elapsed())
+}
 
 /// Schedules far-future SMS, then reads memory, and restarts a node of the run's own.
 ///
@@ -26,9 +66,12 @@ const MIB: f64 = 1024.0 * 1024.0;
 pub async fn run(target: &mut Target, load: Load) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::new("pending", target.store);
     let empty = target.pid().and_then(resident_bytes);
-    let (run, due) = (target.run.clone(), wall::now_ms() + AHEAD_MS);
-    // A second apart, as far-future messages are in life: not one score for all.
-    let line = move |n: usize| workload::sms(&token(&run, n), due + i64::try_from(n % 86_400).unwrap_or(0) * 1_000);
+    let redis_empty = match &target.redis {
+        Some(redis) => used_memory(redis).await?,
+        None => 0.0,
+    };
+    let run = target.run.clone();
+    let line = move |n: usize| workload::sms(&token(&run, n), far(n));
     let cast = Arc::new(target.cast.clone());
     let submitted = send_batches(&target.client, &cast, load, Arc::new(line)).await?;
     submitted.note_into(&mut outcome, load.messages)?;
@@ -38,12 +81,14 @@ pub async fn run(target: &mut Target, load: Load) -> anyhow::Result<Outcome> {
         outcome.figure("resident memory", full as f64 / MIB, "MiB");
         if let Some(empty) = empty {
             outcome.figure("resident memory before", empty as f64 / MIB, "MiB");
+            let more = full.saturating_sub(empty) as f64;
+            outcome.figure("resident memory a message", more / submitted.accepted as f64, "bytes");
         }
     }
     if let Some(redis) = &target.redis {
-        let info = redis.ask("INFO memory").await?;
-        let used = info.lines().find_map(|line| line.strip_prefix("used_memory:")?.trim().parse::<f64>().ok());
-        outcome.figure("redis used_memory", used.context("INFO memory has used_memory")? / MIB, "MiB");
+        let used = used_memory(redis).await?;
+        outcome.figure("redis used_memory", used / MIB, "MiB");
+        outcome.figure("redis memory a message", (used - redis_empty) / submitted.accepted as f64, "bytes");
     }
     let Some(node) = &mut target.node else {
         outcome.note("restart not measured: the node is not the run's own");
@@ -63,6 +108,8 @@ pub async fn run(target: &mut Target, load: Load) -> anyhow::Result<Outcome> {
     if let Some(again) = node.pid().and_then(resident_bytes) {
         outcome.figure("resident memory after restart", again as f64 / MIB, "MiB");
     }
+    let first = first_hand_over(target).await?;
+    outcome.figure("start to first hand-over after kill -9", first.as_secs_f64(), "s");
     Ok(outcome)
 }
 

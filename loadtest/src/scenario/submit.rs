@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 use super::{Outcome, Target};
-use crate::client::{Client, ClientError};
+use crate::client::{self, Client, ClientError};
 use crate::wall::{self, Stopwatch};
 use crate::workload::{self, Cast, token};
 
@@ -22,6 +22,9 @@ const TRIES: u32 = 20;
 const RETRY_MAX: Duration = Duration::from_secs(2);
 /// Largest latency that the histogram tells apart, in microseconds.
 const LATENCY_MAX_US: u64 = 120_000_000;
+
+/// How the answer to a line begins whose message was made, or is there already.
+const TAKEN: [&[u8]; 2] = [b"{\"status\":201,", b"{\"status\":200,"];
 
 /// How a load is cut into requests.
 #[derive(Debug, Clone, Copy)]
@@ -83,6 +86,23 @@ async fn wait_or_fail(error: ClientError, tries: &mut u32, repeated: &AtomicUsiz
     Ok(())
 }
 
+/// How many lines of a batch's answer say that a message was made, and the first one that says something else.
+fn count(answers: &[u8], wanted: usize) -> anyhow::Result<(usize, Option<String>)> {
+    let (mut seen, mut taken, mut refusal) = (0, 0, None);
+    for line in answers.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+        seen += 1;
+        if TAKEN.iter().any(|start| line.starts_with(start)) {
+            taken += 1;
+        } else if refusal.is_none() {
+            refusal = Some(String::from_utf8_lossy(line).into_owned());
+        }
+    }
+    if seen != wanted {
+        bail!("{seen} lines came back for {wanted} messages");
+    }
+    Ok((taken, refusal))
+}
+
 /// Sends the messages of a load in batches; `line` makes each.
 ///
 /// # Errors
@@ -99,7 +119,7 @@ pub async fn send_batches(
     let mut clients = JoinSet::new();
     let watch = Stopwatch::start();
     for _ in 0..load.clients.max(1) {
-        let (client, cast, line) = (client.clone(), Arc::clone(cast), Arc::clone(&line));
+        let (mut wire, cast, line) = (client.wire().await?, Arc::clone(cast), Arc::clone(&line));
         let (next, repeated) = (Arc::clone(&next), Arc::clone(&repeated));
         clients.spawn(async move {
             let (mut accepted, mut refusal) = (0, None);
@@ -108,23 +128,19 @@ pub async fn send_batches(
                 if from >= load.messages {
                     return anyhow::Ok((accepted, refusal));
                 }
-                let batch: Vec<Value> = (from..load.messages.min(from + lines))
-                    .map(|n| workload::for_contact(line(n), cast.contact(n)))
-                    .collect();
+                let upto = load.messages.min(from + lines);
+                let batch: Vec<Value> = (from..upto).map(|n| workload::for_contact(line(n), cast.contact(n))).collect();
+                let batch = client::lines_of(&batch);
                 let mut tries = 0;
                 let answers = loop {
-                    match client.batch(&batch).await {
+                    match wire.ask("POST", "/v1/messages:batch", "application/x-ndjson", batch.as_bytes()).await {
                         Ok(answers) => break answers,
                         Err(error) => wait_or_fail(error, &mut tries, &repeated).await?,
                     }
                 };
-                for answer in answers {
-                    if matches!(answer.status, 200 | 201) {
-                        accepted += 1;
-                    } else if refusal.is_none() {
-                        refusal = Some(format!("{} {}", answer.status, answer.problem.unwrap_or_default()));
-                    }
-                }
+                let (taken, first) = count(answers, upto - from)?;
+                accepted += taken;
+                refusal = refusal.or(first);
             }
         });
     }
@@ -193,7 +209,7 @@ pub async fn single(target: &Target, messages: usize, clients: usize) -> anyhow:
     let mut tasks = JoinSet::new();
     let watch = Stopwatch::start();
     for _ in 0..clients.max(1) {
-        let (client, cast, run) = (target.client.clone(), Arc::clone(&cast), target.run.clone());
+        let (mut wire, cast, run) = (target.client.wire().await?, Arc::clone(&cast), target.run.clone());
         let (next, repeated) = (Arc::clone(&next), Arc::clone(&repeated));
         tasks.spawn(async move {
             let mut latencies = micros();
@@ -202,10 +218,11 @@ pub async fn single(target: &Target, messages: usize, clients: usize) -> anyhow:
                 if n >= messages {
                     return anyhow::Ok(latencies);
                 }
-                let message = workload::sms(&token(&run, n), due);
+                let message = workload::sms(&token(&run, n), due).to_string();
+                let path = format!("/v1/contacts/{}/messages", cast.contact(n));
                 let sent = Stopwatch::start();
                 let mut tries = 0;
-                while let Err(error) = client.schedule(cast.contact(n), &message, None).await {
+                while let Err(error) = wire.ask("POST", &path, "application/json", message.as_bytes()).await {
                     wait_or_fail(error, &mut tries, &repeated).await?;
                 }
                 record(&mut latencies, sent.elapsed());
@@ -233,6 +250,15 @@ pub async fn single(target: &Target, messages: usize, clients: usize) -> anyhow:
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_that_made_a_message_are_counted_and_the_first_other_one_is_told() {
+        let answers =
+            b"{\"status\":201,\"message\":{}}\n{\"status\":422,\"problem\":1}\n{\"status\":200,\"message\":{}}\n";
+        let (taken, refusal) = count(answers, 3).unwrap();
+        assert_eq!((taken, refusal.as_deref()), (2, Some("{\"status\":422,\"problem\":1}")));
+        assert!(count(answers, 4).unwrap_err().to_string().contains("3 lines"));
+    }
 
     #[test]
     fn only_a_refusal_that_asks_for_patience_is_repeated_and_not_for_ever() {

@@ -127,6 +127,12 @@ impl Target {
         Ok(Self { client, cast, run, store, node, redis, pid })
     }
 
+    /// The process id of a Redis of the run's own.
+    #[must_use]
+    pub fn redis_pid(&self) -> Option<u32> {
+        self.redis.as_ref().and_then(Redis::pid)
+    }
+
     /// The node's process id, where it is known.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
