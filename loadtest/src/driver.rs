@@ -36,6 +36,12 @@ impl Driver {
         Self { client, journal: Mutex::default(), patience }
     }
 
+    /// The same journal at another node of the same store.
+    #[must_use]
+    pub fn at(self, client: Client) -> Self {
+        Self { client, ..self }
+    }
+
     /// The client behind it.
     #[must_use]
     pub fn client(&self) -> &Client {
@@ -54,7 +60,18 @@ impl Driver {
 
     /// Whether to try again after this error, waiting a little; else gives the error back.
     async fn again(&self, error: ClientError, watch: &Stopwatch) -> Answered<()> {
-        if !error.is_worth_repeating() || watch.is_past(self.patience) {
+        let is_worth_it = error.is_worth_repeating();
+        self.again_if(is_worth_it, error, watch).await
+    }
+
+    /// The same for what ends something: a store without room takes it as soon as it has some.
+    async fn end_again(&self, error: ClientError, watch: &Stopwatch) -> Answered<()> {
+        let is_worth_it = error.is_worth_repeating() || error.status() == Some(507);
+        self.again_if(is_worth_it, error, watch).await
+    }
+
+    async fn again_if(&self, is_worth_it: bool, error: ClientError, watch: &Stopwatch) -> Answered<()> {
+        if !is_worth_it || watch.is_past(self.patience) {
             return Err(error);
         }
         tokio::time::sleep(RETRY).await;
@@ -112,7 +129,7 @@ impl Driver {
                     self.journal().stops.insert(token.to_owned(), stop);
                     return Ok(outcome);
                 }
-                Err(error) => self.again(error, &watch).await?,
+                Err(error) => self.end_again(error, &watch).await?,
             }
         }
     }
@@ -130,7 +147,7 @@ impl Driver {
                     self.journal().deleted_contacts.insert(contact.to_owned(), wall::now_ms());
                     return Ok(());
                 }
-                Err(error) => self.again(error, &watch).await?,
+                Err(error) => self.end_again(error, &watch).await?,
             }
         }
     }
@@ -187,6 +204,8 @@ impl Driver {
                 handovers,
                 begun,
                 limits: Vec::new(),
+                superseded: Vec::new(),
+                clock: Vec::new(),
                 standings,
                 asked_at_ms: wall::now_ms(),
                 grace_ms: i64::try_from(grace.as_millis()).unwrap_or(i64::MAX),

@@ -29,6 +29,42 @@ pub enum Fault {
         /// Milliseconds.
         for_ms: u64,
     },
+    /// The store's server stands still for so long; then the node is killed, the server goes on, and the node is started
+    /// again: what the node had said without the store's word is gone.
+    KillNodeWithoutStore {
+        /// Milliseconds.
+        for_ms: u64,
+    },
+    /// The store's server is killed, and started again after so long.
+    KillStore {
+        /// Milliseconds.
+        for_ms: u64,
+    },
+    /// The store's server is killed, its replica takes its place, and it comes back after so long as the replica of that.
+    FailOver {
+        /// Milliseconds.
+        for_ms: u64,
+    },
+    /// The store is slow for so long: its server's answers, or its disk.
+    SlowStore {
+        /// Milliseconds.
+        for_ms: u64,
+    },
+    /// The embedded store's disk is full for so long.
+    FillDisk {
+        /// Milliseconds.
+        for_ms: u64,
+    },
+    /// The embedded store's disk stands still for so long.
+    SuspendDisk {
+        /// Milliseconds.
+        for_ms: u64,
+    },
+    /// The wall clock of the node, or of the store's server, is set this far ahead of the true time; behind, if negative.
+    SetClock {
+        /// Milliseconds.
+        ahead_ms: i64,
+    },
     /// Both sinks refuse connections, and have closed those that were open.
     RefuseConnections {
         /// Milliseconds.
@@ -49,6 +85,13 @@ impl fmt::Display for Fault {
             Self::KillNode => write!(f, "node killed"),
             Self::SuspendNode { for_ms } => write!(f, "node suspended for {for_ms} ms"),
             Self::SuspendStore { for_ms } => write!(f, "store suspended for {for_ms} ms"),
+            Self::KillNodeWithoutStore { for_ms } => write!(f, "store suspended for {for_ms} ms, then node killed"),
+            Self::KillStore { for_ms } => write!(f, "store killed, started again after {for_ms} ms"),
+            Self::FailOver { for_ms } => write!(f, "store failed over, without a replica for {for_ms} ms"),
+            Self::SlowStore { for_ms } => write!(f, "store slow for {for_ms} ms"),
+            Self::FillDisk { for_ms } => write!(f, "disk full for {for_ms} ms"),
+            Self::SuspendDisk { for_ms } => write!(f, "disk stands still for {for_ms} ms"),
+            Self::SetClock { ahead_ms } => write!(f, "clock set {ahead_ms} ms ahead"),
             Self::RefuseConnections { for_ms } => write!(f, "sinks refuse connections for {for_ms} ms"),
             Self::SayNothing { for_ms } => write!(f, "sinks say nothing for {for_ms} ms"),
             Self::CutConnections => write!(f, "connections to the sinks cut"),
@@ -70,24 +113,65 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// What a run has that may go wrong, beside a node and its sinks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Means {
+    /// The store is a server.
+    pub has_store_server: bool,
+    /// And it has a replica.
+    pub has_replica: bool,
+    /// The embedded store has a disk of its own.
+    pub has_disk: bool,
+    /// The wall clock can be set.
+    pub has_clock: bool,
+}
+
+/// How far a clock is set ahead or behind, milliseconds.
+const CLOCK_MAX: i64 = 8_000;
+
+/// One of the faults that these means allow.
+fn draw_one(choices: &mut StdRng, means: Means, for_ms: u64) -> Fault {
+    let ahead_ms = choices.random_range(-CLOCK_MAX..=CLOCK_MAX);
+    let mut faults = vec![
+        Fault::KillNode,
+        Fault::SuspendNode { for_ms },
+        Fault::RefuseConnections { for_ms },
+        Fault::SayNothing { for_ms },
+        Fault::CutConnections,
+    ];
+    if means.has_store_server {
+        faults.extend([
+            Fault::SuspendStore { for_ms },
+            Fault::KillNodeWithoutStore { for_ms },
+            Fault::KillStore { for_ms },
+        ]);
+    }
+    if means.has_replica {
+        faults.extend([Fault::FailOver { for_ms }, Fault::FailOver { for_ms }]);
+    }
+    if means.has_store_server || means.has_disk {
+        faults.push(Fault::SlowStore { for_ms });
+    }
+    if means.has_disk {
+        faults.extend([Fault::FillDisk { for_ms }, Fault::SuspendDisk { for_ms }]);
+    }
+    if means.has_clock {
+        faults.push(Fault::SetClock { ahead_ms });
+    }
+    faults[choices.random_range(0..faults.len())]
+}
+
 /// Draws the faults of a run that lasts so long, one after another. The first is always a kill: a run without one has
 /// shown nothing.
 #[must_use]
-pub fn draw(choices: &mut StdRng, lasting: Duration, has_store_server: bool) -> Vec<Timed> {
+pub fn draw(choices: &mut StdRng, lasting: Duration, means: Means) -> Vec<Timed> {
     let mut plan = Vec::new();
     let mut at_ms = millis(CALM);
     let end = millis(lasting.saturating_sub(CALM));
     while at_ms < end || plan.is_empty() {
         let for_ms = choices.random_range(300..4_000);
-        let fault = match choices.random_range(0..if has_store_server { 6 } else { 5 }) {
-            _ if plan.is_empty() => Fault::KillNode,
-            0 => Fault::KillNode,
-            1 => Fault::SuspendNode { for_ms },
-            2 => Fault::RefuseConnections { for_ms },
-            3 => Fault::SayNothing { for_ms },
-            4 => Fault::CutConnections,
-            _ => Fault::SuspendStore { for_ms },
-        };
+        let drawn = draw_one(choices, means, for_ms);
+        let fault = if plan.is_empty() { Fault::KillNode } else { drawn };
         plan.push(Timed { at_ms, fault });
         at_ms += for_ms + choices.random_range(1_000..5_000);
     }
@@ -143,14 +227,17 @@ mod tests {
 
     #[test]
     fn a_seed_repeats_its_plan_and_every_fault_comes_up() {
-        let plan = |seed, has_store| draw(&mut StdRng::seed_from_u64(seed), Duration::from_secs(60), has_store);
-        assert_eq!(plan(7, true), plan(7, true));
-        assert_ne!(plan(7, true), plan(8, true));
-        let kinds = |has_store| {
-            let all = (0..20).flat_map(|seed| plan(seed, has_store));
+        let server = Means { has_store_server: true, has_clock: true, ..Means::default() };
+        let pair = Means { has_replica: true, ..server };
+        let disk = Means { has_disk: true, has_clock: true, ..Means::default() };
+        let plan = |seed, means| draw(&mut StdRng::seed_from_u64(seed), Duration::from_secs(60), means);
+        assert_eq!(plan(7, server), plan(7, server));
+        assert_ne!(plan(7, server), plan(8, server));
+        let kinds = |means| {
+            let all = (0..30).flat_map(|seed| plan(seed, means));
             all.map(|timed| std::mem::discriminant(&timed.fault)).collect::<std::collections::HashSet<_>>().len()
         };
-        assert_eq!((kinds(true), kinds(false)), (6, 5));
-        assert_eq!(draw(&mut StdRng::seed_from_u64(1), Duration::ZERO, false)[0].fault, Fault::KillNode);
+        assert_eq!([server, pair, disk, Means::default()].map(kinds), [10, 11, 9, 5]);
+        assert_eq!(draw(&mut StdRng::seed_from_u64(1), Duration::ZERO, Means::default())[0].fault, Fault::KillNode);
     }
 }

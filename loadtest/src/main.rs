@@ -9,15 +9,18 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
 use sendwheel_loadtest::scenario::cancel::{self, Cancel};
+use sendwheel_loadtest::progress::Progress;
 use sendwheel_loadtest::scenario::deletion::{self, Deletion};
 use sendwheel_loadtest::scenario::drain::{self, Channel, Drain};
 use sendwheel_loadtest::scenario::faults::{self, Faults};
+use sendwheel_loadtest::scenario::lanes::{self, LanesRun};
 use sendwheel_loadtest::scenario::steady::{self, Steady};
 use sendwheel_loadtest::scenario::submit::{self, Load};
+use sendwheel_loadtest::scenario::takeover::{self, Takeover};
 use sendwheel_loadtest::scenario::{Outcome, StoreKind, Target, TargetOptions, figures, growth, pending};
 use sendwheel_loadtest::sink::sms::{SmsSink, TWILIO_SID, TWILIO_TOKEN};
 use sendwheel_loadtest::sink::smtp::{SmtpOptions, SmtpSink};
-use sendwheel_loadtest::{report, wall};
+use sendwheel_loadtest::{bugs, report, wall};
 
 /// Contacts of a run with faults.
 const FAULTS_CONTACTS: usize = 300;
@@ -178,6 +181,19 @@ enum Command {
         #[arg(long, default_value_t = 15)]
         seconds: u64,
     },
+    /// One number at one message a second has far more due, while others send at a steady rate: their lateness without it
+    /// and with it. Fails if any of them waits for it.
+    Lanes {
+        /// Messages that are due in the lane that stands still.
+        #[arg(long, default_value_t = 100_000)]
+        messages: usize,
+        /// Messages of others a second.
+        #[arg(long, default_value_t = 500)]
+        rate: usize,
+        /// For so many seconds, once without it and once with it.
+        #[arg(long, default_value_t = 20)]
+        seconds: u64,
+    },
     /// A load while the node is killed and suspended, its store stands still and its providers answer badly; then the
     /// oracle judges what arrived.
     Faults {
@@ -190,6 +206,18 @@ enum Command {
         /// Messages a second.
         #[arg(long, default_value_t = 200)]
         rate: usize,
+    },
+    /// Two nodes on one Redis: the one that was suspended for longer than its lease must not go on.
+    Takeover,
+    /// Plants a bug for each invariant in a node, and shows that the oracle finds it and its seed; and that it finds
+    /// nothing in the same run without the bug. Needs a `sendwheel` built with `--features planted-bugs`.
+    Bugs {
+        /// This one only.
+        #[arg(long)]
+        bug: Option<String>,
+        /// Repeats the choices of a run.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
     },
     /// Every scenario on both stores, each with a node of its own.
     All {
@@ -277,6 +305,7 @@ fn everything(args: &TargetArgs, divide: u32) -> anyhow::Result<Vec<(TargetOptio
         Command::Email { messages: 20_000 / by, smtp: None, connections: 16 },
         Command::Pending { messages: 1_000_000 / by },
         Command::Deletion { messages: 10_000 / by, rate: 200, seconds: 15 },
+        Command::Lanes { messages: 100_000 / by, rate: 500, seconds: 15 },
     ];
     let binary = binary_of(args)?;
     let stores = [StoreKind::Embedded, StoreKind::OwnRedis];
@@ -368,19 +397,38 @@ async fn measure(options: &TargetOptions, contacts: usize, command: Command) -> 
             let others = Steady { rate, lasting: Duration::from_secs(seconds), ahead: Duration::from_millis(1_000) };
             deletion::run(&target, Deletion { messages, others }).await
         }
+        Command::Lanes { messages, rate, seconds } => {
+            let others = Steady { rate, lasting: Duration::from_secs(seconds), ahead: Duration::from_millis(1_000) };
+            lanes::run(options, contacts, LanesRun { backlog: messages, others, let_off: 0 }).await
+        }
         Command::Faults { seed, seconds, rate } => {
             let seed = seed.unwrap_or_else(|| wall::now_ms().unsigned_abs());
             // Few contacts, so that many messages of one wait for their turn.
             let contacts = contacts.min(FAULTS_CONTACTS);
-            faults::run(
-                options,
-                contacts,
-                Faults { seed, lasting: Duration::from_secs(seconds), rate, judges_pace: true },
-            )
-            .await
+            faults::run(options, contacts, &Faults::drawn(seed, Duration::from_secs(seconds), rate)).await
         }
+        Command::Takeover => takeover::run(options, &Takeover { seed: wall::now_ms().unsigned_abs(), bug: None }).await,
+        Command::Bugs { bug, seed } => find_bugs(options, bug.as_deref(), seed).await,
         Command::All { .. } | Command::Sink => bail!("no scenario of its own"),
     }
+}
+
+/// One after another, so that what each needs of the machine is there.
+async fn find_bugs(options: &TargetOptions, only: Option<&str>, seed: u64) -> anyhow::Result<Outcome> {
+    let TargetOptions::Own { binary, .. } = options else { bail!("bugs need a node of their own: give --binary") };
+    let wanted = match only {
+        None => bugs::ALL.to_vec(),
+        Some(name) => vec![bugs::Bug::named(name).with_context(|| format!("no bug is called `{name}`"))?],
+    };
+    let mut outcome = Outcome::new("bugs", "both");
+    let bar = Progress::of("bugs", wanted.len());
+    for bug in &wanted {
+        outcome.note(bug.is_found(binary, seed).await?);
+        bug.is_not_found_without(binary, seed).await?;
+        bar.more(1);
+    }
+    outcome.figure("bugs planted and found", wanted.len() as f64, "bugs");
+    Ok(outcome)
 }
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ pub struct NodeOptions {
     binary: PathBuf,
     store: Option<String>,
     environment: Vec<(String, String)>,
+    surroundings: Vec<(String, String)>,
     ready_within: Duration,
 }
 
@@ -38,7 +39,13 @@ impl NodeOptions {
     /// A node of the built binary at this path, with the embedded store in a temporary folder.
     #[must_use]
     pub fn new(binary: impl Into<PathBuf>) -> Self {
-        Self { binary: binary.into(), store: None, environment: Vec::new(), ready_within: Duration::from_secs(30) }
+        Self {
+            binary: binary.into(),
+            store: None,
+            environment: Vec::new(),
+            surroundings: Vec::new(),
+            ready_within: Duration::from_secs(30),
+        }
     }
 
     /// Uses this store (`redis://…`) instead of the embedded one.
@@ -53,6 +60,13 @@ impl NodeOptions {
     pub fn set(mut self, setting: &str, value: impl Into<String>) -> Self {
         let name = format!("SENDWHEEL_{}", setting.to_ascii_uppercase().replace('.', "__"));
         self.environment.push((name, value.into()));
+        self
+    }
+
+    /// Adds to its environment what is no setting of ours.
+    #[must_use]
+    pub fn with_environment(mut self, variables: Vec<(String, String)>) -> Self {
+        self.surroundings.extend(variables);
         self
     }
 
@@ -161,7 +175,7 @@ impl Node {
             .env("SENDWHEEL_BOOTSTRAP__API_KEY", API_KEY)
             .env("SENDWHEEL_BOOTSTRAP__ADMIN_PASSWORD", "harness-password")
             .env("SENDWHEEL_OUTBOX__DIR", data.join("outbox"))
-            .envs(self.options.environment.iter().map(|(name, value)| (name, value)))
+            .envs(self.options.environment.iter().chain(&self.options.surroundings).map(|(name, value)| (name, value)))
             .current_dir(data)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

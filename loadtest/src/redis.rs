@@ -1,5 +1,5 @@
-//! A Redis server of our own: a free port, a temporary folder, appended to disk every second, and the
-//! faults that a process can have.
+//! A Redis server of our own: a free port, a temporary folder, appended to disk every second or before each answer, and
+//! the faults that a process can have.
 
 use std::net::SocketAddr;
 use std::process::Stdio;
@@ -19,8 +19,20 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A free port may be taken between asking for it and using it: so many tries.
 const TRIES: u32 = 5;
 
+/// How a server is started.
+#[derive(Debug, Clone, Default)]
+pub struct RedisOptions {
+    /// What it has answered is on its disk, so that an end at any moment loses nothing; else within a second.
+    pub is_durable: bool,
+    /// The server that it copies.
+    pub replica_of: Option<SocketAddr>,
+    /// Added to its environment.
+    pub environment: Vec<(String, String)>,
+}
+
 /// A running (or killed) Redis server; it ends with this value.
 pub struct Redis {
+    options: RedisOptions,
     folder: TempDir,
     address: SocketAddr,
     child: Option<Child>,
@@ -32,11 +44,19 @@ impl Redis {
     /// # Errors
     /// When `redis-server` is not installed or does not start.
     pub async fn start() -> anyhow::Result<Self> {
+        Self::start_with(RedisOptions::default()).await
+    }
+
+    /// The same with these options.
+    ///
+    /// # Errors
+    /// As for [`Redis::start`].
+    pub async fn start_with(options: RedisOptions) -> anyhow::Result<Self> {
         let mut last = None;
         for _ in 0..TRIES {
             let folder = TempDir::with_prefix("sendwheel-redis-").context("make a folder for redis")?;
             let address = TcpListener::bind(("127.0.0.1", 0)).await?.local_addr()?;
-            let mut redis = Self { folder, address, child: None };
+            let mut redis = Self { options: options.clone(), folder, address, child: None };
             match redis.launch().await {
                 Ok(()) => return Ok(redis),
                 Err(error) => last = Some(error),
@@ -47,9 +67,15 @@ impl Redis {
 
     async fn launch(&mut self) -> anyhow::Result<()> {
         let port = self.address.port().to_string();
-        let child = Command::new("redis-server")
+        let fsync = if self.options.is_durable { "always" } else { "everysec" };
+        let mut command = Command::new("redis-server");
+        if let Some(primary) = self.options.replica_of {
+            command.args(["--replicaof", &primary.ip().to_string(), &primary.port().to_string()]);
+        }
+        let child = command
+            .envs(self.options.environment.iter().map(|(name, value)| (name, value)))
             .args(["--port", &port, "--bind", "127.0.0.1", "--daemonize", "no", "--save", ""])
-            .args(["--appendonly", "yes", "--appendfsync", "everysec", "--maxmemory-policy", "noeviction"])
+            .args(["--appendonly", "yes", "--appendfsync", fsync, "--maxmemory-policy", "noeviction"])
             .arg("--dir")
             .arg(self.folder.path())
             .stdin(Stdio::null())
@@ -107,7 +133,7 @@ impl Redis {
         self.signal(Signal::CONT)
     }
 
-    /// Ends it at once. What was written within the last second may be lost.
+    /// Ends it at once. What was written within the last second may be lost, unless it is durable.
     ///
     /// # Errors
     /// When it does not run.
@@ -124,6 +150,36 @@ impl Redis {
             bail!("end redis before restarting it");
         }
         self.launch().await
+    }
+
+    /// Copies that server from its next start on; nobody, if there is none.
+    pub fn set_primary(&mut self, primary: Option<SocketAddr>) {
+        self.options.replica_of = primary;
+    }
+
+    /// Makes a replica a server of its own: it has what it has copied.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn promote(&mut self) -> anyhow::Result<()> {
+        let answer = self.ask("REPLICAOF NO ONE").await?;
+        if !answer.starts_with("+OK") {
+            bail!("redis was not promoted: {answer}");
+        }
+        self.set_primary(None);
+        Ok(())
+    }
+
+    /// Waits until a replica is in step with its primary.
+    ///
+    /// # Errors
+    /// When it is not in time.
+    pub async fn is_in_step(&self) -> anyhow::Result<()> {
+        let linked = wait::until("the replica to be in step", PATIENCE, || async {
+            let info = self.ask("INFO replication").await.ok()?;
+            info.contains("master_link_status:up").then_some(())
+        });
+        Ok(linked.await?)
     }
 
     /// Its answer to an inline command, such as `INFO memory`: at most 64 KiB.

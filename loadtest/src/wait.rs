@@ -46,6 +46,14 @@ where
     }
 }
 
+/// The same on a thread of its own: yields until the condition holds.
+#[cfg(test)]
+pub(crate) fn until_blocking(mut condition: impl FnMut() -> bool) {
+    while !condition() {
+        std::thread::yield_now();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -85,6 +85,13 @@ pub fn for_contact(mut message: Value, contact: &str) -> Value {
     message
 }
 
+/// The same message from this sender, not from the account's default.
+#[must_use]
+pub fn from_sender(mut message: Value, sender: &str) -> Value {
+    message["from"] = sender.into();
+    message
+}
+
 /// What a run sends from and to.
 #[derive(Debug, Clone)]
 pub struct Cast {

@@ -68,6 +68,8 @@ pub(crate) async fn run(args: ServeArgs) -> Outcome {
     })?;
     let metrics = telemetry::start_metrics().context("cannot keep metrics")?;
     actix_web::rt::spawn(telemetry::keep_up(metrics.clone()));
+    #[cfg(feature = "planted-bugs")]
+    plant_bug()?;
     let node = tokio::select! {
         started = startup::start(&settings, listener, metrics) => started?,
         // Nothing was promised yet, so there is nothing to finish.
@@ -87,6 +89,16 @@ pub(crate) async fn run(args: ServeArgs) -> Outcome {
         // Not by returning: that would wait for tasks that were just told not to matter.
         Stopped::AtOnce => std::process::exit(1),
     }
+}
+
+/// Breaks a promise on purpose, for the load harness.
+#[cfg(feature = "planted-bugs")]
+fn plant_bug() -> anyhow::Result<()> {
+    use sendwheel_actors::domain::planted::Bug;
+    let Ok(name) = std::env::var(crate::config::PLANTED_BUG) else { return Ok(()) };
+    name.parse::<Bug>().with_context(|| format!("cannot use {}", crate::config::PLANTED_BUG))?.plant();
+    tracing::error!(bug = name, "a bug is planted: this node breaks a promise on purpose");
+    Ok(())
 }
 
 /// Tells the first sign-in and key, as far as they were made here.

@@ -19,6 +19,10 @@ pub(crate) const ENV_PREFIX: &str = "SENDWHEEL_";
 /// Variables of the client commands, which are no settings of a node.
 const ENV_OF_CLIENTS: [&str; 3] = ["SENDWHEEL_URL", "SENDWHEEL_API_KEY", "SENDWHEEL_CONFIG"];
 
+/// Which bug the load harness asks for, in builds that have some.
+#[cfg(feature = "planted-bugs")]
+pub(crate) const PLANTED_BUG: &str = "SENDWHEEL_PLANTED_BUG";
+
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Origin {
@@ -123,6 +127,11 @@ impl Layers {
         for (name, text) in variables {
             let Some(rest) = name.strip_prefix(ENV_PREFIX) else { continue };
             if ENV_OF_CLIENTS.contains(&name.as_str()) || is_service_link(rest) {
+                continue;
+            }
+            // A build without planted bugs refuses it, as it does every setting that it does not know.
+            #[cfg(feature = "planted-bugs")]
+            if name == PLANTED_BUG {
                 continue;
             }
             let path = rest.to_ascii_lowercase().replace("__", ".");

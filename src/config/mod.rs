@@ -24,6 +24,8 @@ use url::Url;
 pub use channels::{
     DkimSection, EmailSettings, EmailTransport, HttpSmsSection, SmsSettings, SmsTransport, SmtpSection, TwilioSection,
 };
+#[cfg(feature = "planted-bugs")]
+pub(crate) use layers::PLANTED_BUG;
 pub use layers::Problem;
 use layers::{Layers, Origin};
 pub use network::Network;

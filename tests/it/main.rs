@@ -7,6 +7,8 @@
 
 mod api;
 mod browser;
+#[cfg(feature = "planted-bugs")]
+mod bugs;
 mod delivery;
 mod faults;
 mod kill9;

@@ -7,6 +7,7 @@
 use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
 
 use super::clock::UnixMs;
+use super::planted::Bug;
 
 /// Longest text that is looked at, in bytes: date, time, nine digits of fraction and an offset need 35.
 const MAX_LEN: usize = 40;
@@ -57,6 +58,9 @@ pub fn parse_instant(text: &str) -> Result<UnixMs, InstantError> {
     let (local, rest) = parse_civil(text)?;
     let offset = parse_offset(rest)?;
     let utc = local.checked_sub_signed(TimeDelta::seconds(offset.into())).ok_or(InstantError::OutOfRange)?;
+    if Bug::FractionCutOff.is_planted() {
+        return in_range(UnixMs(utc.and_utc().timestamp() * 1_000));
+    }
     in_range(UnixMs::from_datetime_ceil(utc.and_utc()))
 }
 

@@ -18,6 +18,7 @@ pub mod password;
 pub mod password_link;
 pub mod permissions;
 pub mod plan;
+pub mod planted;
 pub mod reason;
 pub mod receipt;
 pub mod reply_address;

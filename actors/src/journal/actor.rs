@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 use super::batching::{Group, Share, next_group};
 use crate::contact::actor::ContactActor;
 use crate::domain::ids::Partition;
+use crate::domain::planted::Bug;
 use crate::partition::CommitFailed;
 use crate::shard::Node;
 use crate::store::{AddressHint, CommitError, Head, Mutation, StoreError};
@@ -228,6 +229,11 @@ impl Handler<Commit> for Journal {
         };
         if line.is_undoing(&commit.requester) {
             return;
+        }
+        if Bug::AcknowledgedBeforeDurable.is_planted()
+            && let Requester::Contact(contact) = &commit.requester
+        {
+            contact.do_send(Committed);
         }
         let Commit { partition, mutations, is_growth, hints_to_add, hints_to_remove, requester, .. } = commit;
         line.queue.push_back((Share { mutations, is_growth, hints_to_add, hints_to_remove }, requester));

@@ -12,6 +12,7 @@ use super::transport::{Attempted, Connection, Envelope, Guard, Transport, Withdr
 use crate::contact::command::AttemptEnd;
 use crate::domain::clock::{BootUs, SharedClock, UnixMs};
 use crate::domain::message::BlobKey;
+use crate::domain::planted::Bug;
 use crate::domain::verdict::{Failure, Verdict};
 use crate::shard::{Node, Trust};
 use crate::store::{RecordKey, Table, keys};
@@ -54,7 +55,9 @@ struct ClaimGuard {
 
 impl Guard for ClaimGuard {
     fn may_hand_over(&self) -> bool {
-        !self.withdrawal.is_withdrawn() && self.clock.boot() < self.deadline.min(self.trust.until())
+        let is_withdrawn = self.withdrawal.is_withdrawn() && !Bug::WithdrawalNotChecked.is_planted();
+        let trusted_until = if Bug::LeaseNotChecked.is_planted() { self.deadline } else { self.trust.until() };
+        !is_withdrawn && self.clock.boot() < self.deadline.min(trusted_until)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The judge: what was acknowledged, against what was handed over and what the API says afterwards.
 //!
-//! Pure. It holds the invariants of `ARCHITECTURE.md`, section 2, seen from outside, but for I5, which takes two nodes:
+//! Pure. It holds the invariants of `ARCHITECTURE.md` seen from outside:
 //!
 //! - **I1** no hand-over begins before its message's due time ([`Violation::Early`]);
 //! - **I2** nothing acknowledged is lost: past its due time and a grace, every message was handed over
@@ -10,23 +10,30 @@
 //!   ([`Violation::AfterStop`]);
 //! - **I4** a second hand-over has the first one's identity, and the message shows an attempt whose
 //!   outcome was unknown ([`Violation::Duplicate`]); explained ones are counted;
+//! - **I5** a node whose partitions another one serves by now acknowledges nothing and begins no hand-over
+//!   ([`Violation::AfterTakeover`]); it takes two nodes, so only runs with [`Superseded`] ones show it;
 //! - **I6** no lane begins more than its limit allows, in any window ([`Violation::TooFast`]);
 //! - **I7** messages of one contact in one lane are first attempted in the order of their due times
 //!   ([`Violation::OutOfOrder`]).
 //!
-//! Time is this machine's wall clock on both sides. An acknowledgement counts from when the client had
+//! Time is this machine's wall clock on both sides, but for what is said to have been set ([`Evidence::clock`]). An acknowledgement counts from when the client had
 //! it, a hand-over from its first byte at the sink: both err towards innocence, never towards guilt.
 
 mod evidence;
 mod order;
 mod pace;
+mod takeover;
+mod violation;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use serde::Serialize;
 
+use crate::clock::NOTICED_WITHIN_MS;
+
 pub use evidence::{begun_mails, begun_sms, from_mails, from_sms, standing_of};
+pub use violation::Violation;
 
 /// A message whose schedule was acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,6 +126,17 @@ pub struct Standing {
     pub unknown_attempts: Option<usize>,
 }
 
+/// What was seen of a node after another one had taken its partitions over.
+#[derive(Debug, Clone, Default)]
+pub struct Superseded {
+    /// Since when the other one served all of them, milliseconds since 1970.
+    pub since_ms: i64,
+    /// What this node's own sinks saw begin, in any order.
+    pub begun: Vec<Begun>,
+    /// Tokens that this node acknowledged, and when the client had the answer.
+    pub acknowledged: Vec<(String, i64)>,
+}
+
 /// Everything that a run left behind.
 #[derive(Debug, Clone, Default)]
 pub struct Evidence {
@@ -130,6 +148,10 @@ pub struct Evidence {
     pub begun: Vec<Begun>,
     /// The limits that were set.
     pub limits: Vec<Limit>,
+    /// When the clock that messages are due by was set, and how far ahead of ours it is since, milliseconds.
+    pub clock: Vec<(i64, i64)>,
+    /// Nodes that lost their partitions.
+    pub superseded: Vec<Superseded>,
     /// What the API shows, by message id; a message it does not know is not here.
     pub standings: HashMap<String, Standing>,
     /// When the API was asked, milliseconds since 1970.
@@ -138,80 +160,20 @@ pub struct Evidence {
     pub grace_ms: i64,
 }
 
-/// One broken promise.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "violation", rename_all = "snake_case")]
-pub enum Violation {
-    /// I1: handed over before its due time.
-    Early {
-        /// Which message.
-        token: String,
-        /// How much, milliseconds.
-        by_ms: i64,
-    },
-    /// I2: acknowledged, past due, never handed over, and in no state that says why.
-    Lost {
-        /// Which message.
-        token: String,
-        /// The state shown, or nothing when the API does not know the message.
-        state: Option<String>,
-    },
-    /// I2: handed over, but still shown as pending long after.
-    Unsettled {
-        /// Which message.
-        token: String,
-        /// The state shown, or nothing when the API does not know the message.
-        state: Option<String>,
-    },
-    /// I2: shown as handed over, but no sink ever took it.
-    Phantom {
-        /// Which message.
-        token: String,
-        /// The state shown.
-        state: String,
-    },
-    /// I3: a hand-over began after its stop was acknowledged.
-    AfterStop {
-        /// Which message.
-        token: String,
-        /// How long after, milliseconds.
-        by_ms: i64,
-    },
-    /// I4: handed over more than once without an attempt of unknown outcome for each, or under another
-    /// identity.
-    Duplicate {
-        /// Which message.
-        token: String,
-        /// How often it was handed over.
-        times: usize,
-        /// Whether every hand-over carried the same identity.
-        same_identity: bool,
-        /// Attempts of unknown outcome that the API shows, or could have had.
-        explained: usize,
-    },
-    /// I6: more hand-overs began than the lane's limit allows in such a time.
-    TooFast {
-        /// Which lane.
-        lane: String,
-        /// So many began
-        count: usize,
-        /// within so many milliseconds,
-        within_ms: i64,
-        /// when so many were allowed.
-        allowed: usize,
-    },
-    /// I7: a later message of the same contact and lane was attempted first.
-    OutOfOrder {
-        /// Which message.
-        token: String,
-        /// The one that went before.
-        overtaken_by: String,
-    },
-    /// A sink took something that nobody ever tried to schedule.
-    Unknown {
-        /// The name found in its text.
-        token: String,
-    },
+impl Evidence {
+    /// How far ahead of ours the clock may have been that the system went by at this moment: as it is set, or was until
+    /// a little ago.
+    fn ahead(&self, at_ms: i64) -> i64 {
+        let before = |(set_at_ms, _): &&(i64, i64)| *set_at_ms <= at_ms - NOTICED_WITHIN_MS;
+        let until_then = self.clock.iter().filter(before).map(|(_, ahead)| *ahead).next_back().unwrap_or(0);
+        let since = self.clock.iter().filter(|(set_at_ms, _)| (at_ms - NOTICED_WITHIN_MS..=at_ms).contains(set_at_ms));
+        since.map(|(_, ahead)| *ahead).fold(until_then, i64::max)
+    }
+
+    /// How much later than by ours something may be due.
+    fn behind(&self) -> i64 {
+        self.clock.iter().map(|(_, ahead)| -ahead).fold(0, i64::max)
+    }
 }
 
 /// What the check found.
@@ -236,6 +198,12 @@ impl Report {
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.violations.is_empty()
+    }
+
+    /// The first violation of this invariant (`I1` to `I7`).
+    #[must_use]
+    pub fn first_of(&self, invariant: &str) -> Option<&Violation> {
+        self.violations.iter().find(|violation| violation.invariant() == Some(invariant))
     }
 }
 
@@ -281,6 +249,7 @@ pub fn check(evidence: &Evidence) -> Report {
     report.violations.extend(strangers.into_iter().map(|token| Violation::Unknown { token: token.to_owned() }));
     report.violations.extend(evidence.limits.iter().filter_map(|limit| pace::check(limit, &evidence.begun)));
     report.violations.extend(order::check(evidence));
+    report.violations.extend(evidence.superseded.iter().flat_map(takeover::check));
     report
 }
 
@@ -292,14 +261,14 @@ fn check_message(evidence: &Evidence, message: &Scheduled, handovers: &[&Handove
     report.handed_over += usize::from(!handovers.is_empty());
 
     if let Some(first) = handovers.first()
-        && first.started_at_ms < message.due_at_ms
+        && let by_ms = message.due_at_ms - first.started_at_ms - evidence.ahead(first.started_at_ms)
+        && by_ms > 0
     {
-        report.violations.push(Violation::Early { token: token(), by_ms: message.due_at_ms - first.started_at_ms });
+        report.violations.push(Violation::Early { token: token(), by_ms });
     }
     check_stop(evidence, message, handovers, report);
-    check_duplicates(message, standing, handovers, report);
-
     let is_deleted = evidence.journal.deleted_contacts.contains_key(&message.contact);
+    check_duplicates(message, standing, is_deleted, handovers, report);
     if let Some(violation) = judge_standing(evidence, message, standing, !handovers.is_empty(), is_deleted) {
         report.violations.push(violation);
     }
@@ -327,15 +296,25 @@ fn check_stop(evidence: &Evidence, message: &Scheduled, handovers: &[&Handover],
     }
 }
 
-fn check_duplicates(message: &Scheduled, standing: Option<&Standing>, handovers: &[&Handover], report: &mut Report) {
+fn check_duplicates(
+    message: &Scheduled,
+    standing: Option<&Standing>,
+    is_deleted: bool,
+    handovers: &[&Handover],
+    report: &mut Report,
+) {
     let times = handovers.len();
     if times < 2 {
         return;
     }
     let same_identity = handovers.iter().all(|handover| handover.identity == handovers[0].identity);
-    // Where the API shows only a number, every attempt but one may have been unknown.
-    let explained =
-        standing.map_or(0, |standing| standing.unknown_attempts.unwrap_or_else(|| standing.attempts.saturating_sub(1)));
+    // Where the API shows only a number, every attempt but one may have been unknown. A deleted contact has taken what
+    // it showed with it: whatever it was cannot be told any more.
+    let explained = match standing {
+        Some(standing) => standing.unknown_attempts.unwrap_or_else(|| standing.attempts.saturating_sub(1)),
+        None if is_deleted => times - 1,
+        None => 0,
+    };
     if same_identity && explained >= times - 1 {
         report.explained_duplicates += times - 1;
     } else {
@@ -375,7 +354,7 @@ fn judge_standing(
         return is_lost.then(|| Violation::Lost { token, state: Some(state.to_owned()) });
     }
     let due_at_ms = standing.due_at_ms.unwrap_or(message.due_at_ms).max(message.due_at_ms);
-    if evidence.asked_at_ms <= due_at_ms + evidence.grace_ms {
+    if evidence.asked_at_ms <= due_at_ms + evidence.grace_ms + evidence.behind() {
         return None;
     }
     let state = Some(state.to_owned());

@@ -31,7 +31,9 @@ pub(super) fn check(evidence: &Evidence) -> Vec<Violation> {
                 continue;
             }
             let overtaker = group[n + 1..].iter().find(|(later, later_at)| {
-                later.due_at_ms > message.due_at_ms && message.acked_at_ms < later.due_at_ms && later_at < at
+                later.due_at_ms > message.due_at_ms
+                    && message.acked_at_ms + evidence.ahead(message.acked_at_ms) < later.due_at_ms
+                    && later_at < at
             });
             violations.extend(overtaker.map(|(later, _)| Violation::OutOfOrder {
                 token: message.token.clone(),

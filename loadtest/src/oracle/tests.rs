@@ -157,6 +157,36 @@ fn a_second_hand_over_needs_an_unknown_outcome_and_the_same_identity() {
 }
 
 #[test]
+fn a_second_hand_over_of_a_contact_that_was_deleted_later_is_not_judged_but_for_its_identity() {
+    let mut evidence = good();
+    evidence.handovers.push(handover(2_000));
+    evidence.standings.clear();
+    evidence.journal.deleted_contacts.insert("contact_c".into(), 3_000);
+    assert_eq!(violations(&evidence), []);
+    evidence.handovers[1].identity = Some("other".into());
+    assert!(matches!(violations(&evidence)[..], [Violation::Duplicate { same_identity: false, .. }]));
+}
+
+#[test]
+fn a_clock_that_was_set_is_what_messages_are_due_by() {
+    let mut evidence = good();
+    evidence.handovers[0].started_at_ms = 900;
+    assert_eq!(violations(&evidence).len(), 1);
+    // Set ahead, and seen so until a little after it is set back.
+    evidence.clock = vec![(800, 150), (850, 0)];
+    assert_eq!(violations(&evidence), []);
+    evidence.clock = vec![(-9_000, 150), (-5_000, 0)];
+    assert_eq!(violations(&evidence).len(), 1);
+    // Set behind, what is due comes later.
+    let mut evidence = good();
+    (evidence.handovers, evidence.asked_at_ms) = (Vec::new(), 6_500);
+    set_state(&mut evidence, "scheduled");
+    assert_eq!(violations(&evidence).len(), 1);
+    evidence.clock = vec![(0, -1_000)];
+    assert_eq!(violations(&evidence), []);
+}
+
+#[test]
 fn where_only_the_number_of_attempts_is_shown_one_of_them_is_no_explanation() {
     let mut evidence = good();
     evidence.handovers.push(handover(2_000));

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::steady::{self, Steady};
 use super::{Outcome, Target};
+use crate::progress::Progress;
 use crate::wall::{self, Stopwatch};
 use crate::workload::{self, token};
 
@@ -41,6 +42,7 @@ pub async fn run(target: &Target, deletion: Deletion) -> anyhow::Result<Outcome>
     let contact = json!({"name": "Leaves", "phones": [{"number": workload::phone(VICTIM)}]});
     let contact = target.client.create_contact(&contact).await.context("make the contact")?;
     let due = wall::now_ms() + DAY_MS;
+    let bar = Progress::of("schedule for one contact", deletion.messages);
     for from in (0..deletion.messages).step_by(LINES) {
         let upto = deletion.messages.min(from + LINES);
         let line = |n| workload::for_contact(workload::sms(&token(&target.run, n), due), &contact);
@@ -48,7 +50,9 @@ pub async fn run(target: &Target, deletion: Deletion) -> anyhow::Result<Outcome>
         if answers.iter().any(|answer| answer.message.is_none()) {
             bail!("a pending message was refused");
         }
+        bar.more(answers.len());
     }
+    drop(bar);
     let (beside, (answered, gone)) =
         tokio::try_join!(steady::run(target, deletion.others, None), remove(target, &contact, deletion))?;
     outcome.figure("pending messages", deletion.messages as f64, "messages");

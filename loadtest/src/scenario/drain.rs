@@ -7,6 +7,7 @@ use anyhow::{Context as _, bail};
 
 use super::submit::{Load, send_batches};
 use super::{Outcome, Target};
+use crate::progress::Progress;
 use crate::sink::smtp::SmtpSink;
 use crate::wall::{self, Stopwatch};
 use crate::workload::{self, token};
@@ -89,12 +90,15 @@ pub async fn run(target: &Target, channel: Channel, drain: Drain) -> anyhow::Res
     if ahead_ms < 0 {
         bail!("scheduling took {} ms longer than the lead: give a longer one", -ahead_ms);
     }
-    tokio::time::sleep(Duration::from_millis(u64::try_from(ahead_ms).unwrap_or(0))).await;
+    let left = Duration::from_millis(u64::try_from(ahead_ms).unwrap_or(0));
+    Progress::lasting("until they are due", left).beside(tokio::time::sleep(left)).await;
 
+    let bar = Progress::of("hand over", submitted.accepted);
     let watch = Stopwatch::start();
     let wanted = submitted.accepted as f64;
     loop {
         let (now, metrics) = settled().await?;
+        bar.at((now - before) as usize);
         if now - before >= wanted {
             // From the due instant itself: waking up late here must not flatter the node.
             let took = Duration::from_millis(u64::try_from(wall::now_ms() - due_at_ms).unwrap_or(0).max(1));

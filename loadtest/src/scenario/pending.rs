@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail};
 use super::submit::{Load, send_batches};
 use super::{Outcome, Target};
 use crate::node::resident_bytes;
+use crate::progress::Progress;
 use crate::redis::Redis;
 use crate::wait;
 use crate::wall::{self, Stopwatch};
@@ -94,6 +95,7 @@ pub async fn run(target: &mut Target, load: Load) -> anyhow::Result<Outcome> {
         outcome.note("restart not measured: the node is not the run's own");
         return Ok(outcome);
     };
+    let _bar = Progress::waiting("end and start again");
     let watch = Stopwatch::start();
     node.terminate(END_WITHIN).await?;
     outcome.figure("orderly end", watch.elapsed().as_secs_f64(), "s");

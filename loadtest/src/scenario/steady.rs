@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use super::submit::{micros, record};
 use super::{Outcome, Target};
 use crate::oracle;
+use crate::progress::Progress;
 use crate::sink::sms::SmsSink;
 use crate::wait;
 use crate::wall::{self, Stopwatch};
@@ -20,6 +21,9 @@ use crate::workload::{self, token, token_in};
 const TICK: Duration = Duration::from_millis(50);
 /// Requests at once; a tick that finds none free is counted and skipped.
 const REQUESTS_MAX: usize = 64;
+
+/// How long after the end the last one may be handed over.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A steady run.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +42,28 @@ pub struct Steady {
 /// # Errors
 /// When the node fails, or has not settled everything a minute after the end.
 pub async fn run(target: &Target, steady: Steady, sink: Option<&SmsSink>) -> anyhow::Result<Outcome> {
+    run_from(target, steady, sink, Origin::default()).await
+}
+
+/// Where the messages of a run come from.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Origin<'a> {
+    /// The number of the first one: runs at the same node need different ones.
+    pub first: usize,
+    /// Senders, each in turn; the account's default if there is none.
+    pub senders: &'a [String],
+}
+
+/// The same with messages of another origin.
+///
+/// # Errors
+/// As for [`run`].
+pub async fn run_from(
+    target: &Target,
+    steady: Steady,
+    sink: Option<&SmsSink>,
+    origin: Origin<'_>,
+) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::new("steady", target.store);
     let before = target.client.metrics().await.context("read /metrics")?;
     let cast = Arc::new(target.cast.clone());
@@ -48,7 +74,9 @@ pub async fn run(target: &Target, steady: Steady, sink: Option<&SmsSink>) -> any
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Burst);
     let watch = Stopwatch::start();
     let total = (steady.rate as f64 * steady.lasting.as_secs_f64()) as usize;
+    let bar = Progress::of("a steady rate", total);
     while next < total {
+        bar.at(next);
         ticks.tick().await;
         let wanted = (watch.elapsed().as_secs_f64() * steady.rate as f64) as usize;
         let upto = wanted.min(total);
@@ -64,7 +92,12 @@ pub async fn run(target: &Target, steady: Steady, sink: Option<&SmsSink>) -> any
             .map(|n| {
                 // Spread over the tick, so that the due times are as steady as the rate.
                 let spread = tick_ms * i64::try_from(n - next).unwrap_or(0) / i64::try_from(count).unwrap_or(1);
-                workload::for_contact(workload::sms(&token(&target.run, n), now + spread), cast.contact(n))
+                let message = workload::sms(&token(&target.run, origin.first + n), now + spread);
+                let message = workload::for_contact(message, cast.contact(n));
+                match origin.senders {
+                    [] => message,
+                    senders => workload::from_sender(message, &senders[n % senders.len()]),
+                }
             })
             .collect();
         next = upto;
@@ -84,6 +117,8 @@ pub async fn run(target: &Target, steady: Steady, sink: Option<&SmsSink>) -> any
             })
         });
     }
+    drop(bar);
+    let _bar = Progress::waiting("the last are handed over");
     let mut accepted = Vec::new();
     while let Some(ended) = requests.join_next().await {
         accepted.extend(ended.context("a request task ended early")?.context("schedule at the rate")?);
@@ -113,9 +148,11 @@ async fn from_sink(
     accepted: Vec<(Option<String>, Option<String>)>,
 ) -> anyhow::Result<()> {
     let wanted = accepted.len();
-    sink.requests().wait_for_count(wanted, Duration::from_secs(60)).await.context("wait for the sink")?;
     let due: std::collections::HashMap<String, i64> =
         accepted.into_iter().filter_map(|(token, due)| Some((token?, wall::parse_rfc3339(&due?)?))).collect();
+    let arrived = || sink.requests().with(|all| all.iter().filter_map(|sms| due.get(&token_in(&sms.body)?)).count());
+    let all = wait::until("the sink to have every message", PATIENCE, || async { (arrived() >= wanted).then_some(()) });
+    all.await.with_context(|| format!("{} of {wanted} were handed over", arrived()))?;
     let mut lateness = micros();
     for handover in oracle::from_sms(&sink.requests().all()) {
         if let Some(due) = due.get(&handover.token) {

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 
 use super::{Outcome, Target};
 use crate::client::{self, Client, ClientError};
+use crate::progress::Progress;
 use crate::wall::{self, Stopwatch};
 use crate::workload::{self, Cast, token};
 
@@ -117,10 +118,11 @@ pub async fn send_batches(
     let next = Arc::new(AtomicUsize::new(0));
     let repeated = Arc::new(AtomicUsize::new(0));
     let mut clients = JoinSet::new();
+    let bar = Arc::new(Progress::of("schedule in batches", load.messages));
     let watch = Stopwatch::start();
     for _ in 0..load.clients.max(1) {
         let (mut wire, cast, line) = (client.wire().await?, Arc::clone(cast), Arc::clone(&line));
-        let (next, repeated) = (Arc::clone(&next), Arc::clone(&repeated));
+        let (next, repeated, bar) = (Arc::clone(&next), Arc::clone(&repeated), Arc::clone(&bar));
         clients.spawn(async move {
             let (mut accepted, mut refusal) = (0, None);
             loop {
@@ -141,6 +143,7 @@ pub async fn send_batches(
                 let (taken, first) = count(answers, upto - from)?;
                 accepted += taken;
                 refusal = refusal.or(first);
+                bar.more(upto - from);
             }
         });
     }
@@ -207,10 +210,11 @@ pub async fn single(target: &Target, messages: usize, clients: usize) -> anyhow:
     let repeated = Arc::new(AtomicUsize::new(0));
     let cast = Arc::new(target.cast.clone());
     let mut tasks = JoinSet::new();
+    let bar = Arc::new(Progress::of("schedule one by one", messages));
     let watch = Stopwatch::start();
     for _ in 0..clients.max(1) {
         let (mut wire, cast, run) = (target.client.wire().await?, Arc::clone(&cast), target.run.clone());
-        let (next, repeated) = (Arc::clone(&next), Arc::clone(&repeated));
+        let (next, repeated, bar) = (Arc::clone(&next), Arc::clone(&repeated), Arc::clone(&bar));
         tasks.spawn(async move {
             let mut latencies = micros();
             loop {
@@ -226,6 +230,7 @@ pub async fn single(target: &Target, messages: usize, clients: usize) -> anyhow:
                     wait_or_fail(error, &mut tries, &repeated).await?;
                 }
                 record(&mut latencies, sent.elapsed());
+                bar.more(1);
             }
         });
     }

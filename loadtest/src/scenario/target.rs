@@ -7,6 +7,7 @@ use anyhow::{Context as _, bail};
 
 use crate::client::Client;
 use crate::node::{Node, NodeOptions};
+use crate::progress::Progress;
 use crate::redis::Redis;
 use crate::wall;
 use crate::workload::{self, Cast};
@@ -95,6 +96,7 @@ impl Target {
         contacts: usize,
         settings: &[(&str, String)],
     ) -> anyhow::Result<Self> {
+        let _bar = Progress::waiting("start a node, make contacts");
         let run = format!("{:x}", wall::now_ms());
         let (client, store, node, redis, pid) = match options {
             TargetOptions::Given { url, api_key, pid } => {

@@ -38,6 +38,7 @@ impl Path {
 pub struct Proxy {
     listening: Listening,
     path: watch::Sender<Path>,
+    upstream: watch::Sender<SocketAddr>,
 }
 
 impl Proxy {
@@ -46,17 +47,17 @@ impl Proxy {
     /// # Errors
     /// When no port can be bound.
     pub async fn start(upstream: SocketAddr) -> io::Result<Self> {
-        let path = watch::Sender::new(Path::CLEAR);
-        let watcher = path.subscribe();
+        let (path, upstream) = (watch::Sender::new(Path::CLEAR), watch::Sender::new(upstream));
+        let (watcher, target) = (path.subscribe(), upstream.subscribe());
         let listening = Listening::start(move |stream, _| {
-            let path = watcher.clone();
+            let (path, upstream) = (watcher.clone(), *target.borrow());
             async move {
                 // The end of either side ends both; there is nobody to tell.
                 let _ended = connect_and_pump(stream, upstream, path).await;
             }
         })
         .await?;
-        Ok(Self { listening, path })
+        Ok(Self { listening, path, upstream })
     }
 
     /// Where it listens.
@@ -68,6 +69,12 @@ impl Proxy {
     /// Changes the path of every connection, open ones too.
     pub fn set_path(&self, path: Path) {
         self.path.send_replace(path);
+    }
+
+    /// Leads to another server from now on, as a name does whose server was replaced; open connections are cut.
+    pub fn lead_to(&self, upstream: SocketAddr) {
+        self.upstream.send_replace(upstream);
+        self.cut_all();
     }
 
     /// Opens or shuts the door.
@@ -170,6 +177,23 @@ mod tests {
         proxy.set_path(Path::CLEAR);
         tokio::time::timeout(PATIENCE, stream.read_exact(&mut back)).await.unwrap().unwrap();
         assert_eq!(&back, b"ping");
+    }
+
+    #[tokio::test]
+    async fn it_leads_to_another_server_when_told() {
+        let (_echo, proxy, mut stream) = echo_behind_a_proxy().await;
+        round_trip(&mut stream).await.unwrap();
+        let other = Listening::start(|mut stream, _| async move {
+            let _ended = stream.write_all(b"else").await;
+        });
+        let other = other.await.unwrap();
+        proxy.lead_to(other.address());
+        let ended = tokio::time::timeout(PATIENCE, stream.read(&mut [0; 1])).await.expect("an end in time");
+        assert!(ended.unwrap_or(0) == 0);
+        let mut again = TcpStream::connect(proxy.address()).await.unwrap();
+        let mut told = [0; 4];
+        again.read_exact(&mut told).await.unwrap();
+        assert_eq!(&told, b"else");
     }
 
     #[tokio::test]

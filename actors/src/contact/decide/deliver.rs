@@ -23,6 +23,7 @@ use crate::domain::ids::{BootId, UserId};
 use crate::domain::message::{Attempt, AttemptOutcome, Author, Claim, Class, Content, Message, State};
 use crate::domain::permissions;
 use crate::domain::plan::Planned;
+use crate::domain::planted::Bug;
 use crate::domain::reason::Reason;
 use crate::domain::segments;
 use crate::domain::suppression::Suppression;
@@ -85,7 +86,7 @@ pub(super) fn permit(known: &Known<'_>, granted: &PermitGranted, around: &Surrou
     match message.state {
         State::Scheduled => check(message, message),
         // Of this boot and unknown to the pool, or it would not have permitted it: never handed over.
-        State::Sending(claim) if claim.boot == around.boot => {
+        State::Sending(claim) if claim.boot == around.boot || Bug::BootNotCompared.is_planted() => {
             let mut attempts = message.attempts.clone();
             attempts.retain(|attempt| attempt.number != claim.attempt);
             let undone = Message { attempts, state: State::Scheduled, ..message.clone() };
