@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
-use sendwheel_loadtest::scenario::cancel::{self, Cancel};
 use sendwheel_loadtest::progress::Progress;
+use sendwheel_loadtest::scenario::cancel::{self, Cancel};
 use sendwheel_loadtest::scenario::deletion::{self, Deletion};
 use sendwheel_loadtest::scenario::drain::{self, Channel, Drain};
 use sendwheel_loadtest::scenario::faults::{self, Faults};

@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn a_change_has_the_fields_of_a_message_that_can_be_changed() {
         let schema = serde_json::to_value(MessageChange::schema()).expect("a schema is JSON");
-        let fixed = ["channel", "attachments", "render", "recurrence", "reply_to_message"];
+        let fixed = ["channel", "attachments", "render", "recurrence", "reply_to_message", "template"];
         let mut expected: Vec<_> = MessageRequest::NAMES.iter().filter(|name| !fixed.contains(name)).collect();
         expected.sort_unstable();
         let mut names: Vec<_> = schema["properties"].as_object().expect("fields").keys().collect();

@@ -26,9 +26,16 @@ const widths = { wide: 1440, middle: 1024, narrow: 390 };
 // The contact whose name and mail are a script.
 const HOSTILE = /^<img/;
 
+// The page of the step under way, for a picture of what it showed when it failed.
+let shown;
 const step = async (name, play) => {
   const begun = performance.now();
-  await play();
+  try {
+    await play();
+  } catch (error) {
+    await shown?.screenshot({ path: path.join(pictures, "failed.png") }).catch(() => {});
+    throw error;
+  }
   console.log(`${name}: ${Math.round(performance.now() - begun)} ms`);
 };
 
@@ -64,6 +71,7 @@ const flows = async (browser) => {
   const context = await browser.newContext({ timezoneId: "Europe/Berlin", viewport: { width: 1440, height: 900 } });
   context.setDefaultTimeout(20_000);
   const page = await context.newPage();
+  shown = page;
   const complaints = [];
   const elsewhere = [];
   page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));

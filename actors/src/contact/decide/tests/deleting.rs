@@ -288,6 +288,7 @@ fn heavy_messages_are_forgotten_in_smaller_chunks() {
         world.attempt(id, submitted());
     }
     go_on(&mut world, Some(ContactCommand::Forget(NOW)));
-    let left: Vec<_> = world.model.records.keys().map(|(table, _)| *table).collect();
-    assert_eq!(left, [Table::Contact, Table::Audit], "the contact, and who made it");
+    let mut left: Vec<_> = world.model.records.keys().map(|(table, _)| *table).collect();
+    left.dedup();
+    assert_eq!(left, [Table::Contact, Table::Audit], "the contact, and who made it and its messages");
 }

@@ -22,19 +22,21 @@ fn keyed(key: &str, hash: u8) -> NewMessage {
 #[test]
 fn a_schedule_is_three_mutations_and_a_counter_and_arms_its_ticket() {
     let mut world = World::new();
-    let decision = world.schedule_as(&caller(), new_message(Channel::Sms));
+    let decision = world.schedule_as(&caller().in_bulk(), new_message(Channel::Sms));
     let Ok(Answer::Scheduled(Created::New(message))) = answer(&decision) else { panic!() };
     assert_eq!(budget(&decision), (3, 1));
     assert!(decision.is_growth);
     assert_eq!(armed(&decision), [Ticket::of_message(message)]);
     assert_eq!((message.due_at, &message.state, message.version), (NOW, &State::Scheduled, 1));
+    let alone = world.schedule_as(&caller(), new_message(Channel::Sms));
+    assert_eq!(budget(&alone), (5, 1), "and its entry in the audit trail, if it is a request of its own");
 }
 
 #[test]
 fn large_content_is_one_blob_more() {
     let mut world = World::new();
     let new = NewMessage { content: content(&"long ".repeat(400)), ..new_message(Channel::Email) };
-    assert_eq!(budget(&world.schedule_as(&caller(), new)), (4, 1));
+    assert_eq!(budget(&world.schedule_as(&caller().in_bulk(), new)), (4, 1));
 }
 
 #[test]
