@@ -1,7 +1,7 @@
 //! A load while things go wrong: the node is killed and suspended, its store is gone, slow, full or stands still, its
 //! clock is set, its providers answer badly, slowly or not at all; and at the end the oracle judges what arrived.
 //!
-//! - [`world`]: what stands around the node. - [`play`]: what goes wrong. - [`drive`]: the clients.
+//! - [`world`]: what stands around the node. - [`mod@play`]: what goes wrong. - [`mod@drive`]: the clients.
 
 mod drive;
 mod play;

@@ -156,10 +156,12 @@ pub fn choose(
     // Who wants it skipped in quiet hours wants none of a window's that fall into them.
     let start = if terms.quiet_hours == QuietHoursPolicy::Skip { first } else { start };
     let own = |at: &UnixMs| own_clock(knowledge.zone, *at);
+    // What is known by then counts, not what is known now: asked again before, the answer is the same.
+    let known_at = own(&window.from.max(now));
     let candidates: Vec<UnixMs> = moments.iter().map(own).collect();
     let unknown = Habit::default();
     let habit = knowledge.habit.unwrap_or(&unknown);
-    let choice = habit::choose(habit, knowledge.profile, own(&now), &candidates).ok_or(PlanError::EmptyWindow)?;
+    let choice = habit::choose(habit, knowledge.profile, known_at, &candidates).ok_or(PlanError::EmptyWindow)?;
     let best = moments.get(choice.index).copied().unwrap_or(first);
     let is_known = choice.sureness > Sureness::TooLittle || window.too_little_data == TooLittleData::Population;
     let (arm, wanted_at) = match (window.too_little_data, arm_of(knowledge.draw, knowledge.shares)) {
