@@ -11,7 +11,7 @@ use sendwheel_actors::domain::directory::Limit;
 use sendwheel_actors::domain::ids::{ContactId, MessageId, SenderId};
 use sendwheel_actors::domain::message::{Class, Content, Message, State, StateName};
 use sendwheel_actors::domain::schedule::{FoldPolicy, GapPolicy, IfLate, QuietHoursPolicy};
-use sendwheel_actors::engine::api::{EngineError, NewIntent, NewMessage, ProfilePatch, ZoneChoice};
+use sendwheel_actors::engine::api::{EngineError, EngineResult, NewIntent, NewMessage, ProfilePatch, ZoneChoice};
 
 use crate::quiet::{BERLIN, HONOLULU, MINUTE_MS, Quiet};
 use crate::workload::{CALLER, Callers};
@@ -68,14 +68,14 @@ pub async fn probe(callers: &Callers) {
             moving(callers, quiet, *contact, message(*channel, *sender)).await;
         }
     }
-    // Nothing else is to take the lanes' tokens meanwhile: also nothing that was planned again.
-    loop {
-        tokio::time::sleep(REST).await;
+    // Nothing else is to take the lanes' tokens, neither while they rest nor afterwards: also nothing that was planned
+    // again, and nothing that repeats.
+    let mut is_quiet = false;
+    while !is_quiet {
         let soon = world.now() + 2 * REST.as_millis() as i64;
         let is_soon = |message: &Message| message.state == State::Scheduled && message.due_at.0 < soon;
-        if !world.model().mirror.messages.values().any(is_soon) {
-            break;
-        }
+        is_quiet = !world.model().mirror.messages.values().any(is_soon);
+        tokio::time::sleep(REST).await;
     }
     world.begin_probe();
     let contacts = live();
@@ -131,7 +131,7 @@ async fn moving(callers: &Callers, quiet: Quiet, contact: ContactId, like: NewMe
             quiet_hours: QuietHoursPolicy::Defer,
             ..like.clone()
         };
-        match callers.engine.schedule(&CALLER, contact, new).await {
+        match patiently(callers, || callers.engine.schedule(&CALLER, contact, new.clone())).await {
             Ok(created) => asked.push(created.into_inner().message.id),
             Err(EngineError::Invalid(_)) => {}
             Err(error) => world.violation(format!("probe: {contact} could not be written to tomorrow: {error}")),
@@ -139,7 +139,9 @@ async fn moving(callers: &Callers, quiet: Quiet, contact: ContactId, like: NewMe
     }
     for (zone, ahead) in [BERLIN, HONOLULU, BERLIN] {
         let patch = ProfilePatch { time_zone: Some(Some(zone.into())), ..ProfilePatch::default() };
-        if let Err(error) = callers.engine.patch_contact(&CALLER, contact, patch, None).await {
+        if let Err(error) =
+            patiently(callers, || callers.engine.patch_contact(&CALLER, contact, patch.clone(), None)).await
+        {
             world.violation(format!("probe: {contact} could not move to {zone}: {error}"));
         }
         let expected = [if zone == BERLIN.0 { ends } else { wanted }, evening_at(ahead)];
@@ -158,15 +160,25 @@ async fn moving(callers: &Callers, quiet: Quiet, contact: ContactId, like: NewMe
             ));
         }
     }
-    // A slow store may have cost a lease: then a caller is told to come again.
-    let until = world.elapsed() + PATIENCE_MS;
     for id in asked {
-        while let Err(error) = callers.engine.cancel(&CALLER, id).await {
-            if !matches!(error, EngineError::Unavailable) || world.elapsed() > until {
-                world.violation(format!("probe: {id} could not be cancelled: {error}"));
-                break;
+        if let Err(error) = patiently(callers, || callers.engine.cancel(&CALLER, id)).await {
+            world.violation(format!("probe: {id} could not be cancelled: {error}"));
+        }
+    }
+}
+
+/// A slow store may have cost a lease: then a caller is told to come again, and does.
+async fn patiently<T, F: Future<Output = EngineResult<T>>>(
+    callers: &Callers,
+    ask: impl Fn() -> F,
+) -> EngineResult<T> {
+    let until = callers.world.elapsed() + PATIENCE_MS;
+    loop {
+        match ask().await {
+            Err(EngineError::Unavailable) if callers.world.elapsed() < until => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            other => return other,
         }
     }
 }

@@ -87,7 +87,8 @@ impl World {
             let number = old.attempts.last().map_or(1, |last| last.number + 1);
             next.state = State::Sending(Claim { attempt: number, boot: BOOT, deadline: wall.plus(CLAIMED_FOR) });
             next.attempts.push(attempt(number, wall));
-        } else if rng.random_bool(0.5) {
+        } else if old.series.is_none() && rng.random_bool(0.5) {
+            // One of a series would take the next one along in the same batch, which the rival cannot make.
             (next.state, next.reason, next.since) = (State::Canceled, Some(Reason::CanceledByCaller), wall);
         } else {
             // This is when it is meant to go from here on.
