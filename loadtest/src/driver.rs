@@ -134,13 +134,17 @@ impl Driver {
         }
     }
 
-    /// Deletes a contact until it is answered; a contact that is gone counts as deleted.
+    /// Deletes a contact until it is answered; a contact that is gone counts as deleted. How its messages stand is
+    /// written down before, since nobody can ask afterwards.
     ///
     /// # Errors
     /// As for [`Driver::cancel`].
     pub async fn delete_contact(&self, contact: &str) -> Answered<()> {
         let watch = Stopwatch::start();
         loop {
+            let ids = self.ids_of(|message| message.contact == contact);
+            let seen = self.read(ids, oracle::last_standing_of).await?;
+            self.journal().seen_before_deletion.extend(seen);
             match self.client.delete_contact(contact).await {
                 // Gone: an earlier try was carried out and its answer lost.
                 Ok(_) | Err(ClientError::Refused { status: 404, .. }) => {
@@ -157,12 +161,24 @@ impl Driver {
     /// # Errors
     /// When a message cannot be read.
     pub async fn standings(&self) -> Answered<HashMap<String, Standing>> {
-        let ids: Vec<String> = self.journal().scheduled.iter().map(|message| message.id.clone()).collect();
+        self.read(self.ids_of(|_| true), oracle::standing_of).await
+    }
+
+    fn ids_of(&self, is_wanted: impl Fn(&Scheduled) -> bool) -> Vec<String> {
+        let journal = self.journal();
+        journal.scheduled.iter().filter(|message| is_wanted(message)).map(|message| message.id.clone()).collect()
+    }
+
+    async fn read(
+        &self,
+        ids: Vec<String>,
+        standing: fn(&MessageView) -> Standing,
+    ) -> Answered<HashMap<String, Standing>> {
         let reads = ids.into_iter().map(|id| async move {
             let watch = Stopwatch::start();
             loop {
                 match self.client.message(&id).await {
-                    Ok(view) => return Ok(Some((id, oracle::standing_of(&view)))),
+                    Ok(view) => return Ok(Some((id, standing(&view)))),
                     Err(ClientError::Refused { status: 404, .. }) => return Ok(None),
                     Err(error) => self.again(error, &watch).await?,
                 }

@@ -341,6 +341,14 @@ impl Client {
         Self::json(self.request(Method::GET, &format!("/v1/messages/{id}"))).await
     }
 
+    /// All that is shown of a message.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn show(&self, id: &str) -> Answered<Value> {
+        Self::json(self.request(Method::GET, &format!("/v1/messages/{id}"))).await
+    }
+
     /// Cancels a message.
     ///
     /// # Errors

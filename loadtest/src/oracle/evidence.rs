@@ -71,6 +71,14 @@ pub fn standing_of(view: &MessageView) -> Standing {
     }
 }
 
+/// The same just before it is deleted: what becomes of an attempt that is under way is not shown any more.
+#[must_use]
+pub fn last_standing_of(view: &MessageView) -> Standing {
+    let is_under_way = usize::from(view.state == "sending");
+    let shown = standing_of(view);
+    Standing { unknown_attempts: shown.unknown_attempts.map(|unknown| unknown + is_under_way), ..shown }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

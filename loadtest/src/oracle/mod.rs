@@ -32,7 +32,7 @@ use serde::Serialize;
 
 use crate::clock::NOTICED_WITHIN_MS;
 
-pub use evidence::{begun_mails, begun_sms, from_mails, from_sms, standing_of};
+pub use evidence::{begun_mails, begun_sms, from_mails, from_sms, last_standing_of, standing_of};
 pub use violation::Violation;
 
 /// A message whose schedule was acknowledged.
@@ -78,6 +78,8 @@ pub struct Journal {
     pub stops: HashMap<String, Stop>,
     /// Contacts whose deletion was acknowledged, and when.
     pub deleted_contacts: HashMap<String, i64>,
+    /// How their messages were shown just before their deletion was asked for, by message id.
+    pub seen_before_deletion: HashMap<String, Standing>,
 }
 
 /// A message that a sink took.
@@ -122,7 +124,8 @@ pub struct Standing {
     pub due_at_ms: Option<i64>,
     /// Attempts shown.
     pub attempts: usize,
-    /// Attempts shown with an unknown outcome, if outcomes are shown.
+    /// Attempts shown with an unknown outcome, if outcomes are shown; before a deletion also the one that was under way,
+    /// whose outcome may never have been learnt.
     pub unknown_attempts: Option<usize>,
 }
 
@@ -268,7 +271,8 @@ fn check_message(evidence: &Evidence, message: &Scheduled, handovers: &[&Handove
     }
     check_stop(evidence, message, handovers, report);
     let is_deleted = evidence.journal.deleted_contacts.contains_key(&message.contact);
-    check_duplicates(message, standing, is_deleted, handovers, report);
+    let last_seen = standing.or_else(|| evidence.journal.seen_before_deletion.get(&message.id));
+    check_duplicates(message, last_seen, handovers, report);
     if let Some(violation) = judge_standing(evidence, message, standing, !handovers.is_empty(), is_deleted) {
         report.violations.push(violation);
     }
@@ -298,8 +302,7 @@ fn check_stop(evidence: &Evidence, message: &Scheduled, handovers: &[&Handover],
 
 fn check_duplicates(
     message: &Scheduled,
-    standing: Option<&Standing>,
-    is_deleted: bool,
+    last_seen: Option<&Standing>,
     handovers: &[&Handover],
     report: &mut Report,
 ) {
@@ -308,13 +311,10 @@ fn check_duplicates(
         return;
     }
     let same_identity = handovers.iter().all(|handover| handover.identity == handovers[0].identity);
-    // Where the API shows only a number, every attempt but one may have been unknown. A deleted contact has taken what
-    // it showed with it: whatever it was cannot be told any more.
-    let explained = match standing {
-        Some(standing) => standing.unknown_attempts.unwrap_or_else(|| standing.attempts.saturating_sub(1)),
-        None if is_deleted => times - 1,
-        None => 0,
-    };
+    // Where the API shows only a number, every attempt but one may have been unknown.
+    let explained = last_seen
+        .map(|seen| seen.unknown_attempts.unwrap_or_else(|| seen.attempts.saturating_sub(1)))
+        .unwrap_or_default();
     if same_identity && explained >= times - 1 {
         report.explained_duplicates += times - 1;
     } else {

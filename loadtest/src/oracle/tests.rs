@@ -157,11 +157,13 @@ fn a_second_hand_over_needs_an_unknown_outcome_and_the_same_identity() {
 }
 
 #[test]
-fn a_second_hand_over_of_a_contact_that_was_deleted_later_is_not_judged_but_for_its_identity() {
+fn a_second_hand_over_of_a_contact_that_was_deleted_later_needs_what_was_shown_before() {
     let mut evidence = good();
     evidence.handovers.push(handover(2_000));
     evidence.standings.clear();
     evidence.journal.deleted_contacts.insert("contact_c".into(), 3_000);
+    assert!(matches!(violations(&evidence)[..], [Violation::Duplicate { explained: 0, .. }]));
+    evidence.journal.seen_before_deletion.insert("msg_t".into(), standing("sending", 2, 1));
     assert_eq!(violations(&evidence), []);
     evidence.handovers[1].identity = Some("other".into());
     assert!(matches!(violations(&evidence)[..], [Violation::Duplicate { same_identity: false, .. }]));

@@ -102,4 +102,21 @@ impl Violation {
             Self::Unknown { .. } => return None,
         })
     }
+
+    /// The message that it is about.
+    #[must_use]
+    pub fn token(&self) -> Option<&str> {
+        match self {
+            Self::Early { token, .. }
+            | Self::Lost { token, .. }
+            | Self::Unsettled { token, .. }
+            | Self::Phantom { token, .. }
+            | Self::AfterStop { token, .. }
+            | Self::Duplicate { token, .. }
+            | Self::OutOfOrder { token, .. }
+            | Self::Unknown { token } => Some(token),
+            Self::AfterTakeover { token, .. } => token.as_deref(),
+            Self::TooFast { .. } => None,
+        }
+    }
 }

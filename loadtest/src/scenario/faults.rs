@@ -7,6 +7,7 @@ mod drive;
 mod play;
 mod world;
 
+use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -16,10 +17,11 @@ use rand::rngs::StdRng;
 
 use super::timeline::{Mark, Timeline};
 use super::{Outcome, StoreKind, TargetOptions};
+use crate::client::Client;
 use crate::driver::{Driver, Sinks};
 use crate::fault::{self, Timed};
 use crate::node::Node;
-use crate::oracle::{self, Limit, Report};
+use crate::oracle::{self, Evidence, Limit, Report, Violation};
 use crate::progress::Progress;
 use crate::sink::plan::Rule;
 use crate::sink::{sms, smtp};
@@ -113,6 +115,8 @@ pub struct Judged {
     pub timeline: Timeline,
     /// What could not go wrong here, and why.
     pub missing: Vec<String>,
+    /// All that is known of the message that the first broken promise is about.
+    pub story: Option<String>,
 }
 
 /// Plays a run against a node of its own and lets the oracle judge it.
@@ -185,7 +189,31 @@ async fn play_out(
     }
     evidence.clock = clock;
     timeline.lateness(started_at_ms, &evidence);
-    Ok(Judged { store: store.name(), report: oracle::check(&evidence), timeline, missing: world.missing })
+    let report = oracle::check(&evidence);
+    let story = match report.violations.first().and_then(Violation::token) {
+        Some(token) => Some(story(token, &evidence, &client).await),
+        None => None,
+    };
+    Ok(Judged { store: store.name(), report, timeline, missing: world.missing, story })
+}
+
+/// What the run did with a message, what the sinks saw of it, and how the API shows it.
+async fn story(token: &str, evidence: &Evidence, client: &Client) -> String {
+    let scheduled = evidence.journal.scheduled.iter().find(|message| message.token == token);
+    let mut told = format!("{token}: {scheduled:?}, stopped {:?}", evidence.journal.stops.get(token));
+    for handover in evidence.handovers.iter().filter(|handover| handover.token == token) {
+        let _ = write!(told, "\n  taken {handover:?}");
+    }
+    for begun in evidence.begun.iter().filter(|begun| begun.token.as_deref() == Some(token)) {
+        let _ = write!(told, "\n  begun {begun:?}");
+    }
+    if let Some(message) = scheduled {
+        let deleted = evidence.journal.deleted_contacts.get(&message.contact);
+        let shown = client.show(&message.id).await;
+        let _ = write!(told, "\n  contact deleted {deleted:?}, standing {:?}", evidence.standings.get(&message.id));
+        let _ = write!(told, "\n  shown {}", shown.map_or_else(|error| error.to_string(), |shown| shown.to_string()));
+    }
+    told
 }
 
 /// What goes wrong when; the sinks are told how to answer.
@@ -210,13 +238,14 @@ fn plan_of(run: &Faults, world: &World) -> Vec<Timed> {
 /// # Errors
 /// As for [`judge`], and when a promise is broken: with the first one and the seed.
 pub async fn run(options: &TargetOptions, contacts: usize, run: &Faults) -> anyhow::Result<Outcome> {
-    let Judged { store, report, timeline, missing } = judge(options, contacts, run).await?;
+    let Judged { store, report, timeline, missing, story } = judge(options, contacts, run).await?;
     let seed = run.seed;
     if let Some(first) = report.violations.first() {
         let told = |mark: &Mark| format!("{:.1} s {}", mark.at_s, mark.what);
         bail!(
-            "seed {seed}: a promise is broken: {first:?} ({} in all)\n{report}\nfaults: {}",
+            "seed {seed}: a promise is broken: {first:?} ({} in all)\n{report}\n{}\nfaults: {}",
             report.violations.len(),
+            story.unwrap_or_default(),
             timeline.marks.iter().map(told).collect::<Vec<_>>().join("; ")
         );
     }
