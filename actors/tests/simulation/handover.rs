@@ -10,7 +10,7 @@ use crate::model::{HandedOver, Model, Outcome, Promised};
 use crate::workload::{attachment_bytes, number_of_attachment};
 use crate::world::{Process, World};
 
-fn version_of(text: &str) -> Option<u32> {
+pub fn version_of(text: &str) -> Option<u32> {
     text.split_whitespace().find_map(|word| word.strip_prefix('v')?.parse().ok())
 }
 

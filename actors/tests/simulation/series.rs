@@ -9,12 +9,13 @@ use sendwheel_actors::domain::address::Channel;
 use sendwheel_actors::domain::clock::UnixMs;
 use sendwheel_actors::domain::conversation::{ItemKind, ThreadItem};
 use sendwheel_actors::domain::ids::SeriesId;
-use sendwheel_actors::domain::message::{Content, Message, State};
+use sendwheel_actors::domain::message::{Content, Message, State, StoredContent};
 use sendwheel_actors::domain::schedule::{FoldPolicy, GapPolicy, IfLate, QuietHoursPolicy};
 use sendwheel_actors::domain::series::SeriesState;
 use sendwheel_actors::engine::api::{NewIntent, NewMessage, ZoneChoice};
 use sendwheel_actors::store::{Table, codec};
 
+use crate::handover::version_of;
 use crate::model::Model;
 use crate::oracle::Found;
 use crate::workload::{CALLER, Callers};
@@ -30,6 +31,8 @@ pub struct Repeats {
     pub is_busy: bool,
     /// Its cancelling was acknowledged.
     pub canceled_at: Option<i64>,
+    /// What its first message said when it came into being, and so each of them.
+    pub says: Option<u32>,
 }
 
 /// By its id, and by those it had since.
@@ -135,10 +138,19 @@ impl Model {
         if !self.series.entry(of.series).or_default().born.insert(of.number) {
             wrongs.push(format!("I4: number {} of {} came into being twice", of.number, of.series));
         }
+        let says = match &new.content {
+            StoredContent::Inline(content) => content.text.as_deref().and_then(version_of),
+            StoredContent::Blob { .. } => None,
+        };
+        let first = *self.series.entry(of.series).or_default().says.get_or_insert(says.unwrap_or_default());
+        if says.is_some_and(|says| says != first) {
+            wrongs.push(format!("content: number {} of {} says {says:?}, not {first}", of.number, of.series));
+        }
         if of.number > 1 {
             *self.tally.entry("occurrences").or_default() += 1;
             let known = self.message(new.identity(), new.contact);
             (known.is_acknowledged, known.acknowledged_at, known.placed_at) = (true, now, now);
+            known.texts.extend(says);
         }
     }
 

@@ -300,12 +300,7 @@ fn check_stop(evidence: &Evidence, message: &Scheduled, handovers: &[&Handover],
     }
 }
 
-fn check_duplicates(
-    message: &Scheduled,
-    last_seen: Option<&Standing>,
-    handovers: &[&Handover],
-    report: &mut Report,
-) {
+fn check_duplicates(message: &Scheduled, last_seen: Option<&Standing>, handovers: &[&Handover], report: &mut Report) {
     let times = handovers.len();
     if times < 2 {
         return;

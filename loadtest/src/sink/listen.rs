@@ -1,14 +1,15 @@
 //! A listening port whose door can be shut: the accept loop that every sink shares.
 //!
 //! Every connection is a task in one set that dies with the loop, so dropping a sink leaves nothing
-//! behind. Refusing connections gives the port up and takes the same one again afterwards.
+//! behind. Refusing connections closes the listening socket alone: the port stays taken by another one that never
+//! listens, so that no other process comes to stand where this sink stood.
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -30,12 +31,25 @@ struct Orders {
     cuts: u64,
 }
 
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 1_024;
+
+/// A socket at an address that others of this sink may be at, too, and nobody else.
+fn bound(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseport(true)?;
+    socket.bind(address)?;
+    Ok(socket)
+}
+
 /// The accept loop of one sink; it ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Listening {
     address: SocketAddr,
     orders: watch::Sender<Orders>,
     task: JoinHandle<()>,
+    /// Keeps the port while the sink refuses connections.
+    _reserved: TcpSocket,
 }
 
 impl Listening {
@@ -46,11 +60,12 @@ impl Listening {
         F: Fn(TcpStream, u64) -> Fut + Send + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-        let address = listener.local_addr()?;
+        let reserved = bound((Ipv4Addr::LOCALHOST, 0).into())?;
+        let address = reserved.local_addr()?;
+        let listener = bound(address)?.listen(BACKLOG)?;
         let orders = watch::Sender::new(Orders { gate: Gate::Open, cuts: 0 });
         let task = tokio::spawn(accept_loop(listener, address, orders.subscribe(), serve));
-        Ok(Self { address, orders, task })
+        Ok(Self { address, orders, task, _reserved: reserved })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -92,13 +107,15 @@ where
         }
         match now.gate {
             Gate::Refusing => listener = None,
-            Gate::Open if listener.is_none() => listener = TcpListener::bind(address).await.ok(),
+            Gate::Open if listener.is_none() => {
+                listener = bound(address).and_then(|socket| socket.listen(BACKLOG)).ok();
+            }
             Gate::Open | Gate::Silent => {}
         }
         let accept = async {
             match (&listener, now.gate) {
                 (Some(listener), Gate::Open) => listener.accept().await.ok(),
-                // The port was taken meanwhile: try again shortly.
+                // The system had no socket to give: try again shortly.
                 (None, Gate::Open) => {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                     None

@@ -34,7 +34,8 @@ pub(super) async fn drive(
     let mut pace = tokio::time::interval(Duration::from_secs_f64(CLIENTS as f64 / run.rate.max(1) as f64));
     // What could not be asked for in time is asked for as soon as it can be.
     pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Burst);
-    let name = format!("{:x}", run.seed);
+    // No other run's: ids derive from it, and what another one sent must not pass for this one's.
+    let name = format!("{:x}.{:x}", run.seed, std::process::id());
     while !is_over.load(Ordering::SeqCst) {
         pace.tick().await;
         let token = token(&name, next.fetch_add(1, Ordering::SeqCst));

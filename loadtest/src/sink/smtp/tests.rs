@@ -161,6 +161,8 @@ async fn a_refusing_sink_closes_what_is_open_and_takes_its_port_again() {
     })
     .await
     .unwrap();
+    let taken = std::net::TcpListener::bind(address).unwrap_err();
+    assert_eq!(taken.kind(), std::io::ErrorKind::AddrInUse, "nobody comes to stand where the sink stood");
     sink.set_gate(Gate::Open);
     let stream =
         crate::wait::until("the port to be back", PATIENCE, || async { TcpStream::connect(address).await.ok() })
