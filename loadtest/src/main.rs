@@ -408,7 +408,7 @@ async fn measure(options: &TargetOptions, contacts: usize, command: Command) -> 
             faults::run(options, contacts, &Faults::drawn(seed, Duration::from_secs(seconds), rate)).await
         }
         Command::Takeover => takeover::run(options, &Takeover { seed: wall::now_ms().unsigned_abs(), bug: None }).await,
-        Command::Bugs { bug, seed } => find_bugs(options, bug.as_deref(), seed).await,
+        Command::Bugs { bug, seed } => Box::pin(find_bugs(options, bug.as_deref(), seed)).await,
         Command::All { .. } | Command::Sink => bail!("no scenario of its own"),
     }
 }
