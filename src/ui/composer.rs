@@ -19,7 +19,7 @@ use super::error::{PageError, faults_of};
 use super::fill::{TemplateChoice, Whole, choices_of as templates_of, whole};
 use super::form::{Form, Posted};
 
-use super::moment::{Moment, Preset, Wish, presets};
+use super::moment::{Moment, Preset, REPEATS, Wish, presets};
 use super::multipart::File;
 use super::people::called;
 use super::preview;
@@ -265,6 +265,11 @@ impl Composer {
         }
     }
 
+    /// What repeating can be chosen: of a new message.
+    pub(super) fn repeats(&self) -> &'static [(&'static str, &'static str, &'static str)] {
+        if self.purpose == Purpose::New { &REPEATS } else { &[] }
+    }
+
     pub(super) fn is_reschedule(&self) -> bool {
         matches!(self.purpose, Purpose::Reschedule(..))
     }
@@ -282,7 +287,7 @@ fn put(request: &mut Map<String, Value>, name: &str, value: Option<&str>) {
 }
 
 /// What fields of a message are called.
-const FIELDS: [(&str, &str); 9] = [
+const FIELDS: [(&str, &str); 10] = [
     ("template", "Template"),
     ("attachments", "Attach file"),
     ("to", "To"),
@@ -292,6 +297,7 @@ const FIELDS: [(&str, &str); 9] = [
     ("text", "Message"),
     ("html", "Message"),
     ("send", "Time"),
+    ("recurrence", "Repeat"),
 ];
 
 async fn scheduled(visitor: &Visitor, contact: &Contact, form: &Form) -> Result<(), ApiError> {
@@ -314,6 +320,9 @@ async fn scheduled(visitor: &Visitor, contact: &Contact, form: &Form) -> Result<
     }
     if form.get("do") == "schedule" {
         request.insert("send".into(), send_of(form, contact)?);
+        let wish = Wish::at("", "", "").of_form(form);
+        wish.first()?;
+        put(&mut request, "recurrence", wish.recurrence().as_deref());
     }
     let bytes = Value::Object(request).to_string();
     let request = reader::read::<MessageRequest<'_>>(bytes.as_bytes())?;

@@ -7,6 +7,7 @@ use chrono::{Datelike, Days, NaiveDate, Timelike};
 use sendwheel_actors::domain::address::{Address, Channel};
 use sendwheel_actors::domain::contact::Contact;
 use sendwheel_actors::domain::plan::smart::{Arm, Shares};
+use sendwheel_actors::domain::recurrence::{Civil, Recurrence};
 use sendwheel_actors::domain::schedule::Intent;
 use sendwheel_actors::domain::zone::TimeZone;
 use sendwheel_actors::engine::Foreseen;
@@ -69,22 +70,43 @@ pub(super) struct Wish {
     pub(super) hours: String,
     /// What is done if too little is known: `now` or `population`.
     pub(super) too_little: String,
+    /// One of [`REPEATS`], or nothing.
+    pub(super) repeat: String,
+    /// The last day of what repeats, or nothing.
+    pub(super) until: String,
 }
+
+/// What a message can do again, by the name of the choice: how it reads, and its rule.
+pub(super) const REPEATS: [(&str, &str, &str); 6] = [
+    ("daily", "Every day", "FREQ=DAILY"),
+    ("weekdays", "Monday to Friday", "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR"),
+    ("weekly", "Every week", "FREQ=WEEKLY"),
+    ("fortnightly", "Every two weeks", "FREQ=WEEKLY;INTERVAL=2"),
+    ("monthly", "Every month", "FREQ=MONTHLY"),
+    ("yearly", "Every year", "FREQ=YEARLY"),
+];
 
 impl Wish {
     /// The names of its fields.
-    const FIELDS: [&'static str; 6] = ["date", "time", "zone", "smart", "hours", "too_little"];
+    const FIELDS: [&'static str; 8] = ["date", "time", "zone", "smart", "hours", "too_little", "repeat", "until"];
 
     /// A time.
     pub(super) fn at(date: &str, time: &str, zone: &str) -> Self {
         let [date, time, zone, hours, too_little] = [date, time, zone, "24", "now"].map(str::to_owned);
-        Self { date, time, zone, is_smart: false, hours, too_little }
+        Self { date, time, zone, is_smart: false, hours, too_little, repeat: String::new(), until: String::new() }
     }
 
     /// With what fields say.
     fn with(mut self, mut field: impl FnMut(&str) -> Option<String>) -> Self {
-        let all = [&mut self.date, &mut self.time, &mut self.zone, &mut self.hours, &mut self.too_little];
-        for (one, name) in all.into_iter().zip(["date", "time", "zone", "hours", "too_little"]) {
+        for (one, name) in [
+            (&mut self.date, "date"),
+            (&mut self.time, "time"),
+            (&mut self.zone, "zone"),
+            (&mut self.hours, "hours"),
+            (&mut self.too_little, "too_little"),
+            (&mut self.repeat, "repeat"),
+            (&mut self.until, "until"),
+        ] {
             if let Some(given) = field(name) {
                 *one = given;
             }
@@ -96,6 +118,25 @@ impl Wish {
     /// With what a form says.
     pub(super) fn of_form(self, form: &Form) -> Self {
         self.with(|name| form.given(name).map(str::to_owned))
+    }
+
+    /// How it repeats, as a request says it. What is sent at the best moment of a window does not.
+    pub(super) fn recurrence(&self) -> Option<String> {
+        let (.., rule) = REPEATS.iter().find(|(name, ..)| !self.is_smart && *name == self.repeat)?;
+        let until = self.until.replace('-', "");
+        Some(if until.is_empty() { (*rule).to_owned() } else { format!("{rule};UNTIL={until}") })
+    }
+
+    /// The same for the first time of what repeats, which the rule may have on a later day.
+    pub(super) fn first(&self) -> Result<Self, ApiError> {
+        let (Some(rule), Ok(start)) = (self.recurrence(), format!("{}T{}", self.date, self.time).parse::<Civil>())
+        else {
+            return Ok(self.clone());
+        };
+        let first = rule.parse::<Recurrence>().ok().and_then(|rule| rule.next(start, None));
+        let first = first.ok_or_else(|| ApiError::field("/recurrence", "recurrence_never_happens", NEVER))?;
+        let date = first.at.to_string().chars().take_while(|c| *c != 'T').collect();
+        Ok(Self { date, ..self.clone() })
     }
 
     /// As a request says it. The contact's own zone is meant as theirs: it follows them.
@@ -111,6 +152,8 @@ impl Wish {
         Ok(json!({"at": format!("{}T{}", self.date, self.time), "time_zone": zone}))
     }
 }
+
+const NEVER: &str = "no such day comes by the last day: choose a later one";
 
 /// When a request means.
 pub(super) fn intent(visitor: &Visitor, send: &Value) -> Result<NewIntent, ApiError> {
@@ -148,7 +191,8 @@ impl Moment {
     /// What a wish comes to, for a message on a channel to an address.
     pub(super) fn of(visitor: &Visitor, contact: &Contact, way: (Channel, Option<Address>), wish: &Wish) -> Self {
         let foreseen = wish
-            .request(contact.profile.time_zone.as_deref())
+            .first()
+            .and_then(|first| first.request(contact.profile.time_zone.as_deref()))
             .and_then(|send| intent(visitor, &send))
             .and_then(|intent| Ok(visitor.engine().foresee(visitor.caller(), contact, way, intent)?));
         match foreseen {
@@ -217,5 +261,27 @@ mod tests {
             Some(json!({"window": {"hours": 48}, "smart": true, "too_little_data": "population"}))
         );
         assert!(Wish::at("", "09:00", "").request(None).is_err());
+    }
+
+    #[test]
+    fn what_repeats_is_a_rule_that_the_api_reads() {
+        let wish = |repeat: &str, until: &str, smart: &str| {
+            let fields = [("repeat", repeat), ("until", until), ("smart", smart)];
+            let field = |name: &str| fields.iter().find(|(one, _)| *one == name).map(|(_, value)| (*value).to_owned());
+            Wish::at("2026-12-01", "09:00", "Europe/Berlin").with(field)
+        };
+        assert_eq!(wish("", "", "").recurrence(), None);
+        assert_eq!(wish("weekly", "", "").recurrence().as_deref(), Some("FREQ=WEEKLY"));
+        let until = wish("weekdays", "2027-01-31", "").recurrence();
+        assert_eq!(until.as_deref(), Some("FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR;UNTIL=20270131"));
+        assert_eq!(wish("weekly", "", "yes").recurrence(), None);
+        assert_eq!(wish("weekdays", "", "").first().ok().map(|first| first.date).as_deref(), Some("2026-12-01"));
+        let saturday = Wish { date: "2026-12-05".into(), ..wish("weekdays", "2026-12-07", "") };
+        assert_eq!(saturday.first().ok().map(|first| first.date).as_deref(), Some("2026-12-07"));
+        assert!(Wish { until: "2026-12-06".into(), ..saturday }.first().is_err());
+        for (name, words, _) in REPEATS {
+            let rule = wish(name, "2028-01-31", "").recurrence().expect("one of them");
+            assert!(rule.parse::<Recurrence>().is_ok(), "{words}: {rule}");
+        }
     }
 }

@@ -250,6 +250,36 @@ const flows = async (browser) => {
     await check(page, "smart-waits");
   });
 
+  await step("what repeats", async () => {
+    await page.goto(base);
+    await page.getByRole("link", { name: /^Lena Fischer/ }).click();
+    await page.getByLabel("SMS").check();
+    await page.getByLabel("Message", { exact: true }).fill("Time for your exercises");
+    await page.getByRole("button", { name: "Schedule", exact: true }).click();
+    await page.getByRole("button", { name: /^Tomorrow 9:00/ }).click();
+    await page.getByLabel("Repeat").selectOption("Monday to Friday");
+    await page.getByText("09:00 in Berlin").waitFor();
+    await page.getByLabel("Last day").fill("2020-01-31");
+    await page.getByText("No such day comes by the last day: choose a later one").waitFor();
+    await page.getByRole("button", { name: "Schedule message" }).click();
+    await page.getByRole("alert").getByText(/^Repeat: No such day comes/).waitFor();
+    complaints.length = 0; // Chromium calls the 422 an error.
+    await page.getByRole("button", { name: "Schedule", exact: true }).click();
+    assert.equal(await page.getByLabel("Repeat").inputValue(), "weekdays");
+    await page.getByLabel("Last day").fill("");
+    await check(page, "repeat");
+    await page.getByRole("button", { name: "Schedule message" }).click();
+    const waits = article(/^Scheduled/).filter({ hasText: "Time for your exercises" });
+    await waits.getByText("Repeats weekly on Mon, Tue, Wed, Thu and Fri.").waitFor();
+    await check(page, "repeats");
+    await waits.getByRole("button", { name: "Cancel message" }).click();
+    await article(/^Canceled/).filter({ hasText: "Time for your exercises" }).waitFor();
+    // The next one is there all the same.
+    await waits.getByRole("button", { name: "Cancel all that repeat" }).click();
+    await waits.waitFor({ state: "detached" });
+    await page.getByText(/^The message that repeated weekly on .* was canceled/).waitFor();
+  });
+
   await step("strangers", async () => {
     await page.goto(base);
     await page.getByRole("link", { name: /^<img/ }).first().click();
