@@ -45,6 +45,8 @@ pub struct ApiSettings {
     pub twilio: Option<TwilioVerifier>,
     /// Proxies that are believed when they say where a request came from.
     pub trusted_proxies: Vec<Network>,
+    /// From where mail scanners load pictures and follow links.
+    pub scanners: Vec<Network>,
 }
 
 impl Default for ApiSettings {
@@ -65,6 +67,7 @@ impl Default for ApiSettings {
             inbound_bytes: 25 * 1024 * 1024,
             twilio: None,
             trusted_proxies: Vec::new(),
+            scanners: Vec::new(),
         }
     }
 }

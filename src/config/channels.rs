@@ -10,6 +10,7 @@ use sendwheel_actors::sender::sms::HttpSmsSettings;
 use sendwheel_actors::sender::smtp::SmtpSettings;
 
 use super::layers::Layers;
+use super::network::Network;
 use super::parse::{self, SecretUrl};
 use super::sections::{Headers, delivery};
 
@@ -76,12 +77,24 @@ pub struct EmailSettings {
     pub transport: EmailTransport,
     /// Whom mails of the installation itself come from, if that was set.
     pub system_from: Option<Mailbox>,
+    /// From where mail scanners load pictures and follow links.
+    pub scanners: Vec<Network>,
     /// Retries and limits.
     pub delivery: DeliverySettings,
     /// The mail server.
     pub smtp: SmtpSection,
     /// Signing keys by domain.
     pub dkim: Vec<DkimSection>,
+}
+
+/// Where mail filters of many organisations work from, as their makers publish it: Exchange Online Protection
+/// (<https://learn.microsoft.com/microsoft-365/enterprise/urls-and-ip-address-ranges>) and Barracuda Email Gateway
+/// Defense (<https://campus.barracuda.com/product/emailgatewaydefense/doc/96023004/ip-analysis-inbound/>).
+const KNOWN_SCANNERS: &str = "40.92.0.0/15, 40.107.0.0/16, 52.100.0.0/14, 104.47.0.0/17, 2a01:111:f400::/48, \
+                              2a01:111:f403::/48, 209.222.80.0/21";
+
+fn known_scanners() -> Vec<Network> {
+    parse::networks(KNOWN_SCANNERS).unwrap_or_default()
 }
 
 impl EmailSettings {
@@ -105,6 +118,7 @@ impl EmailSettings {
         Self {
             transport,
             system_from: layers.optional("email.system_from", parse::mailbox),
+            scanners: layers.or("email.scanners", known_scanners(), parse::networks),
             delivery: delivery(layers, "email", default),
             smtp: SmtpSection {
                 url: url.map(|url| SecretUrl::new(url.expose_secret())),

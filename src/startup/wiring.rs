@@ -175,6 +175,7 @@ pub(crate) fn api_settings(settings: &Settings, public_url: String) -> ApiSettin
         // An empty token is none: anyone could sign with it.
         twilio: settings.sms.twilio.auth_token.as_ref().and_then(|token| TwilioVerifier::new(token).ok()),
         trusted_proxies: server.trusted_proxies.clone(),
+        scanners: settings.email.scanners.clone(),
         ..ApiSettings::default()
     }
 }
