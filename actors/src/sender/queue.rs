@@ -110,6 +110,24 @@ impl Queue {
         }
     }
 
+    /// Takes this ticket out; whether it was here.
+    pub(super) fn remove(&mut self, ticket: &QueuedTicket) -> bool {
+        if self.back().is_none_or(|last| ticket.order(last).is_gt()) {
+            return false;
+        }
+        let (chunk, Ok(at)) = self.find(ticket) else { return false };
+        if chunk == 0 && at == self.head {
+            return self.pop_front().is_some();
+        }
+        // What it leaves is not empty: in the first chunk another stands before it.
+        self.chunks[chunk].remove(at);
+        if self.chunks[chunk].is_empty() {
+            self.chunks.remove(chunk);
+        }
+        self.len -= 1;
+        true
+    }
+
     /// The ticket that stands in the place of this one.
     pub(super) fn get(&self, ticket: &QueuedTicket) -> Option<&QueuedTicket> {
         self.back().filter(|last| ticket.order(last).is_le())?;
@@ -261,6 +279,7 @@ mod tests {
         Insert(u32, i64),
         InsertAtBack(u32),
         Pop(usize),
+        Remove(u32),
         Retain(u32),
     }
 
@@ -269,6 +288,7 @@ mod tests {
             4 => (0u32..300, 0i64..3).prop_map(|(n, due)| Step::Insert(n, due)),
             4 => (1u32..200).prop_map(Step::InsertAtBack),
             3 => (1usize..120).prop_map(Step::Pop),
+            3 => (0u32..300).prop_map(Step::Remove),
             1 => (2u32..9).prop_map(Step::Retain),
         ]
     }
@@ -299,6 +319,11 @@ mod tests {
                     Step::Pop(count) => for _ in 0..count {
                         prop_assert_eq!(queue.pop_front(), model.pop_first().map(|(_, ticket)| ticket));
                     },
+                    Step::Remove(which) => {
+                        let chosen = model.values().nth(which as usize).copied();
+                        let ticket = chosen.unwrap_or_else(|| queued(999, 1));
+                        prop_assert_eq!(queue.remove(&ticket), model.remove(&key(&ticket)).is_some());
+                    }
                     Step::Retain(modulo) => {
                         queue.retain(|ticket| !number(ticket).is_multiple_of(u64::from(modulo)));
                         model.retain(|_, ticket| !number(ticket).is_multiple_of(u64::from(modulo)));
