@@ -83,6 +83,12 @@ impl Gcra {
         self.tat.map(|tat| BootUs(tat.saturating_sub(slack).div_ceil(1_000)))
     }
 
+    /// Whether nothing that went is remembered: a new one in its place would let the same go.
+    #[must_use]
+    pub fn is_full(&self, now: BootUs) -> bool {
+        self.tat.is_some_and(|tat| tat <= nanos(now))
+    }
+
     /// The first moment from `now` on at which `cost` units may go; changes nothing but the start of a new
     /// bucket.
     pub fn earliest(&mut self, now: BootUs, cost: u16) -> BootUs {
