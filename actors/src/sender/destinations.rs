@@ -12,19 +12,19 @@
 //! What is blocked or idle costs nothing, however much is held for it. A lane may stand here that holds nothing any more
 //! (its tickets were cancelled): it leaves when its turn comes.
 //!
-//! A bucket is made when its first ticket comes, as one that has been filling since the lanes began. One that is full
-//! and that nobody waits for is forgotten, so there are about as many as destinations were used within the time that a
-//! bucket takes to fill; the settings bound how many there can be ([`DestinationLimits`]).
+//! A bucket is made when its first ticket comes, as one that has been filling since the lanes began. One that is full,
+//! with no permit out that may still be charged more, and that nobody waits for is forgotten, so there are about as many
+//! as destinations were used within the time that a bucket takes to fill; the settings bound how many there can be
+//! ([`DestinationLimits`]).
 
 use std::collections::{BTreeSet, VecDeque};
-use std::ops::Bound;
 
 use super::limits::Gcra;
 use super::quick_map::QuickMap;
+use super::rotation::{Place, Rotation};
 use crate::domain::address::Destination;
 use crate::domain::clock::BootUs;
 use crate::domain::destination_limits::{DestinationKey, DestinationLimits};
-use crate::domain::ids::LaneNo;
 
 /// Buckets that are kept before full ones are looked for.
 const KEPT: usize = 1_024;
@@ -39,11 +39,17 @@ enum Spot {
 #[derive(Debug)]
 struct State {
     bucket: Gcra,
+    /// Permits that are out for it.
+    permits: u32,
     /// Lanes that hold tickets for it.
-    lanes: BTreeSet<LaneNo>,
-    /// The lane that had the last turn.
-    last: LaneNo,
+    lanes: Rotation,
     spot: Spot,
+}
+
+impl State {
+    fn is_needed(&self, now: BootUs) -> bool {
+        self.permits > 0 || self.lanes.len() > 0 || self.spot != Spot::Idle || !self.bucket.is_full(now)
+    }
 }
 
 #[derive(Debug)]
@@ -81,16 +87,37 @@ impl Destinations {
         }
         let (key, limit) = self.limits.of(destination)?;
         if self.states.len() >= self.sweep_at && !self.states.contains_key(&key) {
-            self.states
-                .retain(|_, state| !state.lanes.is_empty() || state.spot != Spot::Idle || !state.bucket.is_full(now));
+            self.states.retain(|_, state| state.is_needed(now));
             self.sweep_at = KEPT + 2 * self.states.len();
         }
         self.states.entry(key).or_insert_with(|| State {
             bucket: Gcra::empty_at(limit, self.since),
-            lanes: BTreeSet::new(),
-            last: LaneNo(0),
+            permits: 0,
+            lanes: Rotation::default(),
             spot: Spot::Idle,
         });
+        Some(key)
+    }
+
+    /// How many are remembered.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.states.len()
+    }
+
+    /// A permit was given for a key that was entered: its bucket stays until that has ended.
+    pub(super) fn granted(&mut self, key: DestinationKey) {
+        if let Some(state) = self.states.get_mut(&key) {
+            state.permits += 1;
+        }
+    }
+
+    /// A permit for this destination has ended; its key, if it has a limit.
+    pub(super) fn ended(&mut self, destination: Destination) -> Option<DestinationKey> {
+        let key = self.key(destination)?;
+        if let Some(state) = self.states.get_mut(&key) {
+            state.permits -= 1;
+        }
         Some(key)
     }
 
@@ -110,20 +137,20 @@ impl Destinations {
 
     /// Whether some lane waits for it already.
     pub(super) fn has_lanes(&self, key: DestinationKey) -> bool {
-        self.states.get(&key).is_some_and(|state| !state.lanes.is_empty())
+        self.states.get(&key).is_some_and(|state| state.lanes.len() > 0)
     }
 
     /// A lane holds a ticket for it.
-    pub(super) fn join(&mut self, key: DestinationKey, lane: LaneNo) {
+    pub(super) fn join(&mut self, key: DestinationKey, place: Place) {
         if let Some(state) = self.states.get_mut(&key) {
-            state.lanes.insert(lane);
+            state.lanes.insert(place);
         }
     }
 
     /// A lane holds nothing for it any more.
-    pub(super) fn leave(&mut self, key: DestinationKey, lane: LaneNo) {
+    pub(super) fn leave(&mut self, key: DestinationKey, place: Place) {
         if let Some(state) = self.states.get_mut(&key) {
-            state.lanes.remove(&lane);
+            state.lanes.remove(place);
         }
     }
 
@@ -150,7 +177,7 @@ impl Destinations {
 
     /// It is to be tried: its moment has come, or something happened to one of its lanes.
     pub(super) fn open(&mut self, key: DestinationKey) {
-        if self.states.get(&key).is_some_and(|state| state.spot != Spot::Open && !state.lanes.is_empty()) {
+        if self.states.get(&key).is_some_and(|state| state.spot != Spot::Open && state.lanes.len() > 0) {
             self.set(key, Spot::Open);
         }
     }
@@ -166,7 +193,7 @@ impl Destinations {
     /// All that somebody waits for are to be tried. Rare: looks at every one.
     pub(super) fn open_all(&mut self) {
         let mut waited_for: Vec<_> =
-            self.states.iter().filter(|(_, state)| !state.lanes.is_empty()).map(|(key, _)| *key).collect();
+            self.states.iter().filter(|(_, state)| state.lanes.len() > 0).map(|(key, _)| *key).collect();
         // A map's order is arbitrary; a replay must see the same one.
         waited_for.sort_unstable();
         for key in waited_for {
@@ -184,6 +211,15 @@ impl Destinations {
         }
     }
 
+    /// When this one is to be tried, if nothing happens to one of its lanes before.
+    pub(super) fn is_tried_at(&self, key: DestinationKey, now: BootUs) -> Option<BootUs> {
+        match self.states.get(&key)?.spot {
+            Spot::Idle => None,
+            Spot::Open => Some(now),
+            Spot::Blocked(until) => Some(until),
+        }
+    }
+
     /// When the next one is to be tried.
     pub(super) fn opens_next_at(&self) -> Option<BootUs> {
         self.blocked.first().map(|(until, _)| *until)
@@ -194,25 +230,24 @@ impl Destinations {
         self.open.front().copied()
     }
 
-    /// The lanes that wait for it, and the one with the last turn.
-    pub(super) fn turns(&self, key: DestinationKey) -> (usize, LaneNo) {
-        self.states.get(&key).map_or((0, LaneNo(0)), |state| (state.lanes.len(), state.last))
+    /// How many lanes wait for it.
+    pub(super) fn lanes(&self, key: DestinationKey) -> usize {
+        self.states.get(&key).map_or(0, |state| state.lanes.len())
     }
 
-    /// The lane whose turn comes after this one's.
-    pub(super) fn lane_after(&self, key: DestinationKey, lane: LaneNo) -> Option<LaneNo> {
-        let lanes = &self.states.get(&key)?.lanes;
-        lanes.range((Bound::Excluded(lane), Bound::Unbounded)).next().or_else(|| lanes.first()).copied()
+    /// The lane whose turn comes after this one's, or the first in turn.
+    pub(super) fn lane_after(&self, key: DestinationKey, place: Option<Place>) -> Option<Place> {
+        self.states.get(&key)?.lanes.after(place)
     }
 
     /// A lane had its turn, and holds more or nothing; another destination is next.
-    pub(super) fn turned(&mut self, key: DestinationKey, lane: LaneNo, holds_more: bool) {
+    pub(super) fn turned(&mut self, key: DestinationKey, place: Place, holds_more: bool) {
         let Some(state) = self.states.get_mut(&key) else { return };
-        state.last = lane;
+        state.lanes.turn(place);
         if !holds_more {
-            state.lanes.remove(&lane);
+            state.lanes.remove(place);
         }
-        let spot = if state.lanes.is_empty() { Spot::Idle } else { Spot::Open };
+        let spot = if state.lanes.len() == 0 { Spot::Idle } else { Spot::Open };
         self.set(key, spot);
     }
 

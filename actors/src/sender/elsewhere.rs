@@ -18,7 +18,7 @@ use super::terms::Permit;
 use super::tokens::{TooEarly, Whose};
 use crate::domain::clock::BootUs;
 use crate::domain::destination_limits::DestinationKey;
-use crate::domain::ids::LaneNo;
+use crate::domain::ids::{AccountNo, LaneNo};
 use crate::domain::message::Class;
 use crate::domain::ticket::QueuedTicket;
 
@@ -67,23 +67,24 @@ impl Lanes {
             self.shared.destinations.block(key, Some(at));
             return Tried::Nothing;
         }
-        let (count, mut lane) = self.shared.destinations.turns(key);
+        let mut place = None;
         let mut wakes_at: Option<BootUs> = None;
         let mut is_put_off = false;
-        for _ in 0..count {
-            let Some(no) = self.shared.destinations.lane_after(key, lane) else { break };
-            lane = no;
+        for _ in 0..self.shared.destinations.lanes(key) {
+            let Some(next) = self.shared.destinations.lane_after(key, place) else { break };
+            let (_, no) = next;
+            place = Some(next);
             match self.try_held(no, key, now) {
                 Said::Granted(permit) => {
                     let held = self.lanes.get(no).and_then(|lane| lane.lines.held());
                     let holds_more = held.is_some_and(|held| held.has_key(key));
-                    self.shared.destinations.turned(key, no, holds_more);
+                    self.shared.destinations.turned(key, next, holds_more);
                     return Tried::Granted(permit);
                 }
                 Said::Later(at) => wakes_at = Some(wakes_at.map_or(at, |wakes_at| wakes_at.min(at))),
                 Said::Stands => {}
                 Said::OwnFirst => is_put_off = true,
-                Said::Nothing => self.shared.destinations.leave(key, no),
+                Said::Nothing => self.shared.destinations.leave(key, next),
                 Said::Closed(at) => {
                     self.shared.destinations.block(key, Some(at));
                     return Tried::Nothing;
@@ -93,7 +94,7 @@ impl Lanes {
         }
         self.shared.destinations.block(key, wakes_at);
         if is_put_off {
-            self.put_off.push(key);
+            self.put_off.push_back(key);
         }
         Tried::Nothing
     }
@@ -173,24 +174,25 @@ impl Lanes {
         is_probe: bool,
         now: BootUs,
     ) -> Result<Option<Permit>, TooEarly> {
-        let Some(lane) = self.lanes.get_mut(no) else { return Ok(None) };
-        let is_open = |key: &DestinationKey| {
-            self.shared.destinations.opens_at_key(*key, 1).is_some_and(|at| at.minus(self.lead) <= now)
-        };
-        let keys = lane.lines.held().into_iter().flat_map(|held| held.keys(Class::Conversation));
-        let Some(key) = keys.filter(is_open).next() else { return Ok(None) };
-        let before = lane.waiting();
-        let is_dead = |ticket: &QueuedTicket| self.cancelled.drop_if_dead(ticket, (no, Class::Conversation));
-        let first = lane.lines.head_for(key, Class::Conversation, is_dead);
-        self.waiting -= before - lane.waiting();
-        let Some(first) = first else { return Ok(None) };
-        match self.grant(no, Class::Conversation, first, Some(key), is_probe, now) {
-            Ok(permit) => Ok(Some(permit)),
-            Err(TooEarly { whose: Whose::Destination, at }) => {
-                self.shared.destinations.block(key, Some(at));
-                Ok(None)
+        let mut tried = None;
+        loop {
+            let Some(lane) = self.lanes.get_mut(no) else { return Ok(None) };
+            let is_open = |key: &DestinationKey| {
+                self.shared.destinations.opens_at_key(*key, 1).is_some_and(|at| at.minus(self.lead) <= now)
+            };
+            let keys = lane.lines.held().into_iter().flat_map(|held| held.keys(Class::Conversation));
+            let Some(key) = keys.filter(|key| Some(*key) > tried).find(is_open) else { return Ok(None) };
+            tried = Some(key);
+            let before = lane.waiting();
+            let is_dead = |ticket: &QueuedTicket| self.cancelled.drop_if_dead(ticket, (no, Class::Conversation));
+            let first = lane.lines.head_for(key, Class::Conversation, is_dead);
+            self.waiting -= before - lane.waiting();
+            let Some(first) = first else { continue };
+            match self.grant(no, Class::Conversation, first, Some(key), is_probe, now) {
+                Ok(permit) => return Ok(Some(permit)),
+                Err(TooEarly { whose: Whose::Destination, at }) => self.shared.destinations.block(key, Some(at)),
+                Err(too_early) => return Err(too_early),
             }
-            Err(too_early) => Err(too_early),
         }
     }
 
@@ -200,6 +202,20 @@ impl Lanes {
         for class in Class::ALL {
             held.keys(class).for_each(|key| self.shared.destinations.open(key));
         }
+    }
+
+    /// Units came back to the limits of a lane's message, whose destination has this key: those that waited for one of
+    /// these limits may go now.
+    pub(super) fn units_came_back(&mut self, no: LaneNo, account: AccountNo, key: Option<DestinationKey>) {
+        self.ring.unblock(account);
+        if self.shared.is_limited(account) {
+            self.shared.destinations.open_all();
+            return;
+        }
+        if self.lanes.get(no).is_some_and(|lane| lane.bucket.is_some()) {
+            self.wake_held(no);
+        }
+        key.into_iter().for_each(|key| self.shared.destinations.open(key));
     }
 
     /// Gives a ticket its permit if every limit lets it go: the head of its class in the lane's queue, or of what the
@@ -222,6 +238,7 @@ impl Lanes {
         if is_probe {
             lane.ease_breaker(Breaker::probe_started);
         }
+        key.into_iter().for_each(|key| self.shared.destinations.granted(key));
         let id = self.permits.next_id();
         lane.lines.grant(class, from, id);
         lane.charge(class, queued.cost(), self.weights);

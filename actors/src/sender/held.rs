@@ -12,6 +12,8 @@ pub(super) struct HeldTickets {
     /// None is empty.
     queues: BTreeMap<(Class, DestinationKey), Queue>,
     count: [usize; 3],
+    /// By class, the latest that was put here since there was none: nothing here comes after it.
+    latest: [Option<QueuedTicket>; 3],
 }
 
 impl HeldTickets {
@@ -54,7 +56,17 @@ impl HeldTickets {
         let queue = self.queues.entry((ticket.class(), key)).or_default();
         let before = queue.len();
         let _ = queue.insert(ticket);
-        self.count[ticket.class() as usize] += queue.len() - before;
+        let class = ticket.class() as usize;
+        if self.count[class] == 0 || self.latest[class].is_none_or(|latest| latest.order(&ticket).is_lt()) {
+            self.latest[class] = Some(ticket);
+        }
+        self.count[class] += queue.len() - before;
+    }
+
+    /// Whether one that comes after this one may be here; that none does is certain.
+    pub(super) fn may_have_later(&self, ticket: &QueuedTicket) -> bool {
+        let class = ticket.class() as usize;
+        self.count[class] > 0 && self.latest[class].is_some_and(|latest| ticket.order(&latest).is_lt())
     }
 
     /// Takes a ticket out.

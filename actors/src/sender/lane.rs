@@ -116,6 +116,11 @@ impl Lane {
         self.breaker.as_ref().map_or(BreakerState::Closed, |breaker| breaker.state(now))
     }
 
+    /// Whether the provider works, as far as anybody knows.
+    pub(super) fn is_breaker_closed(&self) -> bool {
+        self.breaker.is_none()
+    }
+
     /// Tells the breaker something that closes it at most.
     pub(super) fn ease_breaker(&mut self, tell: impl FnOnce(&mut Breaker)) {
         if let Some(breaker) = &mut self.breaker {

@@ -18,7 +18,7 @@
 //! It is a cache like the wheel. When the process dies, its tickets are still in the due index; permits
 //! that were used left a claim behind. When a provider dies, its lanes' breakers open.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::breaker::Pass;
@@ -53,6 +53,9 @@ pub(super) enum Tried {
 /// Tickets that are set aside for their destinations in one turn of a lane, at most: then it is another's.
 const HELD_IN_A_TURN: usize = 16;
 
+/// Destinations that were put off are tried again with each permit, as many at most; all of them before nothing goes.
+const PUT_OFF_AGAIN: usize = 16;
+
 /// The lanes of one channel.
 #[derive(Debug)]
 pub struct Lanes {
@@ -62,8 +65,8 @@ pub struct Lanes {
     pub(super) lanes: LaneTable,
     pub(super) ring: FairRing,
     pub(super) blocked: BTreeSet<(BootUs, LaneNo)>,
-    /// Open destinations that let a lane's own queue go first: to be tried again.
-    pub(super) put_off: Vec<DestinationKey>,
+    /// Open destinations that let a lane's own queue go first: to be tried again, the first one first.
+    pub(super) put_off: VecDeque<DestinationKey>,
     /// Something was held since those were tried.
     has_held: bool,
     draw: Draw,
@@ -89,7 +92,7 @@ impl Lanes {
             lanes: LaneTable::default(),
             ring: FairRing::default(),
             blocked: BTreeSet::new(),
-            put_off: Vec::new(),
+            put_off: VecDeque::new(),
             has_held: false,
             draw: Draw::default(),
             is_ring_first: true,
@@ -172,18 +175,25 @@ impl Lanes {
         }
         self.ring.unblock_until(now);
         self.shared.destinations.open_until(now);
-        self.open_put_off();
+        self.open_put_off(PUT_OFF_AGAIN);
+        let mut not_tried = self.put_off.len();
+        self.has_held = false;
         loop {
             let (lane, destination) = (self.ring.front(), self.shared.destinations.front());
             let tried = match lane {
                 Some(no) if destination.is_none() || self.is_ring_first => self.try_ring(no, now),
                 _ if destination.is_some() => self.try_destination(now),
-                // What was better than theirs waits elsewhere by now.
-                _ if self.has_held && !self.put_off.is_empty() => {
-                    self.open_put_off();
+                _ => {
+                    // What was better than theirs may wait elsewhere by now.
+                    if std::mem::take(&mut self.has_held) {
+                        not_tried = self.put_off.len();
+                    }
+                    if not_tried == 0 {
+                        break;
+                    }
+                    self.open_put_off(std::mem::take(&mut not_tried));
                     continue;
                 }
-                _ => break,
             };
             match tried {
                 Tried::Granted(permit) => {
@@ -200,9 +210,8 @@ impl Lanes {
         lane.into_iter().chain(others).min().map_or(Next::Idle, Next::WaitUntil)
     }
 
-    fn open_put_off(&mut self) {
-        self.has_held = false;
-        while let Some(key) = self.put_off.pop() {
+    fn open_put_off(&mut self, most: usize) {
+        for key in self.put_off.drain(..most.min(self.put_off.len())) {
             self.shared.destinations.open(key);
         }
     }
@@ -288,7 +297,7 @@ impl Lanes {
         if let Some(lane) = self.lanes.get_mut(no) {
             lane.lines.hold(class, key);
             self.has_held = true;
-            self.shared.destinations.join(key, no);
+            self.shared.destinations.join(key, (lane.account, no));
         }
     }
 
@@ -298,7 +307,7 @@ impl Lanes {
         let Held { ticket, tokens, is_probe, is_cancelled, is_readmitted, .. } = held;
         let (no, class) = (ticket.lane, ticket.class());
         let lane = self.lanes.get_mut(no).expect("a lane outlives its permits");
-        let key = self.shared.destinations.enter(ticket.destination, now);
+        let key = self.shared.destinations.ended(ticket.destination);
         let mut buckets = self.shared.with(lane.bucket.as_deref_mut(), ticket.account, key);
         match release {
             Release::Spent { cost } => buckets.true_up(tokens, cost),
@@ -319,8 +328,7 @@ impl Lanes {
         let is_charged_in_full = matches!(release, Release::Spent { cost } if cost >= ticket.cost);
         let (is_to_wake, is_removed) = (lane.spot == Spot::Off || !is_charged_in_full, lane.is_removed);
         if !is_charged_in_full {
-            self.ring.unblock(ticket.account);
-            self.shared.destinations.open_all();
+            self.units_came_back(no, ticket.account, key);
         } else if is_probe {
             self.wake_held(no);
         }
@@ -336,6 +344,7 @@ impl Lanes {
     /// if it sent one. `random` spreads the moments at which lanes that failed together try again.
     pub fn report_provider(&mut self, lane: LaneNo, failed: Option<Option<Duration>>, now: BootUs, random: u64) {
         let Some(state) = self.lanes.get_mut(lane) else { return };
+        let was_closed = state.is_breaker_closed();
         match failed {
             Some(retry_after) => state.provider_failed(retry_after, now, random),
             None => state.ease_breaker(|breaker| breaker.succeeded(now)),
@@ -345,7 +354,9 @@ impl Lanes {
         if state.spot == Spot::Off {
             self.wake(lane);
         }
-        self.wake_held(lane);
+        if !was_closed {
+            self.wake_held(lane);
+        }
     }
 
     /// Puts a lane that has something to hand over into the ring, wherever it stood.

@@ -6,7 +6,7 @@ use super::lanes::{LaneConfig, Lanes, LanesSettings, Next, Release};
 use super::lanes_tests::{admit, config, drain, ms, permit};
 use crate::domain::destination_limits::DestinationLimits;
 use crate::domain::directory::Limit;
-use crate::domain::ids::LaneNo;
+use crate::domain::ids::{AccountNo, LaneNo};
 use crate::domain::message::Class;
 use crate::domain::reason::LaneReason;
 use crate::domain::ticket::Ticket;
@@ -225,4 +225,127 @@ fn a_lost_partition_s_held_messages_leave_and_those_behind_them_move_up() {
     assert_eq!(drain(&mut lanes, ms(1_000)), [3]);
     let removed = lanes.remove_lane(LaneNo(1));
     assert_eq!((removed.len(), lanes.backlog()), (0, 0));
+}
+
+#[test]
+fn accounts_take_turns_at_a_destination_however_many_lanes_they_have() {
+    let mut lanes = lanes();
+    let large = (0..40).map(|n| mail(n, SLOW).in_lane(1 + n % 20, 1));
+    let small = (100..103).map(|n| mail(n, SLOW).in_lane(50, 2));
+    admit(&mut lanes, &large.chain(small).collect::<Vec<_>>());
+    assert_eq!(drain(&mut lanes, ms(0)), Vec::<u64>::new());
+    let sent: Vec<_> = (1..=6).flat_map(|second| drain(&mut lanes, ms(second * 1_000))).collect();
+    assert_eq!(sent.iter().filter(|n| **n >= 100).count(), 3, "{sent:?}");
+}
+
+/// One a second to each destination.
+fn each_limited() -> Lanes {
+    let destinations = DestinationLimits::of_domains([], Some(ONE_A_SECOND));
+    Lanes::new(LanesSettings { destinations, ..LanesSettings::default() }, ms(0))
+}
+
+#[test]
+fn what_a_message_cost_after_all_is_charged_though_its_destination_was_quiet_meanwhile() {
+    let mut lanes = each_limited();
+    admit(&mut lanes, &[mail(1, SLOW)]);
+    let first = permit(&mut lanes, ms(1_000_000));
+    // So many others that buckets which are full are forgotten.
+    let others: Vec<_> = (0..2_000).map(|n| mail(1_000 + n, 1_000 + n)).collect();
+    admit(&mut lanes, &others);
+    assert_eq!(drain(&mut lanes, ms(2_000_000)).len(), 2_000);
+    lanes.release(first.id, Release::Spent { cost: 2_000 }, ms(2_000_000));
+    admit(&mut lanes, &[mail(2, SLOW)]);
+    assert_eq!(lanes.next(ms(2_500_000)), Next::WaitUntil(ms(3_000_000)));
+}
+
+#[test]
+fn destinations_that_nobody_writes_to_any_more_are_forgotten() {
+    let mut lanes = each_limited();
+    for round in 1..=20_u32 {
+        let tickets: Vec<_> = (0..500).map(|n| mail(n, 1_000 * round + n)).collect();
+        admit(&mut lanes, &tickets);
+        assert_eq!(drain(&mut lanes, ms(u64::from(round) * 10_000)).len(), 500);
+    }
+    assert!(lanes.shared.destinations.len() <= 2_000, "of 10,000");
+}
+
+#[test]
+fn an_unused_permit_opens_what_waited_for_its_lane_s_or_its_account_s_limit() {
+    for is_account in [false, true] {
+        let mut lanes = lanes();
+        let one_a_minute = Limit { per: Duration::from_secs(60), ..ONE_A_SECOND };
+        admit(&mut lanes, &[mail(1, SLOW)]);
+        assert_eq!(drain(&mut lanes, ms(0)), Vec::<u64>::new());
+        lanes.configure(config(1, (!is_account).then_some(one_a_minute)), ms(0));
+        lanes.set_account_limits(is_account.then_some((AccountNo(1), one_a_minute)).into_iter(), ms(0));
+        admit(&mut lanes, &[ticket(2, 5).to(OTHER)]);
+        // The unlimited destination's goes: whose turn it is at the lane's moment is drawn.
+        let first = permit(&mut lanes, ms(60_000));
+        assert_eq!(lanes.next(ms(60_000)), Next::WaitUntil(ms(120_000)));
+        lanes.cancel(first.ticket.message, first.ticket.due_at);
+        lanes.release(first.id, Release::Unused, ms(60_000));
+        assert_eq!(drain(&mut lanes, ms(60_000)).len(), 1, "account: {is_account}");
+    }
+}
+
+#[test]
+fn a_lane_whose_provider_works_again_goes_on_with_what_it_holds() {
+    let mut lanes = lanes();
+    admit(&mut lanes, &[mail(1, SLOW), mail(2, SLOW), mail(3, SLOW).in_lane(2, 2)]);
+    assert_eq!(drain(&mut lanes, ms(0)), Vec::<u64>::new());
+    lanes.report_provider(LaneNo(1), Some(Some(Duration::from_secs(10))), ms(0), 0);
+    assert_eq!(drain(&mut lanes, ms(1_000)), [3], "the other lane's");
+    assert_eq!(drain(&mut lanes, ms(9_000)), Vec::<u64>::new());
+    assert_eq!(lanes.next(ms(9_000)), Next::WaitUntil(ms(10_000)));
+    let probe = permit(&mut lanes, ms(10_000));
+    assert!(probe.is_probe);
+    assert_eq!(drain(&mut lanes, ms(12_000)), Vec::<u64>::new());
+    assert_eq!(lanes.next(ms(12_000)), Next::Idle, "until the probe is back");
+    lanes.report_provider(LaneNo(1), None, ms(12_000), 0);
+    assert_eq!(drain(&mut lanes, ms(12_000)), [2]);
+    lanes.release(probe.id, Release::Spent { cost: 1 }, ms(12_000));
+    assert_eq!((lanes.backlog(), lanes.in_flight()), (0, 0));
+}
+
+#[test]
+fn a_lane_that_only_holds_tells_when_its_first_destination_opens() {
+    let mut lanes = lanes();
+    admit(&mut lanes, &[mail(1, SLOWER), mail(2, SLOW)]);
+    assert_eq!(drain(&mut lanes, ms(0)), Vec::<u64>::new());
+    assert_eq!(lanes.status(ms(0))[0].next_at, Some(ms(1_000)));
+    assert_eq!(drain(&mut lanes, ms(1_000)), [2]);
+    assert_eq!(lanes.status(ms(1_000))[0].next_at, Some(ms(3_600_000)));
+}
+
+#[test]
+fn all_that_let_something_better_go_first_is_tried_before_nothing_goes() {
+    for survivor in 0..40 {
+        let mut lanes = each_limited();
+        let campaign: Vec<_> = (0..40).map(|n| mail(n, n).with_class(Class::Campaign)).collect();
+        admit(&mut lanes, &campaign);
+        assert_eq!(drain(&mut lanes, ms(0)), Vec::<u64>::new());
+        // One after another, so that what is held is tried in between.
+        admit(&mut lanes, &(100..110).map(|n| mail(n, n).with_class(Class::Conversation)).collect::<Vec<_>>());
+        for n in 100..110 {
+            assert_eq!(permit(&mut lanes, ms(1_000)).ticket.created_us, n);
+        }
+        let cancelled = campaign.iter().filter(|ticket| ticket.created_us != survivor);
+        cancelled.for_each(|ticket| lanes.cancel(ticket.message, ticket.due_at));
+        assert_eq!(permit(&mut lanes, ms(1_000)).ticket.created_us, survivor);
+    }
+}
+
+#[test]
+fn a_late_message_goes_before_its_contact_s_later_one_that_is_held_though_the_line_is_full() {
+    let destinations = DestinationLimits::of_prefixes([(SLOW, ONE_A_SECOND)], None);
+    let mut lanes = Lanes::new(LanesSettings { lane_bound: 2, destinations, ..LanesSettings::default() }, ms(0));
+    admit(&mut lanes, &[ticket(1, 30).to(SLOW).with_contact(1), ticket(2, 20).to(SLOW)]);
+    assert_eq!(drain(&mut lanes, ms(0)), Vec::<u64>::new());
+    assert_eq!(admit(&mut lanes, &[ticket(3, 40)]).len(), 1);
+    lanes.set_parked(LaneNo(1), Class::Transactional);
+    assert_eq!(admit(&mut lanes, &[ticket(4, 25).with_contact(4)]).len(), 1, "the store may have what comes before it");
+    let late = ticket(5, 25).with_contact(1);
+    let out = admit(&mut lanes, &[late]);
+    assert!(out.iter().all(|ticket| ticket.message != late.message), "parked, it would be overtaken");
+    assert!(lanes.contains_ticket(&late));
 }

@@ -191,7 +191,7 @@ impl Lines {
     pub(super) fn has_later(&self, ticket: &QueuedTicket) -> bool {
         let is_later = |other: &QueuedTicket| ticket.order(other).is_lt();
         self.waiting.back(ticket.class()).is_some_and(is_later)
-            || self.held().is_some_and(|held| held.len_of(ticket.class()) > 0)
+            || self.held().is_some_and(|held| held.may_have_later(ticket))
             || self.turn(ticket).and_then(|turn| turn.aside.back()).is_some_and(is_later)
     }
 

@@ -7,7 +7,7 @@
 //! - `terms`, `admission`, `elsewhere`, `renewal`, `report`: their settings and permits, what comes in, who waits for a
 //!   destination, what becomes of old permits, what people are told.
 //! - `lane_table`, `lane`, `lines`, `waiting`, `queue`, `fair`, `cancelled`, `parked`, `permits`, `tokens`,
-//!   `shared_limits`, `destinations`, `held`, `quick_map`: the parts that the lanes are made of.
+//!   `shared_limits`, `destinations`, `rotation`, `held`, `quick_map`: the parts that the lanes are made of.
 //! - [`transport`]: what every way out promises; [`smtp`], [`sms`], [`webhook`], [`outbox`] and [`discard`]: the ways;
 //!   [`routed`]: keeps test messages at home.
 //! - [`egress`]: HTTP clients for URLs that users set, which reach public addresses only.
@@ -17,8 +17,8 @@ mod admission;
 mod allowance;
 pub mod breaker;
 mod cancelled;
-pub mod discard;
 mod destinations;
+pub mod discard;
 mod dispatch;
 pub mod dkim;
 pub mod egress;
@@ -33,9 +33,9 @@ mod lanes_account_tests;
 #[cfg(test)]
 mod lanes_destination_tests;
 #[cfg(test)]
-mod lanes_model_tests;
-#[cfg(test)]
 mod lanes_model_limits;
+#[cfg(test)]
+mod lanes_model_tests;
 #[cfg(test)]
 mod lanes_parking_tests;
 #[cfg(test)]
@@ -51,6 +51,7 @@ mod queue;
 mod quick_map;
 mod renewal;
 mod report;
+mod rotation;
 pub mod routed;
 pub mod scrub;
 mod shared_limits;

@@ -31,7 +31,7 @@ impl Lanes {
         if self.is_draining || lane.is_paused || lane.is_without_sender || held.is_cancelled || !passes {
             return Renewal::Refused;
         }
-        let key = self.shared.destinations.enter(held.ticket.destination, now);
+        let key = self.shared.destinations.key(held.ticket.destination);
         let mut buckets = self.shared.with(lane.bucket.as_deref_mut(), held.ticket.account, key);
         if now <= held.slot.plus(self.settings.permit_ttl) && buckets.honour(&held.tokens) {
             return Renewal::Slot(held.slot);

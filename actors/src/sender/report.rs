@@ -141,7 +141,11 @@ impl Lanes {
             return None;
         }
         match lane.spot {
-            Spot::Off => None,
+            // All that it has is held.
+            Spot::Off => {
+                let keys = lane.lines.held().into_iter().flat_map(|held| Class::ALL.map(|class| held.keys(class)));
+                keys.flatten().filter_map(|key| self.shared.destinations.is_tried_at(key, now)).min()
+            }
             Spot::Blocked => Some(lane.blocked_until),
             Spot::Ring => {
                 let opens_at = self.limits_of(lane).filter_map(|bucket| bucket.opens_at(1));

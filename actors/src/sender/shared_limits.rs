@@ -57,6 +57,11 @@ impl SharedLimits {
         if self.accounts.is_empty() { None } else { self.accounts.get(&account) }
     }
 
+    /// Whether an account has a limit.
+    pub(super) fn is_limited(&self, account: AccountNo) -> bool {
+        self.account(account).is_some()
+    }
+
     /// The buckets of a ticket in a lane of this account, to a destination of this key.
     pub(super) fn with<'a>(
         &'a mut self,

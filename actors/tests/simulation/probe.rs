@@ -168,10 +168,7 @@ async fn moving(callers: &Callers, quiet: Quiet, contact: ContactId, like: NewMe
 }
 
 /// A slow store may have cost a lease: then a caller is told to come again, and does.
-async fn patiently<T, F: Future<Output = EngineResult<T>>>(
-    callers: &Callers,
-    ask: impl Fn() -> F,
-) -> EngineResult<T> {
+async fn patiently<T, F: Future<Output = EngineResult<T>>>(callers: &Callers, ask: impl Fn() -> F) -> EngineResult<T> {
     let until = callers.world.elapsed() + PATIENCE_MS;
     loop {
         match ask().await {
