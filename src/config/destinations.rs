@@ -22,7 +22,7 @@ pub(super) fn of_prefixes(layers: &mut Layers) -> DestinationLimits {
 }
 
 /// One table for each destination, or a plain one for a single destination.
-fn named<T>(
+fn named<T: PartialEq>(
     layers: &mut Layers,
     section: &str,
     name: &str,
@@ -32,7 +32,7 @@ fn named<T>(
         0 if layers.has(section) => vec![section.to_owned()],
         many => (0..many).map(|index| format!("{section}.{index}")).collect(),
     };
-    let mut all = Vec::with_capacity(keys.len());
+    let mut all: Vec<(T, Limit)> = Vec::with_capacity(keys.len());
     for key in keys {
         let named_by = format!("{key}.{name}");
         let is_named = layers.has(&named_by);
@@ -40,9 +40,11 @@ fn named<T>(
         if !is_named {
             layers.refuse(&named_by, format!("a limited destination needs a {name}"));
         }
-        if let (Some(limit), Some(destination)) = (limit(layers, &key), destination) {
-            all.push((destination, limit));
+        let (Some(limit), Some(destination)) = (limit(layers, &key), destination) else { continue };
+        if all.iter().any(|(other, _)| *other == destination) {
+            layers.refuse(&named_by, format!("this {name} has a limit already: leave one of the two"));
         }
+        all.push((destination, limit));
     }
     all
 }

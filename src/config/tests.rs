@@ -96,6 +96,26 @@ fn what_cannot_be_used_is_refused_with_its_key_and_its_line() {
             "[[sms.destinations]]\nprefix = \"0049\"\nrate = 5",
             "node.toml:2: sms.destinations.0.prefix: expected + and one to nine digits, such as +49, not \"0049\"",
         ),
+        (
+            "[[email.destinations]]\ndomain = \"a b\"\nrate = 5",
+            "node.toml:2: email.destinations.0.domain: expected a domain such as gmail.com, not \"a b\"",
+        ),
+        (
+            "[[email.destinations]]\ndomain = \"a.example\"\nrate = 0",
+            "node.toml:3: email.destinations.0.rate: expected a number from 1 to 1000000, not \"0\"",
+        ),
+        (
+            "[[sms.destinations]]\nprefix = \"+49\"\nrate = 5\n[[sms.destinations]]\nprefix = \"+49\"\nrate = 6",
+            "node.toml:5: sms.destinations.1.prefix: this prefix has a limit already: leave one of the two",
+        ),
+        (
+            "[[sms.destinations]]\nprefix = \"+49\"\nrate = 5\nper_day = true",
+            "node.toml:4: sms.destinations.0.per_day: unknown setting",
+        ),
+        (
+            "[sms]\ndestination_limit.rate = 5\ndestination_limit.per = \"0s\"",
+            "node.toml:3: sms.destination_limit.per: expected a duration longer than nothing",
+        ),
     ] {
         let error = from_file(file).expect_err(file).to_string();
         assert!(error.starts_with(expected), "{file:?} gave {error:?}");

@@ -329,7 +329,8 @@ impl Lanes {
         let (is_to_wake, is_removed) = (lane.spot == Spot::Off || !is_charged_in_full, lane.is_removed);
         if !is_charged_in_full {
             self.units_came_back(no, ticket.account, key);
-        } else if is_probe {
+        }
+        if is_probe {
             self.wake_held(no);
         }
         if is_to_wake {

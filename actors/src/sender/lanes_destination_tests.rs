@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::lanes::{LaneConfig, Lanes, LanesSettings, Next, Release};
 use super::lanes_tests::{admit, config, drain, ms, permit};
+use crate::domain::address::Destination;
 use crate::domain::destination_limits::DestinationLimits;
 use crate::domain::directory::Limit;
 use crate::domain::ids::{AccountNo, LaneNo};
@@ -169,6 +170,9 @@ fn a_cancelled_message_takes_no_token_of_its_destination_and_those_behind_it_go(
     lanes.cancel_ticket(&tickets[0]);
     assert_eq!(drain(&mut lanes, ms(0)), [2], "at once");
     lanes.cancel(tickets[2].message, tickets[2].due_at);
+    assert_eq!(drain(&mut lanes, ms(1_000)), Vec::<u64>::new());
+    let key = lanes.shared.destinations.key(Destination(SLOW)).unwrap();
+    assert!(!lanes.shared.destinations.has_lanes(key), "nobody waits for it any more");
     admit(&mut lanes, &[mail(4, SLOW)]);
     assert_eq!(drain(&mut lanes, ms(1_000)), [4]);
     assert_eq!(lanes.next(ms(1_000)), Next::Idle);
@@ -289,6 +293,28 @@ fn an_unused_permit_opens_what_waited_for_its_lane_s_or_its_account_s_limit() {
 }
 
 #[test]
+fn a_lifted_limit_lets_go_what_was_held() {
+    for is_account in [false, true] {
+        let mut lanes = lanes();
+        let an_hour = Some(Limit { per: Duration::from_secs(3_600), ..ONE_A_SECOND });
+        let set = |lanes: &mut Lanes, limit: Option<Limit>, now| {
+            if is_account {
+                lanes.set_account_limits(limit.map(|limit| (AccountNo(1), limit)).into_iter(), now);
+            } else {
+                lanes.configure(config(1, limit), now);
+            }
+        };
+        admit(&mut lanes, &[mail(1, SLOW)]);
+        assert_eq!(drain(&mut lanes, ms(0)), Vec::<u64>::new());
+        set(&mut lanes, an_hour, ms(0));
+        assert_eq!(drain(&mut lanes, ms(2_000)), Vec::<u64>::new());
+        assert_eq!(lanes.next(ms(2_000)), Next::WaitUntil(ms(3_600_000)));
+        set(&mut lanes, None, ms(2_000));
+        assert_eq!(drain(&mut lanes, ms(2_000)), [1], "account: {is_account}");
+    }
+}
+
+#[test]
 fn a_lane_whose_provider_works_again_goes_on_with_what_it_holds() {
     let mut lanes = lanes();
     admit(&mut lanes, &[mail(1, SLOW), mail(2, SLOW), mail(3, SLOW).in_lane(2, 2)]);
@@ -308,6 +334,43 @@ fn a_lane_whose_provider_works_again_goes_on_with_what_it_holds() {
 }
 
 #[test]
+fn a_probe_that_says_nothing_lets_what_its_lane_holds_try_again() {
+    for release in [Release::Unused, Release::Spent { cost: 1 }] {
+        let mut lanes = lanes();
+        admit(&mut lanes, &[mail(1, SLOW), mail(2, SLOW)]);
+        assert_eq!(drain(&mut lanes, ms(0)), Vec::<u64>::new());
+        lanes.report_provider(LaneNo(1), Some(Some(Duration::from_secs(1))), ms(0), 0);
+        let probe = permit(&mut lanes, ms(2_000));
+        assert!(probe.is_probe);
+        assert_eq!(drain(&mut lanes, ms(4_000)), Vec::<u64>::new());
+        lanes.release(probe.id, release, ms(4_000));
+        assert!(permit(&mut lanes, ms(4_000)).is_probe, "{release:?}");
+    }
+}
+
+#[test]
+fn what_is_held_for_a_sender_that_is_gone_is_let_through() {
+    let mut lanes = lanes();
+    admit(&mut lanes, &[mail(1, SLOW)]);
+    assert_eq!(drain(&mut lanes, ms(0)), Vec::<u64>::new());
+    lanes.configure(LaneConfig { paused: true, ..config(1, None) }, ms(0));
+    assert_eq!(drain(&mut lanes, ms(2_000)), Vec::<u64>::new());
+    lanes.sender_is_gone(LaneNo(1));
+    assert_eq!(drain(&mut lanes, ms(2_000)), [1]);
+}
+
+#[test]
+fn a_dear_message_is_not_overtaken_for_ever_by_cheap_ones_of_other_lanes() {
+    let burst_of_three = Limit { burst: 3, ..ONE_A_SECOND };
+    let destinations = DestinationLimits::of_prefixes([(SLOW, burst_of_three)], None);
+    let mut lanes = Lanes::new(LanesSettings { destinations, ..LanesSettings::default() }, ms(0));
+    let cheap = (10..60).map(|n| mail(n, SLOW).in_lane(2, 2));
+    admit(&mut lanes, &cheap.chain([mail(1, SLOW).costing(3)]).collect::<Vec<_>>());
+    let sent: Vec<_> = (1..=10).flat_map(|second| drain(&mut lanes, ms(second * 1_000))).collect();
+    assert!(sent.contains(&1), "{sent:?}");
+}
+
+#[test]
 fn a_lane_that_only_holds_tells_when_its_first_destination_opens() {
     let mut lanes = lanes();
     admit(&mut lanes, &[mail(1, SLOWER), mail(2, SLOW)]);
@@ -321,17 +384,35 @@ fn a_lane_that_only_holds_tells_when_its_first_destination_opens() {
 fn all_that_let_something_better_go_first_is_tried_before_nothing_goes() {
     for survivor in 0..40 {
         let mut lanes = each_limited();
-        let campaign: Vec<_> = (0..40).map(|n| mail(n, n).with_class(Class::Campaign)).collect();
-        admit(&mut lanes, &campaign);
+        let mut tickets: Vec<_> = (0..40).map(|n| mail(n, n).with_class(Class::Campaign)).collect();
+        admit(&mut lanes, &tickets);
         assert_eq!(drain(&mut lanes, ms(0)), Vec::<u64>::new());
-        // One after another, so that what is held is tried in between.
-        admit(&mut lanes, &(100..110).map(|n| mail(n, n).with_class(Class::Conversation)).collect::<Vec<_>>());
-        for n in 100..110 {
-            assert_eq!(permit(&mut lanes, ms(1_000)).ticket.created_us, n);
+        tickets.extend((100..120).map(|n| mail(n, n).with_class(Class::Conversation)));
+        admit(&mut lanes, &tickets[40..]);
+        // Until all were tried: whose turn it is is drawn.
+        while lanes.put_off.len() < 40 {
+            assert!(permit(&mut lanes, ms(1_000)).ticket.created_us >= 100, "conversations first");
         }
-        let cancelled = campaign.iter().filter(|ticket| ticket.created_us != survivor);
+        let cancelled = tickets.iter().filter(|ticket| ticket.created_us != survivor);
         cancelled.for_each(|ticket| lanes.cancel(ticket.message, ticket.due_at));
         assert_eq!(permit(&mut lanes, ms(1_000)).ticket.created_us, survivor);
+    }
+}
+
+#[test]
+fn what_was_put_off_goes_when_the_better_one_turns_out_to_wait_elsewhere() {
+    for others in 1..10 {
+        let mut lanes = each_limited();
+        admit(&mut lanes, &[mail(1, 1).with_class(Class::Campaign)]);
+        assert_eq!(drain(&mut lanes, ms(0)), Vec::<u64>::new());
+        lanes.configure(LaneConfig { paused: true, ..config(1, None) }, ms(0));
+        // Takes what destination 2 has, and some draws.
+        admit(&mut lanes, &(2..2 + others).map(|n| mail(n, n).in_lane(2, 2)).collect::<Vec<_>>());
+        assert_eq!(drain(&mut lanes, ms(1_000)).len(), others as usize);
+        admit(&mut lanes, &[mail(50, 2).with_class(Class::Conversation)]);
+        lanes.configure(config(1, None), ms(1_000));
+        assert_eq!(drain(&mut lanes, ms(1_000)), [1], "after {others} others");
+        assert_eq!(drain(&mut lanes, ms(2_000)), [50]);
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::breaker::BreakerState;
+use super::breaker::Pass;
 use super::lane::Lane;
 use super::lanes::{LaneConfig, Lanes, LanesSettings, Next, Permit, Release, Renewal, Rest};
 use super::lanes_model_limits::{ACCOUNT_LIMITS, MAX_COST, Sent, check_limits, destinations};
@@ -206,7 +206,7 @@ impl Model {
         for lane in self.lanes.lanes.iter() {
             let is_open = |bucket: &Gcra| bucket.opens_at(MAX_COST).is_some_and(|at| at <= self.now);
             let may_go = !self.is_draining
-                && lane.breaker_state(self.now) == BreakerState::Closed
+                && matches!(lane.pass(self.now), Pass::Free | Pass::Probe)
                 && !self.paused.get(&lane.no).copied().unwrap_or(false)
                 && lane.bucket.as_deref().into_iter().chain(self.lanes.shared.of(lane.account)).all(is_open);
             for class in Class::ALL {
