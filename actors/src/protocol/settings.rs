@@ -118,7 +118,7 @@ impl EngineSettings {
             sweep_every: Duration::from_secs(600),
             event_ring: 10_000,
             email_destinations: DestinationLimits::default(),
-            sms_destinations: DestinationLimits::default(),
+            sms_destinations: DestinationLimits::of_prefixes([], None),
             email: DeliverySettings {
                 uncertain: UncertainPolicy::Resend,
                 retry_base: Duration::from_secs(60),

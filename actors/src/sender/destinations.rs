@@ -18,6 +18,7 @@
 //! ([`DestinationLimits`]).
 
 use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
 
 use super::limits::Gcra;
 use super::quick_map::QuickMap;
@@ -182,11 +183,13 @@ impl Destinations {
         }
     }
 
-    /// Another lane waits for it: it is to be tried, unless it is blocked by its own bucket until later than this.
-    pub(super) fn open_for_another(&mut self, key: DestinationKey, latest: BootUs) {
-        let is_due = self.opens_at_key(key, 1).is_some_and(|at| at <= latest);
-        if is_due || self.states.get(&key).is_some_and(|state| state.spot == Spot::Idle) {
-            self.open(key);
+    /// Another lane waits for it: it is to be tried as soon as its own bucket lets something go. It may be blocked for
+    /// longer, by what those that waited before wait for themselves.
+    pub(super) fn open_for_another(&mut self, key: DestinationKey, now: BootUs, lead: Duration) {
+        let opens_at = self.opens_at_key(key, 1).map_or(now, |at| at.minus(lead));
+        match self.states.get(&key).map(|state| state.spot) {
+            Some(Spot::Blocked(until)) if opens_at > now => self.set(key, Spot::Blocked(until.min(opens_at))),
+            _ => self.open(key),
         }
     }
 

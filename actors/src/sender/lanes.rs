@@ -270,7 +270,7 @@ impl Lanes {
                 && self.shared.destinations.has_lanes(key)
             {
                 self.hold(no, class, key);
-                self.shared.destinations.open_for_another(key, now.plus(self.lead));
+                self.shared.destinations.open_for_another(key, now, self.lead);
                 continue;
             }
             if holds && class != Class::Conversation {

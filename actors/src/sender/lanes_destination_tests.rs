@@ -334,6 +334,28 @@ fn a_lane_whose_provider_works_again_goes_on_with_what_it_holds() {
 }
 
 #[test]
+fn a_lane_that_joins_others_which_wait_for_something_else_goes_when_the_destination_opens() {
+    let mut lanes = lanes();
+    admit(&mut lanes, &[mail(1, SLOW)]);
+    assert_eq!(drain(&mut lanes, ms(0)), Vec::<u64>::new());
+    lanes.report_provider(LaneNo(1), Some(Some(Duration::from_secs(60))), ms(0), 0);
+    // Of what opens at one second lane 1 can make no use: it waits for its provider.
+    assert_eq!(drain(&mut lanes, ms(1_000)), Vec::<u64>::new());
+    admit(&mut lanes, &[mail(2, SLOW).in_lane(2, 2), mail(3, SLOW).in_lane(2, 2)]);
+    assert_eq!(drain(&mut lanes, ms(1_000)), [2]);
+    assert_eq!(drain(&mut lanes, ms(1_500)), Vec::<u64>::new());
+    // Nor of the next one, whether lane 3 comes before or after that.
+    assert_eq!(drain(&mut lanes, ms(2_000)), [3]);
+    assert_eq!(drain(&mut lanes, ms(3_000)), Vec::<u64>::new());
+    lanes.configure(config(3, None), ms(3_000));
+    admit(&mut lanes, &[mail(4, SLOW).in_lane(3, 3)]);
+    assert_eq!(drain(&mut lanes, ms(3_000)), [4]);
+    admit(&mut lanes, &[mail(5, SLOW).in_lane(3, 3)]);
+    assert_eq!(lanes.next(ms(3_500)), Next::WaitUntil(ms(4_000)));
+    assert_eq!(drain(&mut lanes, ms(4_000)), [5]);
+}
+
+#[test]
 fn a_probe_that_says_nothing_lets_what_its_lane_holds_try_again() {
     for release in [Release::Unused, Release::Spent { cost: 1 }] {
         let mut lanes = lanes();
@@ -366,6 +388,7 @@ fn a_dear_message_is_not_overtaken_for_ever_by_cheap_ones_of_other_lanes() {
     let mut lanes = Lanes::new(LanesSettings { destinations, ..LanesSettings::default() }, ms(0));
     let cheap = (10..60).map(|n| mail(n, SLOW).in_lane(2, 2));
     admit(&mut lanes, &cheap.chain([mail(1, SLOW).costing(3)]).collect::<Vec<_>>());
+    assert_eq!(drain(&mut lanes, ms(0)), Vec::<u64>::new());
     let sent: Vec<_> = (1..=10).flat_map(|second| drain(&mut lanes, ms(second * 1_000))).collect();
     assert!(sent.contains(&1), "{sent:?}");
 }

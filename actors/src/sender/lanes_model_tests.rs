@@ -286,6 +286,8 @@ impl Model {
             None => drop(self.account_limits.remove(&account)),
         }
         *self.limits_set.entry(account).or_default() += 1;
+        // No two changes come at one moment.
+        self.now = BootUs(self.now.0 + 1);
         self.lanes.set_account_limits(self.account_limits.iter().map(|(no, limit)| (*no, *limit)), self.now);
     }
 
