@@ -37,6 +37,8 @@ mod lanes_model_limits;
 #[cfg(test)]
 mod lanes_model_tests;
 #[cfg(test)]
+mod lanes_opening_tests;
+#[cfg(test)]
 mod lanes_parking_tests;
 #[cfg(test)]
 mod lanes_tests;
