@@ -40,6 +40,8 @@ pub(crate) struct LaneView<'a> {
     channel: &'static str,
     /// Messages that wait in memory, by class.
     backlog: Backlog<usize>,
+    /// How many of these wait for their destinations: a domain, a country or a range of numbers at its limit.
+    held: usize,
     /// Whether more of a class wait in the store.
     parked: Backlog<bool>,
     /// Permits under way.
@@ -77,6 +79,7 @@ impl<'a> LaneView<'a> {
             account_id: directory.account(lane.account).map(|account| account.id),
             channel: lane.channel.name(),
             backlog: lane.backlog.into(),
+            held: lane.held,
             parked: lane.parked.into(),
             in_flight: lane.in_flight,
             limits: lane.limit.map(LimitView::of),

@@ -1,10 +1,15 @@
 //! Limits over many senders, set by people and held by a real engine.
 
+use std::time::Duration;
+
 use actix_web::http::{Method, header};
 use actix_web::test::{TestRequest, call_service};
+use sendwheel_actors::domain::destination_limits::DestinationLimits;
+use sendwheel_actors::domain::directory::Limit;
 use sendwheel_loadtest::wait::until;
 use serde_json::json;
 
+use super::ApiSettings;
 use super::test_stage::*;
 
 #[actix_web::test]
@@ -52,5 +57,67 @@ async fn an_operator_limits_what_all_senders_of_an_account_send_together() {
     })
     .await
     .unwrap();
+    stage.engine.shutdown(PATIENCE).await;
+}
+
+const A_DAY: Duration = Duration::from_secs(86_400);
+
+#[actix_web::test]
+async fn a_slow_domain_delays_no_mail_to_another_one() {
+    let one_a_day = Limit { rate: 1, per: A_DAY, burst: 1 };
+    let stage = stage_of(ApiSettings::default(), |settings| {
+        settings.email_destinations = DestinationLimits::of_domains([("slow.example", one_a_day)], None);
+    })
+    .await;
+    let app = app!(stage);
+    let mut mails = Vec::new();
+    let mut senders = Vec::new();
+    for name in ["news", "offers"] {
+        let sender = json!({"channel": "email", "address": format!("{name}@acme.example")});
+        senders.push(id_of(&ask!(app, POST, "/v1/senders"; sender).expect(201)));
+    }
+    for (n, domain) in ["slow.example", "slow.example", "quick.example", "quick.example"].into_iter().enumerate() {
+        for sender in &senders {
+            let contact = json!({"name": "Ada", "emails": [{"address": format!("ada{n}@{domain}")}]});
+            let contact = id_of(&ask!(app, POST, "/v1/contacts"; contact).expect(201));
+            let mail = json!({"channel": "email", "from": sender, "subject": "Hi", "text": "Hi"});
+            let mail = ask!(app, POST, format!("/v1/contacts/{contact}/messages"); mail).expect(201);
+            mails.push((domain, id_of(&mail)));
+        }
+    }
+    macro_rules! submitted_to {
+        ($domain:expr) => {{
+            let mut count = 0;
+            for (_, mail) in mails.iter().filter(|(domain, _)| *domain == $domain) {
+                let read = ask!(app, GET, format!("/v1/messages/{mail}")).expect(200);
+                count += usize::from(read["state"] == "submitted");
+            }
+            count
+        }};
+    }
+    macro_rules! held {
+        () => {{
+            let lanes = ask!(app, GET, "/admin/v1/lanes").expect(200);
+            let held = lanes["data"].as_array().unwrap().iter().filter_map(|lane| lane["held"].as_u64());
+            let mut held: Vec<_> = held.filter(|held| *held > 0).collect();
+            held.sort_unstable();
+            held
+        }};
+    }
+    until("the quick domain's mails to go", PATIENCE, async || (submitted_to!("quick.example") == 4).then_some(()))
+        .await
+        .unwrap();
+    assert_eq!((submitted_to!("slow.example"), held!()), (0, vec![2, 2]));
+    let waits = ask!(app, GET, format!("/v1/messages/{}", mails[0].1)).expect(200);
+    assert_eq!((&waits["state"], &waits["reason"]["code"]), (&json!("queued"), &json!("rate_limited")));
+    for day in 1..=2 {
+        stage.clock.advance(A_DAY);
+        until("the slow domain's mail of a day to go", PATIENCE, async || {
+            (submitted_to!("slow.example") == day).then_some(())
+        })
+        .await
+        .unwrap();
+    }
+    assert_eq!(held!(), [1, 1], "its senders take turns");
     stage.engine.shutdown(PATIENCE).await;
 }

@@ -66,6 +66,11 @@ pub(super) async fn stage() -> Stage {
 }
 
 pub(super) async fn stage_with(edge: ApiSettings) -> Stage {
+    stage_of(edge, |_| {}).await
+}
+
+/// With settings of the engine that are not the default ones.
+pub(super) async fn stage_of(edge: ApiSettings, tune: impl FnOnce(&mut EngineSettings)) -> Stage {
     let folder = tempfile::tempdir().unwrap();
     let (moved, ids) = (Arc::new(MovedClock::default()), IdSource::seeded(1));
     let clock: Arc<dyn Clock> = moved.clone();
@@ -74,7 +79,8 @@ pub(super) async fn stage_with(edge: ApiSettings) -> Stage {
     let store = Arc::new(EmbeddedStore::open(folder.path(), &settings).await.unwrap());
     let discard = || Arc::new(DiscardTransport::new(1));
     let transports = Transports { email: discard(), sms: discard(), webhook: discard() };
-    let settings = EngineSettings::for_node(NodeId(1));
+    let mut settings = EngineSettings::for_node(NodeId(1));
+    tune(&mut settings);
     let engine =
         Engine::start(EngineStart { settings, store, clock, ids, transports, threads: Threads::Own }).await.unwrap();
     let first = Bootstrap {

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use sendwheel_actors::domain::address::Mailbox;
+use sendwheel_actors::domain::destination_limits::DestinationLimits;
 use sendwheel_actors::engine::settings::DeliverySettings;
 use sendwheel_actors::sender::sms::HttpSmsSettings;
 use sendwheel_actors::sender::smtp::SmtpSettings;
 
+use super::destinations;
 use super::layers::Layers;
 use super::network::Network;
 use super::parse::{self, SecretUrl};
@@ -81,6 +83,8 @@ pub struct EmailSettings {
     pub scanners: Vec<Network>,
     /// Retries and limits.
     pub delivery: DeliverySettings,
+    /// How much may go to one domain.
+    pub destinations: DestinationLimits,
     /// The mail server.
     pub smtp: SmtpSection,
     /// Signing keys by domain.
@@ -120,6 +124,7 @@ impl EmailSettings {
             system_from: layers.optional("email.system_from", parse::mailbox),
             scanners: layers.or("email.scanners", known_scanners(), parse::networks),
             delivery: delivery(layers, "email", default),
+            destinations: destinations::of_domains(layers),
             smtp: SmtpSection {
                 url: url.map(|url| SecretUrl::new(url.expose_secret())),
                 connections: layers.or("email.smtp.connections", 16, parse::number(1, 1_000)),
@@ -204,6 +209,8 @@ pub struct SmsSettings {
     pub transport: SmsTransport,
     /// Retries and limits.
     pub delivery: DeliverySettings,
+    /// How much may go to one country or range of numbers.
+    pub destinations: DestinationLimits,
     /// Twilio.
     pub twilio: TwilioSection,
     /// Any other provider.
@@ -245,7 +252,8 @@ impl SmsSettings {
         for key in missing {
             layers.refuse(key, "the chosen sms.transport needs it");
         }
-        Self { transport, delivery: delivery(layers, "sms", default), twilio, http }
+        let destinations = destinations::of_prefixes(layers);
+        Self { transport, delivery: delivery(layers, "sms", default), destinations, twilio, http }
     }
 }
 

@@ -251,7 +251,7 @@ impl Layers {
 }
 
 /// Tables in an array, at most.
-const MAX_ARRAY: usize = 100;
+const MAX_ARRAY: usize = 1_000;
 
 fn join(prefix: &str, key: &str) -> String {
     if prefix.is_empty() { key.to_owned() } else { format!("{prefix}.{key}") }

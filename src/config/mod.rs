@@ -5,6 +5,7 @@
 //! by `serve --print-config`, and a test holds it to the readers. Secrets are in types that do not show them.
 
 mod channels;
+mod destinations;
 mod layers;
 mod network;
 mod parse;
@@ -188,6 +189,8 @@ impl Settings {
         settings.event_ring = section.event_ring;
         settings.email = self.email.delivery;
         settings.sms = self.sms.delivery;
+        settings.email_destinations.clone_from(&self.email.destinations);
+        settings.sms_destinations.clone_from(&self.sms.destinations);
         settings.webhook = self.webhooks.delivery;
         settings.webhook_reach = self.webhooks.reach;
         settings.system_from = self.email.system_from.clone().unwrap_or_else(|| system_from(&public_url));

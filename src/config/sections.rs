@@ -296,27 +296,33 @@ impl EngineSection {
 /// Reads what both channels have: uncertain, retries, limit.
 pub(super) fn delivery(layers: &mut Layers, section: &str, default: DeliverySettings) -> DeliverySettings {
     let key = |name: &str| format!("{section}.{name}");
-    let mut limit = None;
-    if layers.has(&key("limit")) {
-        let rate = layers.optional(&key("limit.rate"), parse::number(1_u32, 1_000_000));
-        let per = layers.or(&key("limit.per"), Duration::from_secs(1), parse::positive_duration);
-        let burst = layers.or(&key("limit.burst"), rate.unwrap_or(1), parse::number(1, 1_000_000));
-        match rate {
-            Some(rate) => limit = Some(Limit { rate, per, burst }),
-            None => layers.refuse(&key("limit.rate"), "a limit needs a rate"),
-        }
-    }
     let delivery = DeliverySettings {
         uncertain: layers.or(&key("uncertain"), default.uncertain, parse::word(UNCERTAIN)),
         retry_base: layers.or(&key("retry_base"), default.retry_base, parse::positive_duration),
         retry_cap: layers.or(&key("retry_cap"), default.retry_cap, parse::positive_duration),
         max_attempts: layers.or(&key("max_attempts"), default.max_attempts, parse::number(1, 1_000)),
-        channel_limit: limit,
+        channel_limit: limit(layers, &key("limit")),
     };
     if delivery.retry_cap < delivery.retry_base {
         layers.refuse(&key("retry_cap"), format!("expected at least as much as {}", key("retry_base")));
     }
     delivery
+}
+
+/// A limit, if anything of it is set.
+pub(super) fn limit(layers: &mut Layers, section: &str) -> Option<Limit> {
+    if !layers.has(section) {
+        return None;
+    }
+    let key = |name: &str| format!("{section}.{name}");
+    let is_named = layers.has(&key("rate"));
+    let rate = layers.optional(&key("rate"), parse::number(1_u32, 1_000_000));
+    let per = layers.or(&key("per"), Duration::from_secs(1), parse::positive_duration);
+    let burst = layers.or(&key("burst"), rate.unwrap_or(1), parse::number(1, 1_000_000));
+    if !is_named {
+        layers.refuse(&key("rate"), "a limit needs a rate");
+    }
+    rate.map(|rate| Limit { rate, per, burst })
 }
 
 /// `[webhooks]`.

@@ -1,6 +1,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use sendwheel_actors::domain::address::{Destination, PhoneNumber};
+use sendwheel_actors::domain::directory::Limit;
+
 use super::layers::Layers;
 use super::*;
 
@@ -87,10 +90,55 @@ fn what_cannot_be_used_is_refused_with_its_key_and_its_line() {
         ("[store]\nmax_bytes = \"lots\"", "node.toml:2: store.max_bytes: expected a size such as"),
         ("[email]\nlimit.burst = 5", "email.limit.rate: a limit needs a rate"),
         ("[[email.dkim]]\ndomain = \"example.com\"\nselector = \"a\"", "email.dkim.0.key_file: a DKIM key needs"),
+        ("[[email.destinations]]\nrate = 5", "email.destinations.0.domain: a limited destination needs a domain"),
+        ("[[email.destinations]]\ndomain = \"a.example\"", "email.destinations.0.rate: a limit needs a rate"),
+        (
+            "[[sms.destinations]]\nprefix = \"0049\"\nrate = 5",
+            "node.toml:2: sms.destinations.0.prefix: expected + and one to nine digits, such as +49, not \"0049\"",
+        ),
+        (
+            "[[email.destinations]]\ndomain = \"a b\"\nrate = 5",
+            "node.toml:2: email.destinations.0.domain: expected a domain such as gmail.com, not \"a b\"",
+        ),
+        (
+            "[[email.destinations]]\ndomain = \"a.example\"\nrate = 0",
+            "node.toml:3: email.destinations.0.rate: expected a number from 1 to 1000000, not \"0\"",
+        ),
+        (
+            "[[sms.destinations]]\nprefix = \"+49\"\nrate = 5\n[[sms.destinations]]\nprefix = \"+49\"\nrate = 6",
+            "node.toml:5: sms.destinations.1.prefix: this prefix has a limit already: leave one of the two",
+        ),
+        (
+            "[[sms.destinations]]\nprefix = \"+49\"\nrate = 5\nper_day = true",
+            "node.toml:4: sms.destinations.0.per_day: unknown setting",
+        ),
+        (
+            "[sms]\ndestination_limit.rate = 5\ndestination_limit.per = \"0s\"",
+            "node.toml:3: sms.destination_limit.per: expected a duration longer than nothing",
+        ),
     ] {
         let error = from_file(file).expect_err(file).to_string();
         assert!(error.starts_with(expected), "{file:?} gave {error:?}");
     }
+}
+
+#[test]
+fn destinations_have_limits_of_their_own_or_one_for_each() {
+    let file = "[email]\ndestination_limit.rate = 9\n[[email.destinations]]\ndomain = \"Slow.Example\"\nrate = 2\nper = \"1m\"\n\
+                [[sms.destinations]]\nprefix = \"+49\"\nrate = 5\n[[sms.destinations]]\nprefix = \"+4915\"\nrate = 6\nburst = 1";
+    let settings = from_file(file).unwrap();
+    let limit = |rate, per, burst| Limit { rate, per: Duration::from_secs(per), burst };
+    let to_domain =
+        |domain: &str| settings.email.destinations.of(Destination::of_domain(domain)).map(|(_, limit)| limit);
+    assert_eq!(to_domain("slow.example"), Some(limit(2, 60, 2)));
+    assert_eq!(to_domain("other.example"), Some(limit(9, 1, 9)));
+    let to_number = |number: &str| {
+        let number = PhoneNumber::parse(number).unwrap();
+        settings.sms.destinations.of(Destination::of_number(&number)).map(|(_, limit)| limit)
+    };
+    assert_eq!(to_number("+4930123456"), Some(limit(5, 1, 5)));
+    assert_eq!(to_number("+4915112345678"), Some(limit(6, 1, 1)));
+    assert_eq!(to_number("+12125550123"), None);
 }
 
 #[test]

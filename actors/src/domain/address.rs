@@ -6,6 +6,7 @@
 //! back through the same parser: a parsed address, written out, parses to itself.
 
 mod area;
+mod destination;
 mod mailbox;
 
 use std::fmt;
@@ -16,6 +17,7 @@ use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 use serde::{Deserialize, Serialize};
 
 pub use area::Area;
+pub use destination::Destination;
 pub use mailbox::Mailbox;
 pub use web_url::WebUrl;
 

@@ -7,6 +7,7 @@ pub mod backoff;
 pub mod clock;
 pub mod contact;
 pub mod conversation;
+pub mod destination_limits;
 pub mod directory;
 pub mod egress;
 pub mod habit;

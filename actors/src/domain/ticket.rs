@@ -1,4 +1,4 @@
-//! A ticket: all that waiting in the wheel or a lane needs to know of a message, in 64 bytes,
+//! A ticket: all that waiting in the wheel or a lane needs to know of a message, in 72 bytes,
 //! and the due index member that it is read from.
 //!
 //! The member is a pure function of the message record, and nothing that an attempt changes is in it: it names
@@ -7,7 +7,7 @@
 
 mod queued;
 
-use super::address::Channel;
+use super::address::{Channel, Destination};
 use super::clock::UnixMs;
 use super::ids::{AccountNo, CampaignNo, ContactId, LaneNo, MessageId};
 use super::message::{Class, Message};
@@ -26,7 +26,7 @@ pub enum TicketKind {
     Replan = 2,
 }
 
-/// What waits. 64 bytes.
+/// What waits. 72 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Ticket {
     /// The message (nil for a cleanup).
@@ -43,6 +43,8 @@ pub struct Ticket {
     pub campaign: CampaignNo,
     /// The account.
     pub account: AccountNo,
+    /// Where it goes, as far as limits are concerned.
+    pub destination: Destination,
     /// What the lane is charged.
     pub cost: u16,
     kind_and_channel: u8,
@@ -60,7 +62,7 @@ const MAY_BE_PARKED: u8 = 0x08;
 const CHANNEL_BITS: u8 = 0x03;
 
 /// Bytes of a due member.
-pub const MEMBER_LEN: usize = 8 + 1 + 16 + 16 + 4 + 1 + 2 + 4 + 4;
+pub const MEMBER_LEN: usize = 8 + 1 + 16 + 16 + 4 + 1 + 2 + 4 + 4 + 4;
 
 /// A due member that is not one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -82,6 +84,7 @@ impl Ticket {
             lane: message.lane,
             campaign: message.campaign,
             account: message.account,
+            destination: Destination::of(&message.to),
             cost: message.estimated_cost,
             kind_and_channel: (TicketKind::Message as u8) << 4 | message.channel as u8,
             class: message.class,
@@ -109,6 +112,7 @@ impl Ticket {
             lane: LaneNo(0),
             campaign: CampaignNo(0),
             account,
+            destination: Destination::NONE,
             cost: 0,
             kind_and_channel: (kind as u8) << 4,
             class: Class::Transactional,
@@ -180,6 +184,7 @@ impl Ticket {
         put(&self.cost.to_be_bytes());
         put(&self.account.0.to_be_bytes());
         put(&self.campaign.0.to_be_bytes());
+        put(&self.destination.0.to_be_bytes());
         out
     }
 
@@ -209,6 +214,7 @@ impl Ticket {
             cost: u16::from_be_bytes([member[46], member[47]]),
             account: AccountNo(u32_at(48)),
             campaign: CampaignNo(u32_at(52)),
+            destination: Destination(u32_at(56)),
             due_at,
         })
     }
@@ -218,7 +224,8 @@ impl Ticket {
 pub(crate) mod fixtures {
     use super::*;
 
-    /// A ticket of message and contact `n`, due at `due_ms`, created at `n` µs, in lane 1 of account 1, one unit.
+    /// A ticket of message and contact `n`, due at `due_ms`, created at `n` µs, in lane 1 of account 1, one unit, to
+    /// nowhere in particular.
     pub(crate) fn ticket(n: u32, due_ms: i64) -> Ticket {
         Ticket {
             message: MessageId::from_bytes((u128::from(n) + 1).to_be_bytes()),
@@ -228,6 +235,7 @@ pub(crate) mod fixtures {
             lane: LaneNo(1),
             campaign: CampaignNo(0),
             account: AccountNo(1),
+            destination: Destination::NONE,
             cost: 1,
             kind_and_channel: Channel::Sms as u8,
             class: Class::Transactional,
@@ -256,6 +264,11 @@ pub(crate) mod fixtures {
             self
         }
 
+        pub(crate) fn to(mut self, destination: u32) -> Self {
+            self.destination = Destination(destination);
+            self
+        }
+
         pub(crate) fn costing(mut self, cost: u16) -> Self {
             self.cost = cost;
             self
@@ -276,6 +289,7 @@ mod tests {
             lane: LaneNo(3),
             campaign: CampaignNo(4),
             account: AccountNo(5),
+            destination: Destination(0x0708_090a),
             cost: 6,
             kind_and_channel: Channel::Sms as u8,
             class: Class::Campaign,
@@ -290,9 +304,9 @@ mod tests {
     }
 
     #[test]
-    fn a_member_stays_within_sixty_bytes_and_a_ticket_within_sixty_four() {
-        assert_eq!(MEMBER_LEN, 56);
-        assert_eq!(size_of::<Ticket>(), 64);
+    fn a_member_stays_within_sixty_bytes_and_a_ticket_within_seventy_two() {
+        assert_eq!(MEMBER_LEN, 60);
+        assert_eq!(size_of::<Ticket>(), 72);
     }
 
     #[test]

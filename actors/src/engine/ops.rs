@@ -126,6 +126,7 @@ impl Engine {
                 account: lane.account,
                 channel,
                 backlog: lane.backlog,
+                held: lane.held,
                 parked: lane.parked,
                 in_flight: lane.in_flight,
                 limit: lane.limit,

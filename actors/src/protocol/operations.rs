@@ -91,6 +91,8 @@ pub struct LaneView {
     pub channel: Channel,
     /// Tickets waiting in memory: conversation, transactional, campaign.
     pub backlog: [usize; 3],
+    /// How many of these wait for their destinations: a domain, a country or a range of numbers at its limit.
+    pub held: usize,
     /// Classes of which more tickets are parked in the store.
     pub parked: [bool; 3],
     /// Permits under way.

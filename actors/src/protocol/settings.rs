@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::domain::address::{Channel, EmailAddress, Mailbox};
 use crate::domain::backoff::Backoff;
+use crate::domain::destination_limits::DestinationLimits;
 use crate::domain::directory::{Limit, SessionTerms};
 use crate::domain::egress::Reach;
 use crate::store::NodeId;
@@ -71,6 +72,10 @@ pub struct EngineSettings {
     pub email: DeliverySettings,
     /// SMS.
     pub sms: DeliverySettings,
+    /// How many mails may go to one domain, over all senders.
+    pub email_destinations: DestinationLimits,
+    /// How many segments may go to one country or range of numbers, over all senders.
+    pub sms_destinations: DestinationLimits,
     /// Notices to webhooks; of which nobody knows the outcome are always sent again.
     pub webhook: DeliverySettings,
     /// Where webhooks of users may go. Only `Anywhere` takes URLs that are not https.
@@ -112,6 +117,8 @@ impl EngineSettings {
             alert_every: Duration::from_secs(300),
             sweep_every: Duration::from_secs(600),
             event_ring: 10_000,
+            email_destinations: DestinationLimits::default(),
+            sms_destinations: DestinationLimits::of_prefixes([], None),
             email: DeliverySettings {
                 uncertain: UncertainPolicy::Resend,
                 retry_base: Duration::from_secs(60),
@@ -140,6 +147,16 @@ impl EngineSettings {
             reply_domain: None,
             refuse_schedules_at: 0.80,
             refuse_claims_at: 0.95,
+        }
+    }
+
+    /// How much may go to one destination of a channel. What is told to webhooks is not limited so.
+    #[must_use]
+    pub fn destinations(&self, channel: Channel) -> DestinationLimits {
+        match channel {
+            Channel::Email => self.email_destinations.clone(),
+            Channel::Sms => self.sms_destinations.clone(),
+            Channel::Webhook => DestinationLimits::default(),
         }
     }
 

@@ -133,6 +133,11 @@ impl Lanes {
                 self.cancelled.revive(&queued, place, true);
                 return true;
             }
+            Found::Freed => {
+                self.cancelled.revive(&queued, place, true);
+                self.wake(no);
+                return true;
+            }
             Found::Nowhere => {}
         }
         self.cancelled.revive(&queued, place, false);
@@ -222,6 +227,18 @@ impl Lanes {
         }
     }
 
+    /// The same, for one whose ticket is at hand. If it is held for its destination it leaves at once: its contact's
+    /// later ones must not wait behind it for a moment that may be far.
+    pub fn cancel_ticket(&mut self, ticket: &Ticket) {
+        self.cancel(ticket.message, ticket.due_at);
+        let Some(lane) = self.lanes.get_mut(ticket.lane) else { return };
+        if let Some(held) = lane.lines.free_held(&QueuedTicket::of(ticket)) {
+            self.waiting -= 1;
+            self.cancelled.drop_if_dead(&held, (ticket.lane, ticket.class()));
+            self.wake(ticket.lane);
+        }
+    }
+
     /// Drops the waiting tickets that `keep` does not want: their partition was lost. Looks at all of
     /// them. Permits stay. A refill that is being read is read again.
     pub fn drop_partition(&mut self, mut keep: impl FnMut(&Ticket) -> bool) {
@@ -234,6 +251,9 @@ impl Lanes {
         self.parked.values_mut().for_each(Parked::drop_tickets);
         self.waiting = self.lanes.iter().map(Lane::waiting).sum();
         self.cancelled.clear();
+        // Where a held ticket was dropped, one that was behind it stands in the queue now.
+        let off: Vec<_> = self.lanes.iter().filter(|lane| lane.spot == Spot::Off).map(|lane| lane.no).collect();
+        off.into_iter().for_each(|no| self.wake(no));
     }
 }
 

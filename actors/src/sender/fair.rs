@@ -71,6 +71,14 @@ impl FairRing {
         self.blocked.insert((until, account));
     }
 
+    /// An account leaves until this moment, wherever it stands. Rare: looks at every account with a turn.
+    pub(super) fn block_account(&mut self, account: AccountNo, until: BootUs) {
+        self.unblock(account);
+        self.accounts.retain(|other| *other != account);
+        self.rings.entry(account).or_default().blocked_until = Some(until);
+        self.blocked.insert((until, account));
+    }
+
     /// A blocked account comes back, if it is one.
     pub(super) fn unblock(&mut self, account: AccountNo) {
         // Most have no limit, and none is blocked.

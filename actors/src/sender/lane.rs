@@ -11,6 +11,7 @@ use super::cancelled::Cancelled;
 use super::limits::Gcra;
 use super::lines::Lines;
 use crate::domain::clock::BootUs;
+use crate::domain::destination_limits::DestinationKey;
 use crate::domain::directory::Limit;
 use crate::domain::ids::{AccountNo, LaneNo};
 use crate::domain::message::Class;
@@ -115,6 +116,11 @@ impl Lane {
         self.breaker.as_ref().map_or(BreakerState::Closed, |breaker| breaker.state(now))
     }
 
+    /// Whether the provider works, as far as anybody knows.
+    pub(super) fn is_breaker_closed(&self) -> bool {
+        self.breaker.is_none()
+    }
+
     /// Tells the breaker something that closes it at most.
     pub(super) fn ease_breaker(&mut self, tell: impl FnOnce(&mut Breaker)) {
         if let Some(breaker) = &mut self.breaker {
@@ -156,6 +162,34 @@ impl Lane {
         } else {
             head(Class::Campaign).or_else(|| head(Class::Transactional))
         }
+    }
+
+    /// The classes in the order in which they go now.
+    const fn preference(&self, is_probe: bool) -> [Class; 3] {
+        if is_probe || self.balance <= 0 {
+            [Class::Conversation, Class::Transactional, Class::Campaign]
+        } else {
+            [Class::Conversation, Class::Campaign, Class::Transactional]
+        }
+    }
+
+    /// Whether a class goes before another one now.
+    pub(super) fn prefers(&self, one: Class, to: Class, is_probe: bool) -> bool {
+        one != to && self.preference(is_probe).into_iter().find(|class| *class == one || *class == to) == Some(one)
+    }
+
+    /// The ticket whose turn it is of those that are held for a destination, and its class.
+    pub(super) fn pick_for(
+        &mut self,
+        key: DestinationKey,
+        is_probe: bool,
+        cancelled: &mut Cancelled,
+    ) -> Option<(Class, QueuedTicket)> {
+        let no = self.no;
+        self.preference(is_probe).into_iter().find_map(|class| {
+            let head = self.lines.head_for(key, class, |ticket| cancelled.drop_if_dead(ticket, (no, class)));
+            head.map(|ticket| (class, ticket))
+        })
     }
 
     /// Counts a granted ticket against its class's share.

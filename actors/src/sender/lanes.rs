@@ -7,6 +7,8 @@
 //! - inside a lane, conversations first; transactional and campaign by weight, neither starves;
 //! - between lanes, turns by account, then by lane within the account;
 //! - every limit is checked before any is taken, and a ticket that was cancelled takes no token;
+//! - a ticket whose destination is closed waits elsewhere ([`Lines`](super::lines::Lines), `destinations`): its lane
+//!   goes on with the next one;
 //! - one permit at a time for a contact in one lane and class, in order of due time and creation (I7);
 //! - a lane that is limited, paused or backing off costs nothing until its moment has come: it stands in
 //!   an order of time, not in the ring, and delays no other lane; so does an account whose limit is reached,
@@ -16,11 +18,12 @@
 //! It is a cache like the wheel. When the process dies, its tickets are still in the due index; permits
 //! that were used left a claim behind. When a provider dies, its lanes' breakers open.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use super::breaker::{Breaker, Pass};
+use super::breaker::Pass;
 use super::cancelled::Cancelled;
+use super::elsewhere::Draw;
 use super::fair::FairRing;
 use super::lane::{Spot, Weights};
 use super::lane_table::LaneTable;
@@ -29,6 +32,7 @@ use super::permits::{Held, Permits};
 use super::shared_limits::SharedLimits;
 use super::tokens::{TooEarly, Whose};
 use crate::domain::clock::BootUs;
+use crate::domain::destination_limits::DestinationKey;
 use crate::domain::directory::Limit;
 use crate::domain::ids::{AccountNo, LaneNo};
 use crate::domain::message::Class;
@@ -37,28 +41,44 @@ use crate::domain::ticket::Ticket;
 pub use super::report::LaneStatus;
 pub use super::terms::{GUARANTEED_ROOM, LaneConfig, LanesSettings, Next, Permit, Release, Renewal, Rest};
 
-enum Tried {
+/// What became of a turn.
+pub(super) enum Tried {
     Granted(Permit),
     Blocked(TooEarly),
     Nothing,
+    /// Some of its tickets wait for their destinations now; it may have others.
+    Held,
 }
+
+/// Tickets that are set aside for their destinations in one turn of a lane, at most: then it is another's.
+const HELD_IN_A_TURN: usize = 16;
+
+/// Destinations that were put off are tried again with each permit, as many at most; all of them before nothing goes.
+const PUT_OFF_AGAIN: usize = 16;
 
 /// The lanes of one channel.
 #[derive(Debug)]
 pub struct Lanes {
     pub(super) settings: LanesSettings,
-    weights: Weights,
+    pub(super) weights: Weights,
     pub(super) shared: SharedLimits,
     pub(super) lanes: LaneTable,
     pub(super) ring: FairRing,
-    blocked: BTreeSet<(BootUs, LaneNo)>,
+    pub(super) blocked: BTreeSet<(BootUs, LaneNo)>,
+    /// Open destinations that let a lane's own queue go first: to be tried again, the first one first.
+    pub(super) put_off: VecDeque<DestinationKey>,
+    /// Something was held since those were tried.
+    has_held: bool,
+    draw: Draw,
+    /// Who is first where a lane and a destination could go; as it was drawn after the last permit.
+    is_ring_first: bool,
     pub(super) permits: Permits,
     pub(super) cancelled: Cancelled,
     /// Lanes and classes with tickets in the store.
     pub(super) parked: BTreeMap<(LaneNo, Class), Parked>,
     pub(super) waiting: usize,
     pub(super) is_draining: bool,
-    lead: Duration,
+    pub(super) lead: Duration,
 }
 
 impl Lanes {
@@ -67,11 +87,15 @@ impl Lanes {
     pub fn new(settings: LanesSettings, now: BootUs) -> Self {
         Self {
             weights: Weights::new(settings.transactional_weight, settings.campaign_weight),
-            shared: SharedLimits::new(settings.channel_limit, now),
+            shared: SharedLimits::new(settings.channel_limit, settings.destinations.clone(), now),
             settings,
             lanes: LaneTable::default(),
             ring: FairRing::default(),
             blocked: BTreeSet::new(),
+            put_off: VecDeque::new(),
+            has_held: false,
+            draw: Draw::default(),
+            is_ring_first: true,
             permits: Permits::default(),
             cancelled: Cancelled::default(),
             parked: BTreeMap::new(),
@@ -97,12 +121,14 @@ impl Lanes {
         lane.is_paused = paused;
         lane.set_limit(limit, now);
         self.wake(no);
+        self.wake_held(no);
     }
 
     /// The limits of accounts from now on; whoever is not among them has none. A new bucket starts empty.
     pub fn set_account_limits(&mut self, limits: impl Iterator<Item = (AccountNo, Limit)>, now: BootUs) {
         for account in self.shared.set_accounts(limits, now) {
             self.ring.unblock(account);
+            self.shared.destinations.open_all();
         }
     }
 
@@ -148,29 +174,67 @@ impl Lanes {
             self.wake(lane);
         }
         self.ring.unblock_until(now);
-        while let Some(no) = self.ring.front() {
-            match self.try_lane(no, now) {
+        self.shared.destinations.open_until(now);
+        self.open_put_off(PUT_OFF_AGAIN);
+        let mut not_tried = self.put_off.len();
+        self.has_held = false;
+        loop {
+            let (lane, destination) = (self.ring.front(), self.shared.destinations.front());
+            let tried = match lane {
+                Some(no) if destination.is_none() || self.is_ring_first => self.try_ring(no, now),
+                _ if destination.is_some() => self.try_destination(now),
+                _ => {
+                    // What was better than theirs may wait elsewhere by now.
+                    if std::mem::take(&mut self.has_held) {
+                        not_tried = self.put_off.len();
+                    }
+                    if not_tried == 0 {
+                        break;
+                    }
+                    self.open_put_off(std::mem::take(&mut not_tried));
+                    continue;
+                }
+            };
+            match tried {
                 Tried::Granted(permit) => {
-                    self.ring.turn();
+                    self.is_ring_first = self.draw.next();
                     return Next::Permit(permit);
                 }
-                Tried::Blocked(TooEarly { whose: Whose::Lane, at }) => {
-                    self.ring.pop();
-                    self.blocked.insert((at, no));
-                    self.set_spot(no, Spot::Blocked, at);
-                }
-                // Whoever is next in turn waits, in its account and for the channel: a cheaper message must not
-                // overtake it for ever.
-                Tried::Blocked(TooEarly { whose: Whose::Account, at }) => self.ring.block(at),
+                // Whoever is next in turn waits for the channel: a cheaper message must not overtake it for ever.
                 Tried::Blocked(TooEarly { whose: Whose::Channel, at }) => return Next::WaitUntil(at),
-                Tried::Nothing => {
-                    self.ring.pop();
-                    self.set_spot(no, Spot::Off, now);
-                }
+                Tried::Blocked(_) | Tried::Nothing | Tried::Held => {}
             }
         }
         let lane = self.blocked.first().map(|(until, _)| *until);
-        lane.into_iter().chain(self.ring.unblocks_at()).min().map_or(Next::Idle, Next::WaitUntil)
+        let others = self.ring.unblocks_at().into_iter().chain(self.shared.destinations.opens_next_at());
+        lane.into_iter().chain(others).min().map_or(Next::Idle, Next::WaitUntil)
+    }
+
+    fn open_put_off(&mut self, most: usize) {
+        for key in self.put_off.drain(..most.min(self.put_off.len())) {
+            self.shared.destinations.open(key);
+        }
+    }
+
+    /// The lane at the front of the ring has its turn.
+    fn try_ring(&mut self, no: LaneNo, now: BootUs) -> Tried {
+        let tried = self.try_lane(no, now);
+        match tried {
+            Tried::Granted(_) | Tried::Held => self.ring.turn(),
+            Tried::Blocked(TooEarly { whose: Whose::Lane, at }) => {
+                self.ring.pop();
+                self.blocked.insert((at, no));
+                self.set_spot(no, Spot::Blocked, at);
+            }
+            // Likewise in its account.
+            Tried::Blocked(TooEarly { whose: Whose::Account, at }) => self.ring.block(at),
+            Tried::Blocked(TooEarly { whose: Whose::Destination | Whose::Channel, .. }) => {}
+            Tried::Nothing => {
+                self.ring.pop();
+                self.set_spot(no, Spot::Off, now);
+            }
+        }
+        tried
     }
 
     fn set_spot(&mut self, no: LaneNo, spot: Spot, until: BootUs) {
@@ -181,8 +245,7 @@ impl Lanes {
 
     fn try_lane(&mut self, no: LaneNo, now: BootUs) -> Tried {
         let Some(lane) = self.lanes.get_mut(no).filter(|lane| !lane.is_paused) else { return Tried::Nothing };
-        let before = lane.waiting();
-        if before == 0 {
+        if lane.waiting() == 0 {
             return Tried::Nothing;
         }
         let is_probe = match lane.pass(now) {
@@ -195,26 +258,47 @@ impl Lanes {
         if let Some(at) = lane.opens_at().map(|at| at.minus(self.lead)).filter(|at| *at > now) {
             return Tried::Blocked(TooEarly { whose: Whose::Lane, at });
         }
-        let picked = lane.pick(is_probe, &mut self.cancelled);
-        self.waiting -= before - lane.waiting();
-        let Some((class, queued)) = picked else { return Tried::Nothing };
-        let mut buckets = self.shared.with(lane.bucket.as_deref_mut(), lane.account);
-        let (slot, tokens) = match buckets.take(queued.cost(), now, now.plus(self.lead)) {
-            Ok(taken) => taken,
-            Err(TooEarly { whose, at }) => return Tried::Blocked(TooEarly { whose, at: at.minus(self.lead) }),
-        };
-        if is_probe {
-            lane.ease_breaker(Breaker::probe_started);
+        for _ in 0..HELD_IN_A_TURN {
+            let Some(lane) = self.lanes.get_mut(no) else { return Tried::Nothing };
+            let before = lane.waiting();
+            let picked = lane.pick(is_probe, &mut self.cancelled);
+            let holds = lane.lines.held().is_some();
+            self.waiting -= before - lane.waiting();
+            let Some((class, queued)) = picked else { return Tried::Nothing };
+            let key = self.shared.destinations.key(queued.destination());
+            if let Some(key) = key
+                && self.shared.destinations.has_lanes(key)
+            {
+                self.hold(no, class, key);
+                self.shared.destinations.open_for_another(key, now, self.lead);
+                continue;
+            }
+            if holds && class != Class::Conversation {
+                match self.try_conversation(no, is_probe, now) {
+                    Ok(None) => {}
+                    Ok(Some(permit)) => return Tried::Granted(permit),
+                    Err(too_early) => return Tried::Blocked(too_early),
+                }
+            }
+            match self.grant(no, class, queued, None, is_probe, now) {
+                Ok(permit) => return Tried::Granted(permit),
+                Err(TooEarly { whose: Whose::Destination, at }) => {
+                    let key = key.expect("a destination with a limit has a key");
+                    self.hold(no, class, key);
+                    self.shared.destinations.block(key, Some(at));
+                }
+                Err(too_early) => return Tried::Blocked(too_early),
+            }
         }
-        let id = self.permits.next_id();
-        lane.lines.grant(class, id);
-        lane.charge(class, queued.cost(), self.weights);
-        lane.in_flight += 1;
-        self.waiting -= 1;
-        let ticket = queued.ticket(no, lane.account);
-        let held = Held { ticket, tokens, slot, is_probe, is_cancelled: false, is_readmitted: false };
-        self.permits.grant(id, held);
-        Tried::Granted(Permit { id, ticket, slot, is_probe })
+        Tried::Held
+    }
+
+    fn hold(&mut self, no: LaneNo, class: Class, key: DestinationKey) {
+        if let Some(lane) = self.lanes.get_mut(no) {
+            lane.lines.hold(class, key);
+            self.has_held = true;
+            self.shared.destinations.join(key, (lane.account, no));
+        }
     }
 
     /// Ends a permit. One that is not known (it has ended already) is ignored.
@@ -223,7 +307,8 @@ impl Lanes {
         let Held { ticket, tokens, is_probe, is_cancelled, is_readmitted, .. } = held;
         let (no, class) = (ticket.lane, ticket.class());
         let lane = self.lanes.get_mut(no).expect("a lane outlives its permits");
-        let mut buckets = self.shared.with(lane.bucket.as_deref_mut(), ticket.account);
+        let key = self.shared.destinations.ended(ticket.destination);
+        let mut buckets = self.shared.with(lane.bucket.as_deref_mut(), ticket.account, key);
         match release {
             Release::Spent { cost } => buckets.true_up(tokens, cost),
             Release::Unused | Release::Requeue => buckets.give_back(tokens),
@@ -243,7 +328,10 @@ impl Lanes {
         let is_charged_in_full = matches!(release, Release::Spent { cost } if cost >= ticket.cost);
         let (is_to_wake, is_removed) = (lane.spot == Spot::Off || !is_charged_in_full, lane.is_removed);
         if !is_charged_in_full {
-            self.ring.unblock(ticket.account);
+            self.units_came_back(no, ticket.account, key);
+        }
+        if is_probe {
+            self.wake_held(no);
         }
         if is_to_wake {
             self.wake(no);
@@ -257,6 +345,7 @@ impl Lanes {
     /// if it sent one. `random` spreads the moments at which lanes that failed together try again.
     pub fn report_provider(&mut self, lane: LaneNo, failed: Option<Option<Duration>>, now: BootUs, random: u64) {
         let Some(state) = self.lanes.get_mut(lane) else { return };
+        let was_closed = state.is_breaker_closed();
         match failed {
             Some(retry_after) => state.provider_failed(retry_after, now, random),
             None => state.ease_breaker(|breaker| breaker.succeeded(now)),
@@ -265,6 +354,9 @@ impl Lanes {
         // probe must be told.
         if state.spot == Spot::Off {
             self.wake(lane);
+        }
+        if !was_closed {
+            self.wake_held(lane);
         }
     }
 

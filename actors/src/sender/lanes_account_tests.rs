@@ -132,3 +132,14 @@ fn a_lane_that_leaves_a_blocked_account_goes_on_in_its_new_one() {
     assert_eq!(drain(&mut lanes, ms(1_000)), [3]);
     assert_eq!(lanes.next(ms(1_000)), Next::Idle);
 }
+
+#[test]
+fn a_permit_of_a_limit_that_was_taken_away_is_charged_to_the_one_that_was_set_since() {
+    let mut lanes = lanes();
+    limit(&mut lanes, 1, Some(ONE_A_SECOND), 0);
+    admit(&mut lanes, &[ticket(1, 10)]);
+    let early = permit(&mut lanes, ms(1_000));
+    limit(&mut lanes, 1, None, 1_050);
+    limit(&mut lanes, 1, Some(ONE_A_SECOND), 1_100);
+    assert_eq!(lanes.renew(early.id, ms(1_200), ms(10_000)), Renewal::Slot(ms(2_100)));
+}

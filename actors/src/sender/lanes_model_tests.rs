@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::breaker::BreakerState;
+use super::breaker::Pass;
+use super::lane::Lane;
 use super::lanes::{LaneConfig, Lanes, LanesSettings, Next, Permit, Release, Renewal, Rest};
+use super::lanes_model_limits::{ACCOUNT_LIMITS, MAX_COST, Sent, check_limits, destinations};
 use super::limits::Gcra;
 use crate::domain::clock::{BootUs, UnixMs};
+use crate::domain::destination_limits::DestinationLimits;
 use crate::domain::directory::Limit;
 use crate::domain::ids::{AccountNo, ContactId, LaneNo, MessageId};
 use crate::domain::message::Class;
@@ -20,7 +23,7 @@ const LANES: u32 = 4;
 
 #[derive(Debug, Clone)]
 enum Step {
-    Schedule { n: u32, due: i64, lane: u32, class: usize },
+    Schedule { n: u32, due: i64, lane: u32, class: usize, to: u32 },
     Readmit(u32),
     Cancel(u32),
     Next(usize),
@@ -38,8 +41,8 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        12 => (0u32..40, 0i64..6, 0u32..LANES, 0usize..3)
-            .prop_map(|(n, due, lane, class)| Step::Schedule { n, due, lane, class }),
+        12 => (0u32..40, 0i64..6, 0u32..LANES, 0usize..3, 0u32..4)
+            .prop_map(|(n, due, lane, class, to)| Step::Schedule { n, due, lane, class, to }),
         2 => (0u32..40).prop_map(Step::Readmit),
         3 => (0u32..40).prop_map(Step::Cancel),
         6 => (1usize..6).prop_map(Step::Next),
@@ -56,18 +59,8 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What the largest message costs.
-const MAX_COST: u16 = 3;
-
-/// What an account may be limited to.
-const ACCOUNT_LIMITS: [Option<Limit>; 3] = [
-    None,
-    Some(Limit { rate: 5, per: Duration::from_secs(1), burst: 3 }),
-    Some(Limit { rate: 30, per: Duration::from_secs(1), burst: 1 }),
-];
-
 /// Lanes 0 and 1 are limited, 2 and 3 are not.
-fn config(lane: u32, paused: bool) -> LaneConfig {
+pub(super) fn config(lane: u32, paused: bool) -> LaneConfig {
     let limit = (lane < 2).then_some(Limit { rate: 4, per: Duration::from_secs(1), burst: 2 });
     LaneConfig { lane: LaneNo(lane), account: AccountNo(1 + lane % 3), limit, paused }
 }
@@ -84,8 +77,7 @@ struct Model {
     paused: HashMap<LaneNo, bool>,
     is_draining: bool,
     account_limits: BTreeMap<AccountNo, Limit>,
-    /// What was sent under which limit of its account, and how many limits that account had had before.
-    sent: Vec<(BootUs, Ticket, Option<Limit>, usize)>,
+    sent: Vec<Sent>,
     limits_set: HashMap<AccountNo, usize>,
 }
 
@@ -94,8 +86,10 @@ fn key(ticket: &Ticket) -> (UnixMs, u64) {
 }
 
 impl Model {
-    fn new(lane_bound: usize, channel_limit: Option<Limit>) -> Self {
-        let settings = LanesSettings { lane_bound, total_bound: 1_000, channel_limit, ..LanesSettings::default() };
+    fn new(lane_bound: usize, channel_limit: Option<Limit>, has_destinations: bool) -> Self {
+        let destinations = if has_destinations { destinations() } else { DestinationLimits::default() };
+        let settings =
+            LanesSettings { lane_bound, total_bound: 1_000, channel_limit, destinations, ..LanesSettings::default() };
         let mut lanes = Lanes::new(settings, BootUs(0));
         for lane in 0..LANES {
             lanes.configure(config(lane, false), BootUs(0));
@@ -124,14 +118,29 @@ impl Model {
         self.permits.iter().any(|permit| group(&permit.ticket) == group(ticket))
     }
 
-    /// Live tickets in memory that could go if nothing but their own contact stood in the way.
-    fn grantable(&self, lane: LaneNo, class: Class) -> Option<&Ticket> {
-        self.live
-            .values()
-            .filter(|ticket| ticket.lane == lane && ticket.class() == class)
-            .filter(|ticket| !self.in_store.contains(&ticket.message) && !self.under_permit(ticket.message))
-            .filter(|ticket| !self.is_busy(ticket))
-            .min_by_key(|ticket| key(ticket))
+    fn waits_here(&self, ticket: &Ticket) -> bool {
+        !self.in_store.contains(&ticket.message) && !self.under_permit(ticket.message)
+    }
+
+    /// Live tickets in memory that could go if no limit but these were in the way, in order: those of a contact's
+    /// that nothing of its own is before.
+    fn grantable(&self, lane: LaneNo, class: Class) -> Vec<&Ticket> {
+        let line = self.live.values().filter(|ticket| ticket.lane == lane && ticket.class() == class);
+        let mut waiting: Vec<_> = line.filter(|ticket| self.waits_here(ticket)).collect();
+        waiting.sort_by_key(|ticket| key(ticket));
+        let mut contacts = BTreeSet::new();
+        waiting.retain(|ticket| contacts.insert(ticket.contact) && !self.is_busy(ticket));
+        waiting
+    }
+
+    fn is_limited(&self, ticket: &Ticket) -> bool {
+        self.lanes.settings.destinations.of(ticket.destination).is_some()
+    }
+
+    /// Whether a destination without a limit, or with one that lets the largest message go.
+    fn is_open(&self, ticket: &Ticket) -> bool {
+        !self.is_limited(ticket)
+            || self.lanes.shared.destinations.opens_at(ticket.destination, MAX_COST).is_some_and(|at| at <= self.now)
     }
 
     fn admit(&mut self, tickets: &[Ticket]) {
@@ -146,20 +155,25 @@ impl Model {
     fn cancel(&mut self, message: MessageId) {
         if let Some(ticket) = self.live.remove(&message) {
             self.in_store.remove(&message);
-            self.lanes.cancel(message, ticket.due_at);
+            self.lanes.cancel_ticket(&ticket);
         }
     }
 
-    fn check_permit(&self, permit: &Permit) {
+    fn check_permit(&self, permit: &Permit, was_open: impl Fn(&Ticket) -> bool) {
         // Of late ones it is not known where their entries stand: they get a mark that the store's have not.
         let ticket = &self.live.get(&permit.ticket.message).copied().unwrap_or(permit.ticket);
         assert_eq!(permit.ticket.parked(), ticket.parked());
         assert!(!self.is_draining && !self.paused.get(&ticket.lane).copied().unwrap_or(false));
         assert_eq!(self.live.get(&ticket.message), Some(ticket), "alive, and the one that was scheduled last");
         assert!(!self.is_busy(ticket), "one permit for a contact, lane and class");
-        assert_eq!(self.grantable(ticket.lane, ticket.class()), Some(ticket), "the first that may go");
+        if !self.is_limited(ticket) {
+            let mut others = self.grantable(ticket.lane, ticket.class());
+            others.retain(|other| !self.is_limited(other));
+            assert_eq!(others.first(), Some(&ticket), "the first that may go");
+        }
         if ticket.class() != Class::Conversation {
-            assert_eq!(self.grantable(ticket.lane, Class::Conversation), None, "conversations first");
+            let conversations = self.grantable(ticket.lane, Class::Conversation);
+            assert!(!conversations.iter().any(|other| was_open(other)), "conversations first");
         }
         let earlier = self.live.values().find(|other| {
             let same_line = (other.contact, other.lane, other.class()) == (ticket.contact, ticket.lane, ticket.class());
@@ -168,21 +182,23 @@ impl Model {
         assert_eq!(earlier, None, "in order within a contact");
     }
 
-    fn next(&mut self) -> bool {
-        match self.lanes.next(self.now) {
+    fn next(&mut self) -> Next {
+        let opened = |ticket: &Ticket| self.is_open(ticket).then_some(ticket.message);
+        let open: BTreeSet<_> = self.live.values().filter_map(opened).collect();
+        let next = self.lanes.next(self.now);
+        match next {
             Next::Permit(permit) => {
-                self.check_permit(&permit);
+                self.check_permit(&permit, |ticket| open.contains(&ticket.message));
                 self.permits.push(permit);
-                true
             }
             outcome => {
                 if let Next::WaitUntil(until) = outcome {
                     assert!(until > self.now);
                 }
                 self.check_nothing_may_go();
-                false
             }
         }
+        next
     }
 
     /// Whether every lane whose limits all let the largest message go has nothing to hand over.
@@ -190,11 +206,12 @@ impl Model {
         for lane in self.lanes.lanes.iter() {
             let is_open = |bucket: &Gcra| bucket.opens_at(MAX_COST).is_some_and(|at| at <= self.now);
             let may_go = !self.is_draining
-                && lane.breaker_state(self.now) == BreakerState::Closed
+                && matches!(lane.pass(self.now), Pass::Free | Pass::Probe)
                 && !self.paused.get(&lane.no).copied().unwrap_or(false)
                 && lane.bucket.as_deref().into_iter().chain(self.lanes.shared.of(lane.account)).all(is_open);
             for class in Class::ALL {
-                assert!(!may_go || self.grantable(lane.no, class).is_none(), "lane {} could go on", lane.no);
+                let could_go = may_go && self.grantable(lane.no, class).into_iter().any(|ticket| self.is_open(ticket));
+                assert!(!could_go, "lane {} could go on", lane.no);
             }
         }
     }
@@ -225,9 +242,9 @@ impl Model {
             assert!(!self.is_draining && !self.paused.get(&permit.ticket.lane).copied().unwrap_or(false));
             self.live.remove(&message);
             let account = permit.ticket.account;
-            let limit = self.account_limits.get(&account).copied();
-            let set = self.limits_set.get(&account).copied().unwrap_or(0);
-            self.sent.push((self.now, permit.ticket, limit, set));
+            let (at, ticket, account_limit) = (self.now, permit.ticket, self.account_limits.get(&account).copied());
+            let limits_before = self.limits_set.get(&account).copied().unwrap_or(0);
+            self.sent.push(Sent { at, ticket, account_limit, limits_before });
         }
         self.lanes.release(permit.id, release, self.now);
         if permit.is_probe && matches!(release, Release::Spent { .. }) {
@@ -269,15 +286,17 @@ impl Model {
             None => drop(self.account_limits.remove(&account)),
         }
         *self.limits_set.entry(account).or_default() += 1;
+        // No two changes come at one moment.
+        self.now = BootUs(self.now.0 + 1);
         self.lanes.set_account_limits(self.account_limits.iter().map(|(no, limit)| (*no, *limit)), self.now);
     }
 
     fn step(&mut self, step: &Step) {
         match *step {
-            Step::Schedule { n, due, lane, class } => {
+            Step::Schedule { n, due, lane, class, to } => {
                 let message = ticket(n, due).message;
                 // Sent messages stay sent; one under way may be rescheduled by its contact only afterwards.
-                if self.under_permit(message) || self.sent.iter().any(|(_, sent, ..)| sent.message == message) {
+                if self.under_permit(message) || self.sent.iter().any(|sent| sent.ticket.message == message) {
                     return;
                 }
                 self.cancel(message);
@@ -287,7 +306,8 @@ impl Model {
                     .with_contact(n % 5)
                     .with_class(class)
                     .in_lane(lane, account)
-                    .costing(1 + (n % 3) as u16);
+                    .costing(1 + (n % 3) as u16)
+                    .to(to);
                 self.live.insert(message, ticket);
                 self.admit(&[ticket]);
             }
@@ -301,9 +321,7 @@ impl Model {
             Step::Cancel(n) => self.cancel(ticket(n, 0).message),
             Step::Next(count) => {
                 for _ in 0..count {
-                    if !self.next() {
-                        break;
-                    }
+                    let Next::Permit(_) = self.next() else { break };
                 }
             }
             Step::End(which, how) => self.end(which, how),
@@ -335,13 +353,10 @@ impl Model {
                 self.admit(&again);
             }
         }
-        let waiting = self
-            .live
-            .values()
-            .filter(|ticket| !self.in_store.contains(&ticket.message) && !self.under_permit(ticket.message));
-        for ticket in waiting {
+        for ticket in self.live.values().filter(|ticket| self.waits_here(ticket)) {
             assert!(self.lanes.contains_ticket(ticket), "{ticket:?} is lost");
         }
+        assert_eq!(self.lanes.backlog(), self.lanes.lanes.iter().map(Lane::waiting).sum::<usize>());
         assert_eq!(self.lanes.in_flight(), self.permits.len());
     }
 
@@ -363,9 +378,8 @@ impl Model {
             while !self.refills.is_empty() {
                 self.end_refill(true);
             }
-            if !self.next()
+            if let Next::WaitUntil(until) = self.next()
                 && self.permits.is_empty()
-                && let Next::WaitUntil(until) = self.lanes.next(self.now)
             {
                 self.now = until;
             }
@@ -382,42 +396,6 @@ impl Model {
         assert_eq!(self.lanes.next(self.now), Next::Idle);
         assert_eq!((self.lanes.backlog(), self.lanes.in_flight()), (0, 0));
     }
-
-    /// I6 for the limited lanes, the accounts while their limit stays the same, and the channel: burst and rate, and
-    /// one of the largest messages in any case.
-    fn check_limits(&self) {
-        for lane in [LaneNo(0), LaneNo(1)] {
-            let limit = config(lane.0, false).limit.expect("it is limited");
-            check_limit(self.sent.iter().filter(|(_, ticket, ..)| ticket.lane == lane), limit);
-        }
-        let mut by_limit: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for sent in &self.sent {
-            by_limit.entry((sent.1.account, sent.3)).or_default().push(sent);
-        }
-        for sent in by_limit.into_values() {
-            if let Some(limit) = sent[0].2 {
-                check_limit(sent.into_iter(), limit);
-            }
-        }
-        if let Some(limit) = self.lanes.settings.channel_limit {
-            check_limit(self.sent.iter(), limit);
-        }
-    }
-}
-
-fn check_limit<'a>(sent: impl Iterator<Item = &'a (BootUs, Ticket, Option<Limit>, usize)>, limit: Limit) {
-    let sent: Vec<_> = sent.collect();
-    assert!(sent.is_sorted_by_key(|(at, ..)| *at));
-    assert_eq!(limit.per, Duration::from_secs(1));
-    let (burst, rate) = (u64::from(limit.burst.max(u32::from(MAX_COST))), u64::from(limit.rate));
-    for first in 0..sent.len() {
-        let mut units = 0;
-        for (at, ticket, ..) in &sent[first..] {
-            units += u64::from(ticket.cost);
-            let window_us = at.0 - sent[first].0.0 + 250_000;
-            assert!(units * 1_000_000 <= burst * 1_000_000 + rate * window_us, "{units} units in {window_us} µs");
-        }
-    }
 }
 
 proptest! {
@@ -426,14 +404,15 @@ proptest! {
     fn every_permit_keeps_the_rules_and_every_live_ticket_goes_once(
         lane_bound in prop_oneof![Just(3usize), Just(100)],
         has_channel_limit in any::<bool>(),
+        has_destinations in any::<bool>(),
         steps in prop::collection::vec(step(), 1..150),
     ) {
         let limit = Limit { rate: 50, per: Duration::from_secs(1), burst: 5 };
-        let mut model = Model::new(lane_bound, has_channel_limit.then_some(limit));
+        let mut model = Model::new(lane_bound, has_channel_limit.then_some(limit), has_destinations);
         for step in &steps {
             model.step(step);
         }
         model.finish();
-        model.check_limits();
+        check_limits(&model.sent, model.lanes.settings.channel_limit, &model.lanes.settings.destinations);
     }
 }

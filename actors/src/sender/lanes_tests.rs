@@ -382,7 +382,7 @@ fn every_account_gets_its_share_while_lanes_block_and_wake() {
 }
 
 #[test]
-fn a_waiting_ticket_takes_less_than_64_bytes_in_one_lane_and_in_ten_thousand() {
+fn a_waiting_ticket_takes_less_than_68_bytes_in_one_lane_and_in_ten_thousand() {
     for (count, lane_count) in [(100_000, 1), (200_000, 100), (100_000, 1_000), (100_000, 10_000)] {
         let mut lanes = lanes();
         let class = |n: u32| Class::ALL[(n / lane_count % 3) as usize];
@@ -391,6 +391,6 @@ fn a_waiting_ticket_takes_less_than_64_bytes_in_one_lane_and_in_ten_thousand() {
             .collect();
         admit(&mut lanes, &tickets);
         let bytes = lanes.waiting_bytes() as f64 / f64::from(count);
-        assert!(bytes <= 64.0, "{bytes:.1} bytes a ticket in {lane_count} lanes");
+        assert!(bytes <= 68.0, "{bytes:.1} bytes a ticket in {lane_count} lanes");
     }
 }

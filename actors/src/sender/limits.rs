@@ -34,7 +34,8 @@ pub struct Gcra {
     interval: u64,
     /// Nanoseconds on the monotonic clock; `None` until the first check.
     tat: Option<u64>,
-    /// Counts changes of the limit: a token of another one does not come back.
+    /// Counts changes of the limit from the microsecond on at which the bucket was made: a token of another limit, or of
+    /// another bucket, does not come back.
     generation: u32,
 }
 
@@ -51,11 +52,12 @@ impl Gcra {
         Self { limit, interval, tat: None, generation: 0 }
     }
 
-    /// A bucket that is empty now.
+    /// A bucket that is empty now. Tokens of one that was taken away before are none of its own.
     #[must_use]
     pub fn empty_at(limit: Limit, now: BootUs) -> Self {
         let mut bucket = Self::new(limit);
         bucket.tat = Some(nanos(now).saturating_add(bucket.capacity()));
+        bucket.generation = now.0 as u32;
         bucket
     }
 
@@ -81,6 +83,12 @@ impl Gcra {
         let cost = u64::from(cost.max(1));
         let slack = self.interval.saturating_mul(self.burst() - cost.min(self.burst()));
         self.tat.map(|tat| BootUs(tat.saturating_sub(slack).div_ceil(1_000)))
+    }
+
+    /// Whether nothing that went is remembered: a new one in its place would let the same go.
+    #[must_use]
+    pub fn is_full(&self, now: BootUs) -> bool {
+        self.tat.is_some_and(|tat| tat <= nanos(now))
     }
 
     /// The first moment from `now` on at which `cost` units may go; changes nothing but the start of a new

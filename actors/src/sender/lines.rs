@@ -5,20 +5,42 @@
 //! first of them goes back to its place and stands there for all of them; the others stay aside until it
 //! has had its permit. So a ticket steps aside at most once per permit of its contact.
 //!
-//! Invariant: a contact with tickets aside has a permit, or one of its tickets waits before them.
+//! A ticket whose destination is closed is *held* beside the queue, and its contact's later ones step aside behind it
+//! as behind a permit. If an earlier one comes after all, the held one steps aside itself.
+//!
+//! Invariant: a contact with tickets aside has a permit, or one of its tickets is held or waits before them.
 
 use std::collections::VecDeque;
 
+use super::held::HeldTickets;
 use super::queue::Inserted;
 use super::quick_map::QuickMap;
 use super::waiting::Waiting;
+use crate::domain::destination_limits::DestinationKey;
 use crate::domain::ids::ContactId;
 use crate::domain::message::Class;
 use crate::domain::ticket::QueuedTicket;
 
+/// What a contact's later tickets wait for.
+#[derive(Debug, Clone, Copy)]
+enum Ahead {
+    /// A permit, with its id.
+    Permit(u64, QueuedTicket),
+    /// A ticket that is held for a destination.
+    Held(DestinationKey, QueuedTicket),
+}
+
+impl Ahead {
+    const fn ticket(&self) -> &QueuedTicket {
+        match self {
+            Self::Permit(_, ticket) | Self::Held(_, ticket) => ticket,
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Turn {
-    permit: Option<(u64, QueuedTicket)>,
+    ahead: Option<Ahead>,
     /// In order.
     aside: VecDeque<QueuedTicket>,
 }
@@ -34,12 +56,13 @@ impl Turn {
     }
 }
 
-/// The turns of a lane. Only a lane with permits has any.
+/// The turns of a lane. Only a lane with permits or held tickets has any.
 #[derive(Debug, Default)]
 struct Turns {
     of: QuickMap<(Class, ContactId), Turn>,
     /// Tickets aside, by class.
     aside: [usize; 3],
+    held: HeldTickets,
 }
 
 const fn who(ticket: &QueuedTicket) -> (Class, ContactId) {
@@ -60,6 +83,8 @@ const fn merged(old: &QueuedTicket, new: &QueuedTicket) -> QueuedTicket {
 pub(super) enum Found {
     Nowhere,
     Waiting,
+    /// It was held, and now waits in the queue: its destination is another one.
+    Freed,
     /// With the id of its permit.
     UnderPermit(u64),
 }
@@ -73,17 +98,27 @@ pub(super) struct Lines {
 impl Lines {
     /// Tickets that wait here.
     pub(super) fn len(&self) -> usize {
-        self.waiting.len() + self.turns.as_ref().map_or(0, |turns| turns.aside.iter().sum())
+        self.waiting.len() + self.turns.as_ref().map_or(0, |turns| turns.aside.iter().sum::<usize>() + turns.held.len())
     }
 
     /// Tickets of a class that wait here.
     pub(super) fn len_of(&self, class: Class) -> usize {
-        self.waiting.len_of(class) + self.turns.as_ref().map_or(0, |turns| turns.aside[class as usize])
+        self.waiting.len_of(class) + self.beside(class)
+    }
+
+    /// Tickets of a class aside or held.
+    fn beside(&self, class: Class) -> usize {
+        self.turns.as_ref().map_or(0, |turns| turns.aside[class as usize] + turns.held.len_of(class))
     }
 
     /// Whether no ticket of a class waits here.
     pub(super) fn is_empty_of(&self, class: Class) -> bool {
-        self.waiting.front(class).is_none() && self.turns.as_ref().is_none_or(|turns| turns.aside[class as usize] == 0)
+        self.waiting.front(class).is_none() && self.beside(class) == 0
+    }
+
+    /// What is held for destinations.
+    pub(super) fn held(&self) -> Option<&HeldTickets> {
+        self.turns.as_ref().map(|turns| &turns.held).filter(|held| held.len() > 0)
     }
 
     fn turn(&self, ticket: &QueuedTicket) -> Option<&Turn> {
@@ -92,17 +127,45 @@ impl Lines {
 
     /// Puts a ticket that [`Lines::find_and_replace`] did not find in its place.
     pub(super) fn insert(&mut self, ticket: QueuedTicket) -> Inserted {
+        if let Some(turns) = &mut self.turns
+            && let Some(turn) = turns.of.get_mut(&who(&ticket))
+            && let Some(Ahead::Held(key, held)) = turn.ahead
+            && ticket.order(&held).is_lt()
+        {
+            turns.held.remove(key, &held);
+            turn.ahead = None;
+            turn.step_aside(held);
+            turns.aside[held.class() as usize] += 1;
+        }
         self.waiting.insert(ticket)
     }
 
     /// Where a ticket is, if it is here. One that waits is replaced by this one, which is newer unless it was read
     /// from index `waiting`. What is known to have stood there keeps its mark.
     pub(super) fn find_and_replace(&mut self, ticket: &QueuedTicket) -> Found {
-        if let Some(turn) = self.turns.as_mut().and_then(|turns| turns.of.get_mut(&who(ticket))) {
-            if let Some((permit, under_way)) = turn.permit
-                && under_way.order(ticket).is_eq()
-            {
-                return Found::UnderPermit(permit);
+        if let Some(turns) = &mut self.turns
+            && let Some(turn) = turns.of.get_mut(&who(ticket))
+        {
+            match &mut turn.ahead {
+                Some(Ahead::Permit(permit, under_way)) if under_way.order(ticket).is_eq() => {
+                    return Found::UnderPermit(*permit);
+                }
+                Some(Ahead::Held(key, held)) if held.order(ticket).is_eq() => {
+                    let merged = merged(held, ticket);
+                    if merged.destination() == held.destination() {
+                        *held = merged;
+                        turns.held.insert(*key, merged);
+                        return Found::Waiting;
+                    }
+                    turns.held.remove(*key, ticket);
+                    turn.ahead = None;
+                    if turn.aside.is_empty() {
+                        turns.of.remove(&who(ticket));
+                    }
+                    self.waiting.insert(merged);
+                    return Found::Freed;
+                }
+                _ => {}
             }
             if let Some(at) = turn.find_aside(ticket) {
                 turn.aside[at] = merged(&turn.aside[at], ticket);
@@ -119,34 +182,66 @@ impl Lines {
     pub(super) fn contains(&self, ticket: &QueuedTicket) -> bool {
         self.waiting.get(ticket).is_some()
             || self.turn(ticket).is_some_and(|turn| {
-                turn.permit.is_some_and(|(_, under_way)| under_way.order(ticket).is_eq())
+                turn.ahead.is_some_and(|ahead| ahead.ticket().order(ticket).is_eq())
                     || turn.find_aside(ticket).is_some()
             })
     }
 
-    /// Whether one that comes after this one may wait here: another's in the queue, or its own contact's aside.
+    /// Whether one that comes after this one may wait here: another's in the queue or held, or its own contact's aside.
     pub(super) fn has_later(&self, ticket: &QueuedTicket) -> bool {
         let is_later = |other: &QueuedTicket| ticket.order(other).is_lt();
         self.waiting.back(ticket.class()).is_some_and(is_later)
+            || self.held().is_some_and(|held| held.may_have_later(ticket))
             || self.turn(ticket).and_then(|turn| turn.aside.back()).is_some_and(is_later)
     }
 
     /// Takes out a ticket of a line behind which nothing of its contact waits, if this one belongs before the last one
-    /// in the queue: it makes room. Those aside are behind the one that stands for them, and so go before it.
+    /// in the queue or held: it makes room. Those aside are behind the one that stands for them, and so go before it.
     pub(super) fn make_room(&mut self, ticket: &QueuedTicket) -> Option<QueuedTicket> {
         let class = ticket.class();
-        let last = self.waiting.back(class).copied().filter(|last| ticket.order(last).is_lt())?;
+        let queued = self.waiting.back(class).copied().map(|last| (None, last));
+        let held = self.held().and_then(|held| held.back(class)).map(|(key, last)| (Some(key), last));
+        let (key, last) = queued.into_iter().chain(held).max_by(|(_, one), (_, other)| one.order(other))?;
+        if ticket.order(&last).is_ge() {
+            return None;
+        }
         if let Some(turns) = &mut self.turns
             && let Some(turn) = turns.of.get_mut(&who(&last))
             && let Some(aside) = turn.aside.pop_back_if(|aside| last.order(aside).is_lt())
         {
             turns.aside[class as usize] -= 1;
-            if turn.aside.is_empty() && turn.permit.is_none() {
+            if turn.aside.is_empty() && turn.ahead.is_none() {
                 turns.of.remove(&who(&last));
             }
             return Some(aside);
         }
-        self.waiting.pop_back(class)
+        match key {
+            None => self.waiting.pop_back(class),
+            Some(key) => {
+                self.free(key, &last);
+                Some(last)
+            }
+        }
+    }
+
+    /// Takes this ticket out, if it is held.
+    pub(super) fn free_held(&mut self, ticket: &QueuedTicket) -> Option<QueuedTicket> {
+        let Some(Ahead::Held(key, held)) = self.turn(ticket)?.ahead else { return None };
+        if held.order(ticket).is_ne() {
+            return None;
+        }
+        self.free(key, &held);
+        Some(held)
+    }
+
+    /// Takes a held ticket out; its contact's first one aside stands in for it.
+    fn free(&mut self, key: DestinationKey, ticket: &QueuedTicket) {
+        let Some(turns) = &mut self.turns else { return };
+        turns.held.remove(key, ticket);
+        if let Some(turn) = turns.of.get_mut(&who(ticket)) {
+            turn.ahead = None;
+        }
+        self.stand_in(who(ticket));
     }
 
     /// The ticket of a class that may go next. Drops dead ones on the way, and lets those step aside whose
@@ -164,7 +259,7 @@ impl Lines {
             }
             let Some(turns) = &mut self.turns else { return Some(ticket) };
             match turns.of.get_mut(&who(&ticket)) {
-                Some(turn) if turn.permit.is_some() => {
+                Some(turn) if turn.ahead.is_some() => {
                     self.waiting.pop_front(class);
                     turn.step_aside(ticket);
                     turns.aside[class as usize] += 1;
@@ -175,17 +270,51 @@ impl Lines {
         None
     }
 
-    /// Gives the ticket that [`Lines::head`] returned for this class its permit.
-    pub(super) fn grant(&mut self, class: Class, permit: u64) {
-        let ticket = self.waiting.pop_front(class).expect("a head was found before its permit is granted");
-        self.turns.get_or_insert_default().of.entry(who(&ticket)).or_default().permit = Some((permit, ticket));
+    /// The ticket of a class that may go next to a destination. Drops dead ones on the way.
+    pub(super) fn head_for(
+        &mut self,
+        key: DestinationKey,
+        class: Class,
+        mut is_dead: impl FnMut(&QueuedTicket) -> bool,
+    ) -> Option<QueuedTicket> {
+        loop {
+            let ticket = self.held()?.front(class, key)?;
+            if !is_dead(&ticket) {
+                return Some(ticket);
+            }
+            self.free(key, &ticket);
+        }
+    }
+
+    /// The ticket that [`Lines::head`] returned for this class waits for its destination.
+    pub(super) fn hold(&mut self, class: Class, key: DestinationKey) {
+        let ticket = self.waiting.pop_front(class).expect("a head was found before it is held");
+        let turns = self.turns.get_or_insert_default();
+        turns.held.insert(key, ticket);
+        turns.of.entry(who(&ticket)).or_default().ahead = Some(Ahead::Held(key, ticket));
+    }
+
+    /// Gives the ticket that [`Lines::head`] returned for this class its permit, or the one that [`Lines::head_for`]
+    /// returned for this destination.
+    pub(super) fn grant(&mut self, class: Class, from: Option<DestinationKey>, permit: u64) {
+        let turns = self.turns.get_or_insert_default();
+        let ticket = match from {
+            None => self.waiting.pop_front(class),
+            Some(key) => turns.held.front(class, key).inspect(|ticket| turns.held.remove(key, ticket)),
+        }
+        .expect("a head was found before its permit is granted");
+        turns.of.entry(who(&ticket)).or_default().ahead = Some(Ahead::Permit(permit, ticket));
     }
 
     /// Ends a permit. `requeue`: its ticket goes back to its place. Unknown permits are ignored.
     pub(super) fn end(&mut self, permit: u64, class: Class, contact: ContactId, requeue: bool) {
         let Some(turns) = &mut self.turns else { return };
         let Some(turn) = turns.of.get_mut(&(class, contact)) else { return };
-        let Some((_, ticket)) = turn.permit.take_if(|(id, _)| *id == permit) else { return };
+        let Some(Ahead::Permit(id, ticket)) = turn.ahead else { return };
+        if id != permit {
+            return;
+        }
+        turn.ahead = None;
         if requeue {
             // An earlier ticket may have come meanwhile: the first of all goes back to its place.
             turn.step_aside(ticket);
@@ -197,10 +326,10 @@ impl Lines {
         }
     }
 
-    /// The first ticket aside of a contact without a permit goes back to its place.
+    /// The first ticket aside of a contact without a permit or a held ticket goes back to its place.
     fn stand_in(&mut self, who: (Class, ContactId)) {
         let Some(turns) = &mut self.turns else { return };
-        let Some(turn) = turns.of.get_mut(&who).filter(|turn| turn.permit.is_none()) else { return };
+        let Some(turn) = turns.of.get_mut(&who).filter(|turn| turn.ahead.is_none()) else { return };
         let first = turn.aside.pop_front();
         if turn.aside.is_empty() {
             turns.of.remove(&who);
@@ -211,33 +340,39 @@ impl Lines {
         }
     }
 
-    /// Whether an earlier ticket of its contact is under way or before it aside.
+    /// Whether an earlier ticket of its contact is under way, held or before it aside.
     pub(super) fn is_behind_another(&self, ticket: &QueuedTicket) -> bool {
         self.turn(ticket).is_some_and(|turn| {
-            turn.permit.is_some_and(|(_, under_way)| under_way.message != ticket.message)
+            turn.ahead.is_some_and(|ahead| ahead.ticket().message != ticket.message)
                 || turn.find_aside(ticket).is_some()
         })
     }
 
     /// All of a class that waits, in no particular order.
     pub(super) fn iter(&self, class: Class) -> impl Iterator<Item = &QueuedTicket> {
+        let held = self.turns.iter().flat_map(move |turns| turns.held.iter(class));
         let turns = self.turns.iter().flat_map(|turns| &turns.of);
         let aside = turns.filter(move |((of, _), _)| *of == class).flat_map(|(_, turn)| &turn.aside);
-        self.waiting.iter(class).chain(aside)
+        self.waiting.iter(class).chain(held).chain(aside)
     }
 
     /// Drops what `keep` does not want; permits stay.
     pub(super) fn retain(&mut self, mut keep: impl FnMut(&QueuedTicket) -> bool) {
         self.waiting.retain(&mut keep);
         let Some(turns) = &mut self.turns else { return };
+        turns.held.retain(&mut keep);
         turns.aside = [0; 3];
         for ((class, _), turn) in &mut turns.of {
             turn.aside.retain(&mut keep);
             turns.aside[*class as usize] += turn.aside.len();
+            turn.ahead = turn.ahead.filter(|ahead| match ahead {
+                Ahead::Permit(..) => true,
+                Ahead::Held(key, ticket) => turns.held.has(*key, ticket),
+            });
         }
-        let without_permit: Vec<_> =
-            turns.of.iter().filter(|(_, turn)| turn.permit.is_none()).map(|(who, _)| *who).collect();
-        for who in without_permit {
+        let with_none_ahead: Vec<_> =
+            turns.of.iter().filter(|(_, turn)| turn.ahead.is_none()).map(|(who, _)| *who).collect();
+        for who in with_none_ahead {
             self.stand_in(who);
         }
     }
@@ -254,7 +389,10 @@ impl Lines {
     pub(super) fn heap_bytes(&self) -> usize {
         let turns = self.turns.as_ref().map_or(0, |turns| {
             let aside: usize = turns.of.values().map(|turn| turn.aside.capacity() * size_of::<QueuedTicket>()).sum();
-            size_of::<Turns>() + turns.of.capacity() * (size_of::<((Class, ContactId), Turn)>() + 1) * 8 / 7 + aside
+            size_of::<Turns>()
+                + turns.held.heap_bytes()
+                + turns.of.capacity() * (size_of::<((Class, ContactId), Turn)>() + 1) * 8 / 7
+                + aside
         });
         self.waiting.heap_bytes() + turns
     }

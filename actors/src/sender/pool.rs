@@ -64,6 +64,7 @@ impl SenderPool {
             lane_bound: node.settings.lane_bound,
             total_bound: node.settings.lanes_total_bound,
             channel_limit: node.settings.delivery(channel).channel_limit,
+            destinations: node.settings.destinations(channel),
             permit_ttl: node.settings.permit_ttl,
             ..LanesSettings::default()
         };

@@ -31,7 +31,8 @@ impl Lanes {
         if self.is_draining || lane.is_paused || lane.is_without_sender || held.is_cancelled || !passes {
             return Renewal::Refused;
         }
-        let mut buckets = self.shared.with(lane.bucket.as_deref_mut(), held.ticket.account);
+        let key = self.shared.destinations.key(held.ticket.destination);
+        let mut buckets = self.shared.with(lane.bucket.as_deref_mut(), held.ticket.account, key);
         if now <= held.slot.plus(self.settings.permit_ttl) && buckets.honour(&held.tokens) {
             return Renewal::Slot(held.slot);
         }
@@ -62,5 +63,6 @@ impl Lanes {
         state.is_paused = false;
         state.bucket = None;
         self.wake(lane);
+        self.wake_held(lane);
     }
 }

@@ -1,6 +1,7 @@
 //! What the lanes tell people: why a message waits, and how each lane stands.
 
 use super::breaker::{BreakerState, Pass};
+use super::held::HeldTickets;
 use super::lane::{Lane, Spot};
 use super::lanes::Lanes;
 use super::limits::Gcra;
@@ -24,6 +25,8 @@ pub struct LaneStatus {
     pub parked: [bool; 3],
     /// Permits that are out.
     pub in_flight: usize,
+    /// Of the backlog, what waits for its destinations.
+    pub held: usize,
     /// Its limit.
     pub limit: Option<Limit>,
     /// An operator stopped it.
@@ -70,7 +73,7 @@ impl Lanes {
         let state = self.lanes.get(lane)?;
         let waiting = Class::ALL.into_iter().find_map(|class| self.find(state, class, message)).map(|queued| {
             let is_behind = state.lines.is_behind_another(queued);
-            self.reason(state, queued.cost(), is_behind, now)
+            self.reason(state, queued, is_behind, now)
         });
         waiting.or_else(|| self.permits.has(message).then_some(LaneReason::InLine))
     }
@@ -84,11 +87,13 @@ impl Lanes {
         }
         let lane = self.lanes.get(ticket.lane)?;
         (lane.lines.contains(&queued) && self.is_live(ticket.lane, &queued))
-            .then(|| self.reason(lane, ticket.cost, lane.lines.is_behind_another(&queued), now))
+            .then(|| self.reason(lane, &queued, lane.lines.is_behind_another(&queued), now))
     }
 
-    fn reason(&self, lane: &Lane, cost: u16, is_behind: bool, now: BootUs) -> LaneReason {
-        let is_limited = |bucket: &Gcra| bucket.opens_at(cost).is_some_and(|at| at > now);
+    fn reason(&self, lane: &Lane, ticket: &QueuedTicket, is_behind: bool, now: BootUs) -> LaneReason {
+        let cost = ticket.cost();
+        let is_later = |at: BootUs| at > now;
+        let is_limited = |bucket: &Gcra| bucket.opens_at(cost).is_some_and(is_later);
         if self.is_draining {
             LaneReason::Draining
         } else if lane.is_paused {
@@ -97,7 +102,9 @@ impl Lanes {
             LaneReason::ProviderBackoff
         } else if is_behind {
             LaneReason::BehindEarlier
-        } else if self.limits_of(lane).any(is_limited) {
+        } else if self.limits_of(lane).any(is_limited)
+            || self.shared.destinations.opens_at(ticket.destination(), cost).is_some_and(is_later)
+        {
             LaneReason::RateLimited
         } else {
             LaneReason::InLine
@@ -118,6 +125,7 @@ impl Lanes {
             backlog: Class::ALL.map(|class| lane.lines.len_of(class)),
             parked: Class::ALL.map(|class| self.parked.contains_key(&(lane.no, class))),
             in_flight: lane.in_flight as usize,
+            held: lane.lines.held().map_or(0, HeldTickets::len),
             limit: lane.limit(),
             paused: lane.is_paused,
             breaker: lane.breaker_state(now),
@@ -133,7 +141,11 @@ impl Lanes {
             return None;
         }
         match lane.spot {
-            Spot::Off => None,
+            // All that it has is held.
+            Spot::Off => {
+                let keys = lane.lines.held().into_iter().flat_map(|held| Class::ALL.map(|class| held.keys(class)));
+                keys.flatten().filter_map(|key| self.shared.destinations.is_tried_at(key, now)).min()
+            }
             Spot::Blocked => Some(lane.blocked_until),
             Spot::Ring => {
                 let opens_at = self.limits_of(lane).filter_map(|bucket| bucket.opens_at(1));

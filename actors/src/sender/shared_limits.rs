@@ -1,11 +1,13 @@
-//! The limits that lanes share: one bucket for each account that has a limit, and the channel's.
+//! The limits that lanes share: one bucket for each account that has a limit, those of destinations, and the channel's.
 //!
-//! Most installations limit neither; then a decision pays for one look at an empty map.
+//! Most installations limit none of them; then a decision pays for a look at two empty maps.
 
+use super::destinations::Destinations;
 use super::limits::Gcra;
 use super::quick_map::QuickMap;
 use super::tokens::Buckets;
 use crate::domain::clock::BootUs;
+use crate::domain::destination_limits::{DestinationKey, DestinationLimits};
 use crate::domain::directory::Limit;
 use crate::domain::ids::AccountNo;
 
@@ -13,12 +15,17 @@ use crate::domain::ids::AccountNo;
 pub(super) struct SharedLimits {
     channel: Option<Gcra>,
     accounts: QuickMap<AccountNo, Gcra>,
+    pub(super) destinations: Destinations,
 }
 
 impl SharedLimits {
     /// No account has a limit yet. The channel's bucket starts empty.
-    pub(super) fn new(channel: Option<Limit>, now: BootUs) -> Self {
-        Self { channel: channel.map(|limit| Gcra::empty_at(limit, now)), accounts: QuickMap::default() }
+    pub(super) fn new(channel: Option<Limit>, destinations: DestinationLimits, now: BootUs) -> Self {
+        Self {
+            channel: channel.map(|limit| Gcra::empty_at(limit, now)),
+            accounts: QuickMap::default(),
+            destinations: Destinations::new(destinations, now),
+        }
     }
 
     /// The accounts that have a limit from now on, and no others: the ones for which something changed. A new bucket
@@ -50,13 +57,24 @@ impl SharedLimits {
         if self.accounts.is_empty() { None } else { self.accounts.get(&account) }
     }
 
-    /// The buckets of a ticket in a lane of this account.
-    pub(super) fn with<'a>(&'a mut self, lane: Option<&'a mut Gcra>, account: AccountNo) -> Buckets<'a> {
-        let account = if self.accounts.is_empty() { None } else { self.accounts.get_mut(&account) };
-        Buckets([lane, account, self.channel.as_mut()])
+    /// Whether an account has a limit.
+    pub(super) fn is_limited(&self, account: AccountNo) -> bool {
+        self.account(account).is_some()
     }
 
-    /// The same, to look at, without the lane's.
+    /// The buckets of a ticket in a lane of this account, to a destination of this key.
+    pub(super) fn with<'a>(
+        &'a mut self,
+        lane: Option<&'a mut Gcra>,
+        account: AccountNo,
+        key: Option<DestinationKey>,
+    ) -> Buckets<'a> {
+        let account = if self.accounts.is_empty() { None } else { self.accounts.get_mut(&account) };
+        let destination = key.and_then(|key| self.destinations.bucket_mut(key));
+        Buckets([lane, account, destination, self.channel.as_mut()])
+    }
+
+    /// The same, to look at, without the lane's and the destination's.
     pub(super) fn of(&self, account: AccountNo) -> impl Iterator<Item = &Gcra> {
         self.account(account).into_iter().chain(&self.channel)
     }

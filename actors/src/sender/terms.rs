@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::clock::{BootUs, UnixMs};
+use crate::domain::destination_limits::DestinationLimits;
 use crate::domain::directory::Limit;
 use crate::domain::ids::{AccountNo, LaneNo};
 use crate::domain::ticket::Ticket;
@@ -24,6 +25,8 @@ pub struct LanesSettings {
     pub campaign_weight: u32,
     /// The limit of the whole channel, if it has one.
     pub channel_limit: Option<Limit>,
+    /// The limits of destinations, over all senders.
+    pub destinations: DestinationLimits,
     /// How long a permit's tokens are good for.
     pub permit_ttl: Duration,
 }
@@ -36,6 +39,7 @@ impl Default for LanesSettings {
             transactional_weight: 4,
             campaign_weight: 1,
             channel_limit: None,
+            destinations: DestinationLimits::default(),
             permit_ttl: Duration::from_millis(250),
         }
     }

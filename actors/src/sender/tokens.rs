@@ -1,5 +1,5 @@
-//! The tokens behind a permit, one of each bucket that its ticket draws on: its lane's, its account's and the
-//! channel's. All limits are checked, then all are taken, at one moment.
+//! The tokens behind a permit, one of each bucket that its ticket draws on: its lane's, its account's, its
+//! destination's and the channel's. All limits are checked, then all are taken, at one moment.
 //!
 //! That moment may lie ahead, as far as whoever takes them allows: a permit whose claim takes a while is
 //! given the moment at which it will be back. What is taken ahead is gone for all that come later, so the
@@ -14,10 +14,11 @@ use crate::domain::clock::BootUs;
 pub(super) enum Whose {
     Lane,
     Account,
+    Destination,
     Channel,
 }
 
-const ALL: [Whose; 3] = [Whose::Lane, Whose::Account, Whose::Channel];
+const ALL: [Whose; 4] = [Whose::Lane, Whose::Account, Whose::Destination, Whose::Channel];
 
 /// The buckets that a ticket of a lane draws on, by [`Whose`] they are; `None` where there is no limit.
 #[derive(Debug)]

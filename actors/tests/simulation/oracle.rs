@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sendwheel_actors::domain::contact::{Contact, Life};
-use sendwheel_actors::domain::directory::WebhookEvent;
-use sendwheel_actors::domain::ids::{ContactId, MessageId};
+use sendwheel_actors::domain::directory::{Limit, WebhookEvent};
+use sendwheel_actors::domain::ids::{ContactId, MessageId, SenderId};
 use sendwheel_actors::domain::message::{Message, State, StateName};
 use sendwheel_actors::domain::ticket::Ticket;
 use sendwheel_actors::store::memory::{Contents, MemoryStore};
 use sendwheel_actors::store::{Index, Table, codec};
 
 use crate::model::{HandedOver, Outcome};
+use crate::people::{THEIR_DOMAIN, TO_THEIR_DOMAIN};
 use crate::receiver::word_of;
 use crate::records;
 use crate::series;
@@ -180,27 +181,33 @@ fn retention(world: &World, found: &Found, wrongs: &mut Vec<String>) {
     }
 }
 
-/// I6, in every window that begins and ends with a hand-over.
+/// I6, in every window that begins and ends with a hand-over: of a limited sender, and to the domain of all contacts.
 fn limits(world: &World, wrongs: &mut Vec<String>) {
     let model = world.model();
+    // Nodes do not share their limits in this version.
+    let is_counted = |hand: &&HandedOver| hand.outcome != Outcome::NotStarted && hand.over_at.is_none();
+    let counted: Vec<_> = model.messages.values().flat_map(|known| &known.hands).filter(is_counted).collect();
     for (sender, lane) in &model.lanes {
         let Some(limit) = lane.limit else { continue };
-        // Nodes do not share their limits in this version.
-        let is_of_lane = |hand: &&HandedOver| {
-            hand.sender == *sender && hand.outcome != Outcome::NotStarted && hand.over_at.is_none()
-        };
-        let mut times: Vec<i64> =
-            model.messages.values().flat_map(|known| &known.hands).filter(is_of_lane).map(|hand| hand.at).collect();
-        times.sort_unstable();
-        for (first, from) in times.iter().enumerate() {
-            for (last, to) in times.iter().enumerate().skip(first) {
-                let window = (to - from + 250) as f64 / 1_000.0;
-                let allowed = f64::from(limit.burst) + f64::from(limit.rate) * window / limit.per.as_secs_f64();
-                if (last - first + 1) as f64 > allowed {
-                    wrongs.push(format!("I6: {} hand-overs of {sender} in {} ms", last - first + 1, to - from));
-                    return;
-                }
+        let of_lane = counted.iter().filter(|hand| hand.sender == *sender).map(|hand| hand.at).collect();
+        wrongs.extend(beyond(limit, of_lane).map(|what| format!("I6: {what} of {sender}")));
+    }
+    let is_mail = |sender: &SenderId| model.lanes.get(sender).is_some_and(|lane| lane.is_email);
+    let mails = counted.iter().filter(|hand| is_mail(&hand.sender)).map(|hand| hand.at).collect();
+    wrongs.extend(beyond(TO_THEIR_DOMAIN, mails).map(|what| format!("I6: {what} to {THEIR_DOMAIN}")));
+}
+
+/// The first window with more than the limit lets go.
+fn beyond(limit: Limit, mut times: Vec<i64>) -> Option<String> {
+    times.sort_unstable();
+    for (first, from) in times.iter().enumerate() {
+        for (last, to) in times.iter().enumerate().skip(first) {
+            let window = (to - from + 250) as f64 / 1_000.0;
+            let allowed = f64::from(limit.burst) + f64::from(limit.rate) * window / limit.per.as_secs_f64();
+            if (last - first + 1) as f64 > allowed {
+                return Some(format!("{} hand-overs in {} ms", last - first + 1, to - from));
             }
         }
     }
+    None
 }

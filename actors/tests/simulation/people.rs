@@ -1,9 +1,12 @@
 //! What callers do to contacts: consent, names, addresses, external ids, deletion.
 
+use std::time::Duration;
+
 use rand::Rng;
 use rand::rngs::StdRng;
 use sendwheel_actors::domain::address::{EmailAddress, PhoneNumber};
 use sendwheel_actors::domain::contact::{Consent, ConsentByChannel, ContactEmail, ContactPhone, Profile, Removal};
+use sendwheel_actors::domain::directory::Limit;
 use sendwheel_actors::domain::ids::ContactId;
 use sendwheel_actors::engine::api::{EngineError, NewContact, ProfilePatch};
 
@@ -16,8 +19,13 @@ fn phone(number: usize) -> ContactPhone {
     ContactPhone { number, label: None, primary: true }
 }
 
+/// Where everybody has their mail.
+pub const THEIR_DOMAIN: &str = "example.org";
+/// What may go there, from all senders together: less than the fastest of them send at once.
+pub const TO_THEIR_DOMAIN: Limit = Limit { rate: 10, per: Duration::from_secs(1), burst: 2 };
+
 fn email(number: usize) -> ContactEmail {
-    let address = EmailAddress::parse(&format!("jane{number}@example.org")).unwrap();
+    let address = EmailAddress::parse(&format!("jane{number}@{THEIR_DOMAIN}")).unwrap();
     ContactEmail { address, label: None, primary: true }
 }
 

@@ -9,6 +9,7 @@ use rand::Rng;
 use sendwheel_actors::domain::address::Channel;
 use sendwheel_actors::domain::clock::UnixMs;
 use sendwheel_actors::domain::clock::{Clock, SharedClock};
+use sendwheel_actors::domain::destination_limits::DestinationLimits;
 use sendwheel_actors::domain::directory::{Account, Subscribed, Webhook, WebhookEvent};
 use sendwheel_actors::domain::ids::{LaneNo, Partition, WebhookId};
 use sendwheel_actors::domain::message::StateName;
@@ -21,6 +22,7 @@ use sendwheel_actors::store::{Acquired, Batch, Counter, Index, Mutation, NodeId,
 
 use crate::model::Tally;
 use crate::oracle;
+use crate::people::{THEIR_DOMAIN, TO_THEIR_DOMAIN};
 use crate::plan::Plan;
 use crate::probe::probe;
 use crate::provider::Provider;
@@ -47,6 +49,7 @@ fn settings(world: &World, node: NodeId) -> EngineSettings {
         delivery.retry_cap = Duration::from_secs(2);
         delivery.max_attempts = 4;
     }
+    settings.email_destinations = DestinationLimits::of_domains([(THEIR_DOMAIN, TO_THEIR_DOMAIN)], None);
     // Nothing of what is told is to be given up.
     settings.webhook.max_attempts = 1_000;
     settings

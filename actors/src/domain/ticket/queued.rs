@@ -1,4 +1,4 @@
-//! A ticket as it waits in its lane: 52 bytes, in the order in which it is served.
+//! A ticket as it waits in its lane: 56 bytes, in the order in which it is served.
 //!
 //! The lane knows number and account. Of the rest nothing can be left out, since the ticket must become the
 //! due member again; but no time that we write needs all of its eight bytes.
@@ -6,6 +6,7 @@
 use std::cmp::Ordering;
 
 use super::{MAY_BE_PARKED, Ticket};
+use crate::domain::address::Destination;
 use crate::domain::clock::UnixMs;
 use crate::domain::ids::{AccountNo, CampaignNo, ContactId, LaneNo, MessageId};
 use crate::domain::message::Class;
@@ -30,6 +31,7 @@ pub struct QueuedTicket {
     /// The contact.
     pub contact: ContactId,
     campaign: [u8; 4],
+    destination: [u8; 4],
     cost: [u8; 2],
     kind_channel_and_class: u8,
 }
@@ -59,6 +61,7 @@ impl QueuedTicket {
             message: ticket.message,
             contact: ticket.contact,
             campaign: ticket.campaign.0.to_ne_bytes(),
+            destination: ticket.destination.0.to_ne_bytes(),
             cost: ticket.cost.to_ne_bytes(),
             kind_channel_and_class: ticket.kind_and_channel | class,
         }
@@ -77,6 +80,7 @@ impl QueuedTicket {
             lane,
             campaign: CampaignNo(u32::from_ne_bytes(self.campaign)),
             account,
+            destination: self.destination(),
             cost: self.cost(),
             kind_and_channel: self.kind_channel_and_class & !CLASS_BITS,
             class: self.class(),
@@ -110,6 +114,12 @@ impl QueuedTicket {
         u16::from_ne_bytes(self.cost)
     }
 
+    /// See [`Ticket::destination`].
+    #[must_use]
+    pub const fn destination(&self) -> Destination {
+        Destination(u32::from_ne_bytes(self.destination))
+    }
+
     /// How urgent its message is.
     #[must_use]
     pub const fn class(&self) -> Class {
@@ -137,8 +147,8 @@ mod tests {
     use crate::domain::address::Channel;
 
     #[test]
-    fn it_takes_fifty_two_bytes() {
-        assert_eq!((size_of::<QueuedTicket>(), align_of::<QueuedTicket>()), (52, 1));
+    fn it_takes_fifty_six_bytes() {
+        assert_eq!((size_of::<QueuedTicket>(), align_of::<QueuedTicket>()), (56, 1));
     }
 
     proptest! {
@@ -147,9 +157,9 @@ mod tests {
             (n, due, created) in (0u32..100, 0..=UnixMs::MAX.0, 0u64..1 << 56),
             (m, other_due, other_created) in (0u32..100, 0..=UnixMs::MAX.0, 0u64..1 << 56),
             (class, channel) in (0usize..3, 0usize..Channel::ALL.len()),
-            (cost, campaign, is_parked) in (any::<u16>(), any::<u32>(), any::<bool>()),
+            (cost, campaign, destination, is_parked) in (any::<u16>(), any::<u32>(), any::<u32>(), any::<bool>()),
         ) {
-            let mut first = ticket(n, due).with_class(Class::ALL[class]).in_lane(7, 8).costing(cost).on(Channel::ALL[channel]);
+            let mut first = ticket(n, due).with_class(Class::ALL[class]).in_lane(7, 8).costing(cost).to(destination).on(Channel::ALL[channel]);
             (first.created_us, first.campaign) = (created, CampaignNo(campaign));
             first = if is_parked { first.parked() } else { first };
             let queued = QueuedTicket::of(&first);

@@ -29,7 +29,7 @@ impl Handler<CancelTicket> for SenderPool {
     fn handle(&mut self, CancelTicket(ticket): CancelTicket, _: &mut Self::Context) {
         // One that is not due yet is the wheel's.
         if ticket.due_at <= self.node.clock.now() {
-            self.dispatch.lanes.cancel(ticket.message, ticket.due_at);
+            self.dispatch.lanes.cancel_ticket(&ticket);
         }
     }
 }

@@ -8,7 +8,7 @@ use super::model::{Model, expected_entries};
 use super::world::*;
 use crate::contact::command::{Answer, AttemptEnd, ContactCommand};
 use crate::contact::entries::{DueEntry, change_message};
-use crate::domain::address::Channel;
+use crate::domain::address::{Address, Channel};
 use crate::domain::clock::UnixMs;
 use crate::domain::contact::Consent;
 use crate::domain::ids::{BootId, LaneNo, MessageId};
@@ -53,6 +53,11 @@ fn base() -> Message {
     world.schedule(new_message(Channel::Sms))
 }
 
+/// One of two numbers in different countries.
+fn recipient(which: usize) -> Address {
+    Address::parse(Channel::Sms, ["+12125550123", "+4915112345678"][which]).unwrap()
+}
+
 prop_compose! {
     fn version()(
         state in 0..STATES.len(),
@@ -61,6 +66,7 @@ prop_compose! {
         lane in 1u32..3,
         class in 0u8..3,
         cost in 1u16..3,
+        to in 0..2usize,
     ) -> Message {
         Message {
             state: STATES[state].clone(),
@@ -69,6 +75,7 @@ prop_compose! {
             lane: LaneNo(lane),
             class: Class::from_byte(class).unwrap(),
             estimated_cost: cost,
+            to: recipient(to),
             ..base()
         }
     }
@@ -129,6 +136,8 @@ fn a_ticket_tells_where_its_entry_stands_unless_it_may_have_been_parked_or_edite
     assert_eq!(DueEntry::behind(&ticket.parked(), &message), DueEntry::Somewhere);
     let dearer = Message { estimated_cost: 2, ..message };
     assert_eq!(DueEntry::behind(&ticket, &dearer), DueEntry::Somewhere);
+    let elsewhere = Message { to: recipient(1), estimated_cost: ticket.cost, ..dearer };
+    assert_eq!(DueEntry::behind(&ticket, &elsewhere), DueEntry::Somewhere);
 }
 
 #[derive(Debug, Clone)]
