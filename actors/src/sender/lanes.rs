@@ -244,22 +244,21 @@ impl Lanes {
     }
 
     fn try_lane(&mut self, no: LaneNo, now: BootUs) -> Tried {
-        let Some(lane) = self.lanes.get_mut(no).filter(|lane| !lane.is_paused) else { return Tried::Nothing };
-        if lane.waiting() == 0 {
-            return Tried::Nothing;
-        }
-        let is_probe = match lane.pass(now) {
-            Pass::Free => false,
-            Pass::Probe => true,
-            Pass::NotBefore(at) => return Tried::Blocked(TooEarly { whose: Whose::Lane, at }),
-            Pass::ProbeUnderWay => return Tried::Nothing,
-        };
-        // Before its tickets are looked at, which lie far apart: most turns of a limited lane end here.
-        if let Some(at) = lane.opens_at().map(|at| at.minus(self.lead)).filter(|at| *at > now) {
-            return Tried::Blocked(TooEarly { whose: Whose::Lane, at });
-        }
         for _ in 0..HELD_IN_A_TURN {
-            let Some(lane) = self.lanes.get_mut(no) else { return Tried::Nothing };
+            let Some(lane) = self.lanes.get_mut(no).filter(|lane| !lane.is_paused) else { return Tried::Nothing };
+            if lane.waiting() == 0 {
+                return Tried::Nothing;
+            }
+            let is_probe = match lane.pass(now) {
+                Pass::Free => false,
+                Pass::Probe => true,
+                Pass::NotBefore(at) => return Tried::Blocked(TooEarly { whose: Whose::Lane, at }),
+                Pass::ProbeUnderWay => return Tried::Nothing,
+            };
+            // Before its tickets are looked at, which lie far apart: most turns of a limited lane end here.
+            if let Some(at) = lane.opens_at().map(|at| at.minus(self.lead)).filter(|at| *at > now) {
+                return Tried::Blocked(TooEarly { whose: Whose::Lane, at });
+            }
             let before = lane.waiting();
             let picked = lane.pick(is_probe, &mut self.cancelled);
             let holds = lane.lines.held().is_some();
