@@ -127,8 +127,8 @@ pub(crate) async fn get_series(
     Ok(resource(StatusCode::OK, seen.version, &SeriesView::of(&seen)))
 }
 
-/// Cancels a series: what of it is pending, and all that would follow. It can be repeated. `state` is given if the
-/// series was over before.
+/// Cancels a series: what of it is pending, and all that would follow. It can be repeated. The outcome is `already_over`
+/// if its rule had come to its end before: its last message, if that is to be tried again, is then cancelled by itself.
 #[utoipa::path(delete, path = "/v1/series/{id}", tag = "messages", params(("id" = String, Path)),
     responses((status = 200, body = Cancellation)))]
 pub(crate) async fn cancel_series(
