@@ -106,8 +106,11 @@ fn share_at(shape: &Week, at: UnixMs) -> f32 {
 }
 
 /// The hour from an instant lies in two hours of the clock.
+///
+/// Of two equal hours it makes exactly that: weighted one by one they come out a rounding below, and a moment in the
+/// middle of an hour would lose to an equal one at its end.
 fn blend(this: f32, next: f32, part: f32) -> f32 {
-    this * (1.0 - part) + next * part
+    this + (next - this) * part
 }
 
 fn best_of(candidates: &[UnixMs], worth: impl Fn(UnixMs) -> f32) -> Option<(usize, UnixMs, f32)> {

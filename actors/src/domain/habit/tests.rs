@@ -131,6 +131,16 @@ fn without_candidates_there_is_no_choice_and_equal_ones_are_taken_early() {
 }
 
 #[test]
+fn where_nothing_is_known_the_first_moment_is_taken_whatever_the_time_is() {
+    for now in (0..HOUR_MS).step_by(997).map(|part| UnixMs(MONDAY.0 + 9 * HOUR_MS + part)) {
+        let quarters = (1..96).map(|quarter| UnixMs((now.0 / (HOUR_MS / 4) + quarter) * (HOUR_MS / 4)));
+        let candidates: Vec<_> = std::iter::once(now).chain(quarters).collect();
+        let choice = choose(&Habit::default(), &Profile::default(), now, &candidates).unwrap();
+        assert_eq!(choice.at, now, "{choice:?}");
+    }
+}
+
+#[test]
 fn a_habit_of_another_length_is_refused() {
     let bytes = rmp_serde::to_vec(&bytes::Bytes::from_static(&[1, 2, 3])).unwrap();
     let error = rmp_serde::from_slice::<Habit>(&bytes).unwrap_err().to_string();
