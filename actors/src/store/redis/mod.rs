@@ -1,13 +1,15 @@
 //! The store on Redis 7 or later, alone or as a cluster: many nodes share it.
 //!
-//! Every change of a partition is one Lua script that touches keys of one slot only: the
-//! commit with its fence, and the lease's scripts. Records are strings, indexes sorted sets; see
-//! [`super::keys`]. Commits have a connection of their own, so that `WAIT` delays no read.
+//! Every change of a partition is made by a Lua script: the commit with its fence, and the lease's scripts. With a
+//! cluster each touches keys of one slot only; one server takes the commits of many partitions in one script.
+//! Records are strings, indexes sorted sets; see [`super::keys`]. Commits have a connection of their own, so that
+//! `WAIT` delays no read.
 //!
 //! What happens when the server dies: with `appendonly yes` it comes back with at most the last second
 //! missing, which the owners of partitions notice by a head that went back. A commit whose answer did not
 //! come is `Unknown`; one that was refused, or could not be sent, is not applied.
 
+mod commits;
 mod connection;
 mod read;
 mod scripts;
@@ -31,7 +33,8 @@ use crate::domain::address::Address;
 use crate::domain::clock::UnixMs;
 use crate::domain::ids::{AccountNo, ContactId, Partition, PartitionCount};
 use crate::domain::source::IdSource;
-use connection::{Link, commit_error, store_error};
+use commits::{Commits, Journal};
+use connection::{Link, store_error};
 use scripts::SCRIPTS;
 use server::ServerFacts;
 pub use settings::{RedisSettings, WaitReplicas};
@@ -41,11 +44,11 @@ pub use settings::{RedisSettings, WaitReplicas};
 pub struct RedisStore {
     partitions: PartitionCount,
     ids: IdSource,
-    wait: Option<WaitReplicas>,
     /// For everything but commits and renewals.
     link: Link,
     /// For commits and renewals, which may be followed by `WAIT`.
-    journal: Link,
+    journal: Journal,
+    commits: Commits,
     is_closed: AtomicBool,
 }
 
@@ -73,12 +76,12 @@ impl RedisStore {
         for script in SCRIPTS.all() {
             let _: redis::Value = link.run(&script.load()).await.map_err(|error| store_error(&error))?;
         }
-        let journal = Link::open(url, redis, wait_time).await?;
+        let journal = Journal { link: Link::open(url, redis, wait_time).await?, wait: redis.wait };
         let store = Self {
             partitions: settings.partitions,
             ids: settings.ids.clone(),
-            wait: redis.wait,
             link,
+            commits: Commits::over(journal.clone(), redis.response_timeout),
             journal,
             is_closed: AtomicBool::new(false),
         };
@@ -138,22 +141,6 @@ impl RedisStore {
         }
         stream::iter(writes).buffer_unordered(IN_FLIGHT).try_collect().await
     }
-
-    /// Runs a script on the journal's connection, with `WAIT` behind it if that is set; the reply, and
-    /// whether enough replicas have it.
-    async fn journalled<T: redis::FromRedisValue>(
-        &self,
-        script: &scripts::Script,
-        arguments: impl Fn(&mut Cmd),
-    ) -> Result<(T, bool), redis::RedisError> {
-        match self.wait {
-            None => self.journal.script(script, arguments).await.map(|reply| (reply, true)),
-            Some(WaitReplicas { replicas, timeout }) => {
-                let (reply, have) = self.journal.script_and_wait(script, replicas, timeout, arguments).await?;
-                Ok((reply, have >= replicas))
-            }
-        }
-    }
 }
 
 fn millis(ttl: Duration) -> u64 {
@@ -167,47 +154,6 @@ fn parse_head(partition: Partition, bytes: &[u8]) -> Result<Head, StoreError> {
         Some(Head { partition, token: u128::from_be_bytes(*token), seq })
     });
     parsed.ok_or_else(|| StoreError::Corrupt(format!("the head of partition {partition} cannot be read")))
-}
-
-/// Packs a batch as `commit.lua` wants it.
-fn pack(command: &mut Cmd, head: &Head, mutations: &[Mutation]) {
-    let partition = head.partition;
-    let mut keys = vec![layout::head(partition)];
-    let mut letters = Vec::with_capacity(mutations.len());
-    for mutation in mutations {
-        let (letter, key) = match mutation {
-            Mutation::Put(table, key, _) => (b'P', layout::record(partition, *table, key)),
-            Mutation::Delete(table, key) => (b'D', layout::record(partition, *table, key)),
-            Mutation::Index(index, ..) => (b'I', layout::index(partition, *index)),
-            Mutation::Unindex(index, ..) => (b'U', layout::index(partition, *index)),
-            Mutation::Move(from, ..) => (b'M', layout::index(partition, *from)),
-            Mutation::Add(..) => (b'A', layout::counters(partition)),
-        };
-        letters.push(letter);
-        keys.push(key);
-        if let Mutation::Move(_, to, ..) = mutation {
-            letters.push(b'T');
-            keys.push(layout::index(partition, *to));
-        }
-    }
-    command.arg(keys.len());
-    for key in &keys {
-        command.arg(key.as_slice());
-    }
-    command.arg(head.token.to_be_bytes().as_slice()).arg(head.seq).arg(head.seq + 1).arg(letters);
-    for mutation in mutations {
-        match mutation {
-            Mutation::Put(_, _, value) => command.arg(value.as_ref()),
-            Mutation::Delete(..) => command,
-            Mutation::Index(_, score, member) | Mutation::Unindex(_, score, member) => {
-                command.arg(score.0).arg(member.as_slice())
-            }
-            Mutation::Move(_, _, score, member) => {
-                command.arg(score.0).arg(member.as_slice()).arg(score.0).arg(member.as_slice())
-            }
-            Mutation::Add(counter, by) => command.arg(*counter as u8).arg(*by),
-        };
-    }
 }
 
 #[async_trait]
@@ -240,7 +186,7 @@ impl Store for RedisStore {
     async fn renew(&self, lease: &Lease) -> Result<Renewal, StoreError> {
         self.link()?;
         let (partition, ttl) = (lease.head.partition, lease.ttl.unwrap_or(Duration::MAX));
-        let reply = self.journalled(&SCRIPTS.renew, |command| {
+        let reply = self.journal.run(&SCRIPTS.renew, |command| {
             command.arg(1).arg(layout::lease(partition).as_slice());
             command.arg(lease.head.token.to_be_bytes().as_slice()).arg(millis(ttl));
         });
@@ -288,29 +234,9 @@ impl Store for RedisStore {
 
     async fn commit(&self, head: &mut Head, batch: Batch) -> Result<(), CommitError> {
         self.link().map_err(|error| CommitError::Unavailable(error.to_string()))?;
-        let script = if batch.is_growth { &SCRIPTS.commit_growth } else { &SCRIPTS.commit };
-        let reply = self.journalled(script, |command| pack(command, head, &batch.mutations));
-        let (reply, is_replicated): (redis::Value, bool) = reply.await.map_err(|error| commit_error(&error))?;
-        let found = match reply {
-            redis::Value::Int(1) if is_replicated => {
-                head.seq += 1;
-                return Ok(());
-            }
-            redis::Value::Int(1) => {
-                return Err(CommitError::Unknown("too few replicas confirmed the commit".to_owned()));
-            }
-            redis::Value::BulkString(bytes) if bytes.is_empty() => None,
-            redis::Value::BulkString(bytes) => {
-                Some(parse_head(head.partition, &bytes).map_err(|error| CommitError::Unavailable(error.to_string()))?)
-            }
-            _ => return Err(CommitError::Unknown("the server's answer to a commit cannot be read".to_owned())),
-        };
-        // The cluster client sends again by itself after a lost connection: the first one may have been ours.
-        let is_own_successor = found == Some(Head { seq: head.seq + 1, ..*head });
-        if self.journal.is_cluster() && is_own_successor {
-            return Err(CommitError::Unknown("it may have been sent twice".to_owned()));
-        }
-        Err(CommitError::Fenced { expected: head.seq, found })
+        self.commits.commit(*head, batch).await?;
+        head.seq += 1;
+        Ok(())
     }
 
     async fn get(&self, keys: &[RecordKey]) -> Result<Vec<Option<Bytes>>, StoreError> {

@@ -1,4 +1,4 @@
-//! Reads: records by `MGET` per partition, ranges by script in pages, all pipelined on one connection.
+//! Reads: records by `MGET` (per partition with a cluster), ranges by script in pages, all pipelined on one connection.
 
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
@@ -18,11 +18,14 @@ const KEYS_PER_GET: usize = 64;
 const PAGE: usize = 1_000;
 
 pub(super) async fn get(link: &Link, keys: &[RecordKey]) -> Result<Vec<Option<Bytes>>, StoreError> {
-    // One command must stay in one slot: positions grouped by partition.
     let mut order: Vec<usize> = (0..keys.len()).collect();
-    order.sort_by_key(|at| keys[*at].partition);
+    let is_cluster = link.is_cluster();
+    if is_cluster {
+        // One command must stay in one slot: positions grouped by partition.
+        order.sort_by_key(|at| keys[*at].partition);
+    }
     let mut reads = Vec::new();
-    for group in order.chunk_by(|a, b| keys[*a].partition == keys[*b].partition) {
+    for group in order.chunk_by(|a, b| !is_cluster || keys[*a].partition == keys[*b].partition) {
         reads.extend(group.chunks(KEYS_PER_GET).map(|group| mget(link, keys, group.to_vec())));
     }
     let mut found: Vec<Option<Bytes>> = vec![None; keys.len()];
@@ -35,7 +38,7 @@ pub(super) async fn get(link: &Link, keys: &[RecordKey]) -> Result<Vec<Option<By
     Ok(found)
 }
 
-/// Reads the records at some positions of `keys`, all of one partition.
+/// Reads the records at some positions of `keys` by one command.
 async fn mget(
     link: &Link,
     keys: &[RecordKey],
