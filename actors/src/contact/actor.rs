@@ -232,6 +232,12 @@ impl ContactActor {
         });
     }
 
+    /// What is being sent will be settled: its message need not be read for that.
+    fn forget_durable(&mut self) {
+        let claims = &self.open_claims;
+        self.overlay.forget_durable(|id| claims.iter().any(|claim| claim.message == id));
+    }
+
     fn account(&self) -> Option<AccountNo> {
         self.contact.as_ref().map(|contact| contact.account)
     }
@@ -349,7 +355,7 @@ impl Handler<RecordsRead> for ContactActor {
                 self.records.messages.extend(read.messages);
                 // What was decided since the read began is newer than what it found.
                 self.overlay.apply(&mut self.records);
-                self.overlay.forget_durable();
+                self.forget_durable();
                 self.pump(ctx);
             }
             Err(error) => {
@@ -369,11 +375,11 @@ impl Handler<Committed> for ContactActor {
     fn handle(&mut self, _: Committed, ctx: &mut Self::Context) {
         let Some(OpenCommit { performances, changed, .. }) = self.open.pop() else { return };
         self.overlay.committed(&changed);
-        if !self.is_reading {
-            self.overlay.forget_durable();
-        }
         for Performance { effects, reply, .. } in performances {
             self.run(effects, reply);
+        }
+        if !self.is_reading {
+            self.forget_durable();
         }
         self.pump(ctx);
     }

@@ -1,8 +1,9 @@
 //! What a contact decided and the store may not have yet: it wins over anything that is read meanwhile.
 //!
 //! An entry leaves when its last commit is durable and no read that began before is under way (whoever
-//! calls [`Overlay::forget_durable`] knows that). Records alone are not enough: an edit's new content may
-//! be a blob of its own, and an alias is a record of another table.
+//! calls [`Overlay::forget_durable`] knows that), and nobody is about to ask for it: a message that is being sent is
+//! remembered for its settling. Records alone are not enough: an edit's new content may be a blob of its own, and an
+//! alias is a record of another table.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -49,8 +50,8 @@ impl<K: Ord + Clone, V: Clone> Layer<K, V> {
         }
     }
 
-    fn forget_durable(&mut self) {
-        self.0.retain(|_, overlaid| overlaid.open_commits > 0);
+    fn forget_durable(&mut self, is_wanted: impl Fn(&K) -> bool) {
+        self.0.retain(|key, overlaid| overlaid.open_commits > 0 || is_wanted(key));
     }
 
     fn apply(&self, records: &mut BTreeMap<K, V>) {
@@ -110,13 +111,13 @@ impl Overlay {
         self.suppressions.committed(&changed.suppressions);
     }
 
-    /// Nothing is being read: what is durable can be read again.
-    pub(super) fn forget_durable(&mut self) {
-        self.messages.forget_durable();
-        self.contents.forget_durable();
-        self.aliases.forget_durable();
-        self.items.forget_durable();
-        self.suppressions.forget_durable();
+    /// Nothing is being read: what is durable can be read again. The messages that are wanted soon stay.
+    pub(super) fn forget_durable(&mut self, is_wanted: impl Fn(MessageId) -> bool) {
+        self.messages.forget_durable(|id| is_wanted(*id));
+        self.contents.forget_durable(|_| false);
+        self.aliases.forget_durable(|_| false);
+        self.items.forget_durable(|_| false);
+        self.suppressions.forget_durable(|_| false);
     }
 
     /// Puts what was decided over what was read.
@@ -163,7 +164,7 @@ mod tests {
         let second = overlay.lay(changes("second"), &mut records);
         assert_eq!(records.contents.get(&ID), Some(&content("second")));
         overlay.committed(&first);
-        overlay.forget_durable();
+        overlay.forget_durable(|_| false);
         let mut read = Records::default();
         read.contents.insert(ID, content("before both"));
         read.aliases.insert("crm-1".into(), None);
@@ -171,9 +172,21 @@ mod tests {
         assert_eq!(read.contents.get(&ID), Some(&content("second")));
         assert_eq!(read.aliases.get("crm-1"), Some(&Some(ContactId::from_bytes([1; 16]))));
         overlay.committed(&second);
-        overlay.forget_durable();
+        overlay.forget_durable(|_| false);
         let rest = overlay.records();
         assert!(rest.messages.is_empty() && rest.contents.is_empty() && rest.aliases.is_empty());
+    }
+
+    #[test]
+    fn a_message_that_is_wanted_soon_stays_as_it_was_decided() {
+        let mut overlay = Overlay::default();
+        let changed = overlay.lay(changes("sent"), &mut Records::default());
+        overlay.committed(&changed);
+        overlay.forget_durable(|id| id == ID);
+        let rest = overlay.records();
+        assert_eq!((rest.messages.get(&ID), rest.contents.len()), (Some(&None), 0));
+        overlay.forget_durable(|_| false);
+        assert!(overlay.records().messages.is_empty());
     }
 
     #[test]

@@ -64,13 +64,17 @@ pub struct TooLong {
 /// # Errors
 /// Refuses a longer one.
 pub fn check(text: &str) -> Result<Segments, TooLong> {
-    let characters = text.encode_utf16().count();
+    let characters = if text.is_ascii() { text.len() } else { text.encode_utf16().count() };
     if characters > MAX_CHARACTERS { Err(TooLong { characters }) } else { Ok(segments(text)) }
 }
 
 /// The segments of a text. An empty text is one segment of no units.
 #[must_use]
 pub fn segments(text: &str) -> Segments {
+    // Most texts are one plain segment.
+    if text.is_ascii() && text.bytes().all(|byte| ASCII_SEPTETS[usize::from(byte)] == 1) && text.len() <= SINGLE.0 {
+        return Segments { encoding: Encoding::Gsm7, units: text.len(), count: 1 };
+    }
     match not_gsm7(text) {
         None => split(Encoding::Gsm7, text.chars().map(|c| septets(c).unwrap_or(1)), SINGLE.0, PART.0),
         Some(_) => split(Encoding::Ucs2, text.chars().map(char::len_utf16), SINGLE.1, PART.1),
@@ -98,6 +102,18 @@ fn split(encoding: Encoding, widths: impl Iterator<Item = usize>, single: usize,
     let count = if units <= single { 1 } else { u16::try_from(parts).unwrap_or(u16::MAX) };
     Segments { encoding, units, count }
 }
+
+/// Septets of each ASCII character; 0 for those that GSM-7 does not have.
+const ASCII_SEPTETS: [u8; 128] = {
+    let (mut table, mut code) = ([0; 128], 0);
+    while code < table.len() {
+        if let Some(septets) = septets(code as u8 as char) {
+            table[code] = septets as u8;
+        }
+        code += 1;
+    }
+    table
+};
 
 /// Septets of a character in the default alphabet (1) or the extension table (2).
 const fn septets(character: char) -> Option<usize> {

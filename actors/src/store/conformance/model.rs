@@ -1,17 +1,22 @@
-//! Random batches and ranges: the embedded store and the one in memory agree.
+//! Random batches and ranges: every store agrees with the one in memory.
 
 use proptest::prelude::*;
 
 use super::backends::{Embedded, Memory};
+use super::redis_server::RedisServer;
 use super::*;
 use crate::domain::ids::LaneNo;
 use crate::domain::message::Class;
 
 const INDEXES: [Index; 3] = [Index::Due, Index::Waiting(LaneNo(1), Class::Campaign), Index::WaitingScopes];
 
-fn mutation() -> impl Strategy<Value = Mutation> {
+const SCORES: [i64; 6] = [-3, 0, 1, 2, 7, 1_800_000_000_000];
+
+/// `one_score`: a member is written with one score of its own. On Redis it has one, and on the others as many as it was
+/// written with; nothing is, before the entry it had is removed.
+fn mutation(one_score: bool) -> impl Strategy<Value = Mutation> {
     let index = prop::sample::select(&INDEXES[..]);
-    let score = prop::sample::select(&[-3i64, 0, 1, 2, 7, 1_800_000_000_000][..]);
+    let score = prop::sample::select(&SCORES[..]);
     let bytes = prop::collection::vec(prop::sample::select(&[0u8, 1, 127, 128, 255][..]), 1..4);
     let entry = (index, score, bytes).prop_map(|(index, score, bytes)| (index, UnixMs(score), member(&bytes)));
     prop_oneof![
@@ -21,7 +26,10 @@ fn mutation() -> impl Strategy<Value = Mutation> {
             value.into()
         )),
         (0u8..6).prop_map(|byte| Mutation::Delete(Table::Message, key(byte))),
-        entry.clone().prop_map(|(index, score, member)| Mutation::Index(index, score, member)),
+        entry.clone().prop_map(move |(index, score, member)| {
+            let own = member.iter().map(|byte| usize::from(*byte)).sum::<usize>() % SCORES.len();
+            Mutation::Index(index, if one_score { UnixMs(SCORES[own]) } else { score }, member)
+        }),
         entry.clone().prop_map(|(index, score, member)| Mutation::Unindex(index, score, member)),
         (entry, prop::sample::select(&INDEXES[..]))
             .prop_map(|((from, score, member), to)| Mutation::Move(from, to, score, member)),
@@ -44,32 +52,40 @@ fn query() -> impl Strategy<Value = RangeQuery> {
     )
 }
 
-type Step = (u16, Vec<Mutation>, Vec<RangeQuery>, bool);
+/// What is committed at once, some of it under a head that is not the partition's; what is asked then; whether the
+/// store is restarted in between.
+type Step = (Vec<(Partition, Vec<Mutation>, bool)>, Vec<RangeQuery>, bool);
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = (
-        0..2u16,
-        prop::collection::vec(mutation(), 0..12),
-        prop::collection::vec(query(), 1..6),
-        prop::bool::weighted(0.05),
-    );
+fn steps(one_score: bool) -> impl Strategy<Value = Vec<Step>> {
+    let of_partition = |partition| {
+        (Just(Partition(partition)), prop::collection::vec(mutation(one_score), 0..12), prop::bool::weighted(0.15))
+    };
+    let commits = (prop::option::of(of_partition(0)), prop::option::of(of_partition(1)))
+        .prop_map(|(first, second)| first.into_iter().chain(second).collect());
+    let step = (commits, prop::collection::vec(query(), 1..6), prop::bool::weighted(0.05));
     prop::collection::vec(step, 1..25)
 }
 
-async fn compare(steps: Vec<Step>) {
-    let (memory, mut embedded) = (Memory::start().await, Embedded::start().await);
-    let (left, mut right) = (memory.open().await, embedded.open().await);
+async fn compare<B: Backend>(steps: Vec<Step>) {
+    let (memory, mut other) = (Memory::start().await, B::start().await);
+    let (left, mut right) = (memory.open().await, other.open().await);
     for partition in 0..2 {
         head(&left, partition).await;
         head(&right, partition).await;
     }
-    for (partition, mutations, queries, restart) in steps {
+    for (commits, queries, restart) in steps {
         for store in [&left, &right] {
-            let mut head = store.head(Partition(partition)).await.unwrap().unwrap();
-            store.commit(&mut head, batch(mutations.clone())).await.unwrap();
+            let commit = async |(partition, mutations, is_fenced): &(Partition, Vec<Mutation>, bool)| {
+                let mut head = store.head(*partition).await.unwrap().unwrap();
+                head.seq += u64::from(*is_fenced);
+                let outcome = store.commit(&mut head, batch(mutations.clone())).await;
+                assert_eq!(matches!(outcome, Err(CommitError::Fenced { .. })), *is_fenced, "{outcome:?}");
+                assert_eq!(outcome.is_err(), *is_fenced, "{outcome:?}");
+            };
+            futures_util::future::join_all(commits.iter().map(commit)).await;
         }
         if restart {
-            right = embedded.restart(right).await;
+            right = other.restart(right).await;
         }
         assert_eq!(left.ranges(&queries).await.unwrap(), right.ranges(&queries).await.unwrap(), "{queries:?}");
         for partition in (0..2).map(Partition) {
@@ -89,10 +105,20 @@ async fn compare(steps: Vec<Step>) {
     }
 }
 
+fn run(future: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
     #[test]
-    fn random_batches_leave_the_same_behind_in_memory_and_on_disk(steps in steps()) {
-        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(compare(steps));
+    fn random_batches_leave_the_same_behind_in_memory_and_on_disk(steps in steps(false)) {
+        run(compare::<Embedded>(steps));
+    }
+
+    #[test]
+    fn random_batches_leave_the_same_behind_in_memory_and_on_redis(steps in steps(true)) {
+        run(compare::<RedisServer>(steps));
     }
 }

@@ -12,9 +12,14 @@
 --          T to: score, member, into this key what the M before it found · A add: counter number, amount
 -- Reply for each batch: 1 when applied; otherwise the head that was found (bytes), empty when there is none.
 local call, byte = redis.call, string.byte
-local replies, heads, records = {}, {}, {}
+local replies, heads = {}, {}
 
--- Records and heads are written together: each command costs as much as several of its keys.
+-- A command costs as much as several of its keys or members do. So records are written together, and so are entries
+-- of one index, in runs of one kind; what was said in order about one key is done in order. No more at once than a
+-- script can hand to a command.
+local AT_ONCE = 2000
+local records, runs, order = {}, {}, {}
+
 local function write_records()
   if #records > 0 then
     call('MSET', unpack(records))
@@ -23,12 +28,49 @@ local function write_records()
 end
 
 local function put(key, value)
-  -- As many as one command takes from a script.
-  if #records >= 2000 then
+  if #records >= AT_ONCE then
     write_records()
   end
   records[#records + 1] = key
   records[#records + 1] = value
+end
+
+-- Removes the entries with these scores, not those that have moved since.
+local function unindex(key, scores, members)
+  local found, there = call('ZMSCORE', key, unpack(members)), {}
+  for i = 1, #members do
+    if found[i] and tonumber(found[i]) == tonumber(scores[i]) then
+      there[#there + 1] = members[i]
+    end
+  end
+  if #there > 0 then
+    call('ZREM', key, unpack(there))
+  end
+end
+
+local function end_run(key)
+  local run = runs[key]
+  if run then
+    runs[key] = nil
+    if run.scores then
+      unindex(key, run.scores, run)
+    else
+      call('ZADD', key, unpack(run))
+    end
+  end
+end
+
+-- The run of an index that goes on with entries to be removed, or to be written.
+local function run_of(key, removes)
+  local run = runs[key]
+  if run and (run.scores ~= nil) == removes and #run < AT_ONCE then
+    return run
+  end
+  end_run(key)
+  run = removes and { scores = {} } or {}
+  runs[key] = run
+  order[#order + 1] = key
+  return run
 end
 
 local key_at, at = 1, 2
@@ -49,9 +91,17 @@ for batch = 1, tonumber(ARGV[1]) do
         put(key, ARGV[at])
         at = at + 1
       elseif op == 73 then -- I
-        call('ZADD', key, ARGV[at], ARGV[at + 1])
+        local run = run_of(key, false)
+        run[#run + 1] = ARGV[at]
+        run[#run + 1] = ARGV[at + 1]
         at = at + 2
-      elseif op == 85 or op == 77 then -- U, M: the entry with this score, not one that has moved since
+      elseif op == 85 then -- U
+        local run = run_of(key, true)
+        run.scores[#run + 1] = ARGV[at]
+        run[#run + 1] = ARGV[at + 1]
+        at = at + 2
+      elseif op == 77 then -- M
+        end_run(key)
         local score = call('ZSCORE', key, ARGV[at + 1])
         was_there = score and tonumber(score) == tonumber(ARGV[at])
         if was_there then
@@ -59,6 +109,7 @@ for batch = 1, tonumber(ARGV[1]) do
         end
         at = at + 2
       elseif op == 84 then -- T
+        end_run(key)
         if was_there then
           call('ZADD', key, ARGV[at], ARGV[at + 1])
         end
@@ -75,6 +126,9 @@ for batch = 1, tonumber(ARGV[1]) do
     replies[batch] = 1
   end
   key_at = key_at + 1 + #ops
+end
+for i = 1, #order do
+  end_run(order[i])
 end
 write_records()
 return replies
