@@ -120,6 +120,7 @@ on_every_backend!({
         an_entry_is_moved_only_from_where_it_stands,
         what_is_not_there_is_removed_without_complaint,
         an_entry_that_moved_survives_a_late_unindex,
+        a_contacts_own_entries_are_written_moved_and_removed_by_the_batch,
         counters_stand_apart_and_start_at_zero,
         records_come_back_in_the_order_asked_for,
         indexes_and_scopes_stand_apart,

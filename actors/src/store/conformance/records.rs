@@ -105,6 +105,45 @@ pub(super) async fn an_entry_that_moved_survives_a_late_unindex<B: Backend>() {
     assert_eq!(due(&store, 3).await, [entry(9, b"x")]);
 }
 
+pub(super) async fn a_contacts_own_entries_are_written_moved_and_removed_by_the_batch<B: Backend>() {
+    let backend = B::start().await;
+    let store = backend.open().await;
+    let mut head = head(&store, 3).await;
+    let (pending, timeline) = (Index::Pending(contact(1)), Index::Timeline(contact(1)));
+    let of = async |index| {
+        range(
+            &store,
+            RangeQuery { partition: Partition(3), index, after: None, to: UnixMs::MAX, limit: 9, descending: false },
+        )
+        .await
+    };
+    let put = |index, score, name: &[u8]| Mutation::Index(index, UnixMs(score), member(name));
+    let take = |index, score, name: &[u8]| Mutation::Unindex(index, UnixMs(score), member(name));
+    let three = [put(pending, 1, b"a"), put(pending, 2, b"b"), put(timeline, 5, b"a"), put(pending, 3, b"c")];
+    store.commit(&mut head, batch(three)).await.unwrap();
+    assert_eq!(of(pending).await, [entry(1, b"a"), entry(2, b"b"), entry(3, b"c")]);
+    // Removed, moved, removed and written anew.
+    let changes = [
+        take(pending, 1, b"a"),
+        take(pending, 2, b"b"),
+        put(pending, 7, b"b"),
+        take(pending, 3, b"c"),
+        put(pending, 3, b"c"),
+        take(timeline, 5, b"a"),
+        put(timeline, 5, b"b"),
+    ];
+    store.commit(&mut head, batch(changes)).await.unwrap();
+    assert_eq!(of(pending).await, [entry(3, b"c"), entry(7, b"b")]);
+    assert_eq!(of(timeline).await, [entry(5, b"b")]);
+    // More than one command takes.
+    let many = |change: &dyn Fn(i64) -> Mutation| (0..2_500).map(change).collect::<Vec<_>>();
+    let name = |n: i64| n.to_be_bytes();
+    store.commit(&mut head, batch(many(&|n| put(pending, 100 + n, &name(n))))).await.unwrap();
+    assert_eq!(store.count(Partition(3), pending, 9_999).await.unwrap(), 2_502);
+    store.commit(&mut head, batch(many(&|n| take(pending, 100 + n, &name(n))))).await.unwrap();
+    assert_eq!(of(pending).await, [entry(3, b"c"), entry(7, b"b")]);
+}
+
 pub(super) async fn counters_stand_apart_and_start_at_zero<B: Backend>() {
     let backend = B::start().await;
     let store = backend.open().await;

@@ -17,7 +17,7 @@ use super::connection::{Link, commit_error};
 use super::parse_head;
 use super::scripts::{SCRIPTS, Script};
 use super::settings::WaitReplicas;
-use crate::store::contract::{Batch, CommitError, Head, Mutation};
+use crate::store::contract::{Batch, CommitError, Head, Index, Mutation};
 use crate::store::keys::redis as layout;
 
 /// Scripts under way at once, of each kind: while the server runs one, the next is on its way to it.
@@ -199,7 +199,9 @@ fn pack(command: &mut Cmd, batches: &[(Head, Vec<Mutation>)]) {
                 Mutation::Put(table, key, _) => (b'P', layout::record(partition, *table, key)),
                 Mutation::Delete(table, key) => (b'D', layout::record(partition, *table, key)),
                 Mutation::Index(index, ..) => (b'I', layout::index(partition, *index)),
-                Mutation::Unindex(index, ..) => (b'U', layout::index(partition, *index)),
+                Mutation::Unindex(index, ..) => {
+                    (if is_of_contact(*index) { b'X' } else { b'U' }, layout::index(partition, *index))
+                }
                 Mutation::Move(from, ..) => (b'M', layout::index(partition, *from)),
                 Mutation::Add(..) => (b'A', layout::counters(partition)),
             };
@@ -225,6 +227,7 @@ fn pack(command: &mut Cmd, batches: &[(Head, Vec<Mutation>)]) {
             match mutation {
                 Mutation::Put(_, _, value) => command.arg(value.as_ref()),
                 Mutation::Delete(..) => command,
+                Mutation::Unindex(index, _, member) if is_of_contact(*index) => command.arg(member.as_slice()),
                 Mutation::Index(_, score, member) | Mutation::Unindex(_, score, member) => {
                     command.arg(score.0).arg(member.as_slice())
                 }
@@ -237,11 +240,18 @@ fn pack(command: &mut Cmd, batches: &[(Head, Vec<Mutation>)]) {
     }
 }
 
+/// Whether an index belongs to one contact, whose record and entries change together and by its own decisions alone: an
+/// entry stands under the score that its removal names. Elsewhere it may have moved since, and is compared.
+const fn is_of_contact(index: Index) -> bool {
+    matches!(index, Index::Pending(_) | Index::Timeline(_))
+}
+
 /// How many arguments a mutation has beside its letter and keys.
 const fn operands_of(mutation: &Mutation) -> usize {
     match mutation {
         Mutation::Put(..) => 1,
         Mutation::Delete(..) => 0,
+        Mutation::Unindex(index, ..) if is_of_contact(*index) => 1,
         Mutation::Index(..) | Mutation::Unindex(..) | Mutation::Add(..) => 2,
         Mutation::Move(..) => 4,
     }

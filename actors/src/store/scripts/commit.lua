@@ -8,6 +8,7 @@
 -- ARGV  1: how many batches; then for each: expected token (16 bytes); expected sequence number; the next one;
 --       how many operands follow; one letter for each mutation, in order; then their operands:
 --          P put: value · D delete: none · I index: score, member · U unindex: score, member
+--          X unindex, whatever its score is: member
 --          M move: score, member, and its key is the index that the entry leaves; the next one is always
 --          T to: score, member, into this key what the M before it found · A add: counter number, amount
 -- Reply for each batch: 1 when applied; otherwise the head that was found (bytes), empty when there is none.
@@ -54,20 +55,22 @@ local function end_run(key)
     runs[key] = nil
     if run.scores then
       unindex(key, run.scores, run)
+    elseif run.op == 88 then
+      call('ZREM', key, unpack(run))
     else
       call('ZADD', key, unpack(run))
     end
   end
 end
 
--- The run of an index that goes on with entries to be removed, or to be written.
-local function run_of(key, removes)
+-- The run of an index that goes on with what this operation wants.
+local function run_of(key, op)
   local run = runs[key]
-  if run and (run.scores ~= nil) == removes and #run < AT_ONCE then
+  if run and run.op == op and #run < AT_ONCE then
     return run
   end
   end_run(key)
-  run = removes and { scores = {} } or {}
+  run = { op = op, scores = op == 85 and {} or nil }
   runs[key] = run
   order[#order + 1] = key
   return run
@@ -91,15 +94,19 @@ for batch = 1, tonumber(ARGV[1]) do
         put(key, ARGV[at])
         at = at + 1
       elseif op == 73 then -- I
-        local run = run_of(key, false)
+        local run = run_of(key, op)
         run[#run + 1] = ARGV[at]
         run[#run + 1] = ARGV[at + 1]
         at = at + 2
       elseif op == 85 then -- U
-        local run = run_of(key, true)
+        local run = run_of(key, op)
         run.scores[#run + 1] = ARGV[at]
         run[#run + 1] = ARGV[at + 1]
         at = at + 2
+      elseif op == 88 then -- X
+        local run = run_of(key, op)
+        run[#run + 1] = ARGV[at]
+        at = at + 1
       elseif op == 77 then -- M
         end_run(key)
         local score = call('ZSCORE', key, ARGV[at + 1])
