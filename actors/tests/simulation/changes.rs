@@ -80,7 +80,10 @@ impl Callers {
             let known = model.messages.get_mut(&id).unwrap();
             let before = (known.dues.clone(), known.texts.clone());
             known.dues.extend(due);
-            known.texts.extend(text.as_ref().map(|_| number));
+            // Of one whose text is not known nothing is known until the edit is told.
+            if !known.texts.is_empty() {
+                known.texts.extend(text.as_ref().map(|_| number));
+            }
             before
         };
         let me = self.clone();

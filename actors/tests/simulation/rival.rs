@@ -15,6 +15,7 @@ use sendwheel_actors::domain::clock::UnixMs;
 use sendwheel_actors::domain::ids::{BootId, Partition};
 use sendwheel_actors::domain::message::{Attempt, AttemptOutcome, Claim, Message, State};
 use sendwheel_actors::domain::reason::Reason;
+use sendwheel_actors::domain::schedule::Intent;
 use sendwheel_actors::store::memory::{MemoryStore, no_faults};
 use sendwheel_actors::store::{Acquired, Batch, Lease, NodeId, Store};
 
@@ -91,8 +92,9 @@ impl World {
             // One of a series would take the next one along in the same batch, which the rival cannot make.
             (next.state, next.reason, next.since) = (State::Canceled, Some(Reason::CanceledByCaller), wall);
         } else {
-            // This is when it is meant to go from here on.
-            (next.due_at, next.plan) = (wall.plus(Duration::from_millis(rng.random_range(500..20_000))), None);
+            // This is when it is meant to go from here on, whatever zone its contact comes to live in.
+            let due_at = wall.plus(Duration::from_millis(rng.random_range(500..20_000)));
+            (next.due_at, next.intent, next.plan) = (due_at, Intent::At(due_at), None);
         }
         let mut mutations = Vec::new();
         change_message(&mut mutations, Some(&old), Some(&next), DueEntry::Somewhere);

@@ -373,6 +373,13 @@ fn unindex(decision: &mut Decision, ticket: &Ticket) {
 /// The survivor is deleted, and with it what leads there.
 pub(super) fn forgo(known: &Known<'_>, survivor: ContactId, removal: Removal, around: &Surroundings<'_>) -> Decision {
     let mut decision = Decision::default();
+    // The survivor knows that everything came, and this one's last step is not durable yet: it would lead to nobody.
+    if let Some(Life::Merging(merging)) = known.contact.map(|contact| &contact.life)
+        && merging.is_moving
+        && merging.into == survivor
+    {
+        return Decision::answer(Err(EngineError::Unavailable));
+    }
     if let Some(contact) = known.contact.filter(|contact| contact.life == Life::Merged(survivor)) {
         let ticket = Ticket::cleanup(contact.account, contact.id, around.now);
         let life = Life::Tombstone { at: around.now, removal };

@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use redis::{Cmd, RedisError};
 use tokio::sync::{Semaphore, mpsc, oneshot};
-use tokio::time::Instant;
 
 use super::connection::{Link, commit_error};
 use super::parse_head;
 use super::scripts::{SCRIPTS, Script};
 use super::settings::WaitReplicas;
+use crate::domain::clock::{BootUs, SharedClock};
 use crate::store::contract::{Batch, CommitError, Head, Index, Mutation};
 use crate::store::keys::redis as layout;
 
@@ -53,7 +53,7 @@ impl Journal {
 struct Waiting {
     head: Head,
     mutations: Vec<Mutation>,
-    since: Instant,
+    since: BootUs,
     answer: oneshot::Sender<Result<(), CommitError>>,
 }
 
@@ -61,6 +61,7 @@ struct Waiting {
 #[derive(Debug)]
 pub(super) struct Commits {
     journal: Journal,
+    clock: SharedClock,
     /// New work, and everything else: a full server refuses the one and takes the other. None with a cluster.
     /// Bounded by the partitions, which have one batch each under way.
     lines: Option<[mpsc::UnboundedSender<Waiting>; 2]>,
@@ -68,14 +69,14 @@ pub(super) struct Commits {
 
 impl Commits {
     /// Nothing is under way. A batch that could not be sent within `patience` is not sent any more.
-    pub(super) fn over(journal: Journal, patience: Duration) -> Self {
+    pub(super) fn over(journal: Journal, clock: SharedClock, patience: Duration) -> Self {
         let line = |script| {
             let (line, waiting) = mpsc::unbounded_channel();
-            tokio::spawn(send_together(journal.clone(), script, waiting, patience));
+            tokio::spawn(send_together(journal.clone(), script, waiting, Arc::clone(&clock), patience));
             line
         };
         let lines = (!journal.link.is_cluster()).then(|| [line(&SCRIPTS.commit), line(&SCRIPTS.commit_growth)]);
-        Self { journal, lines }
+        Self { journal, clock, lines }
     }
 
     /// Applies a batch under this head.
@@ -87,7 +88,7 @@ impl Commits {
             return outcome.into_iter().next().unwrap_or_else(|| Err(unreadable()));
         };
         let (answer, answered) = oneshot::channel();
-        let waiting = Waiting { head, mutations, since: Instant::now(), answer };
+        let waiting = Waiting { head, mutations, since: self.clock.boot(), answer };
         // Where its task has ended (the program is ending), the answer's other half is gone with it.
         let _ = lines[usize::from(is_growth)].send(waiting);
         answered.await.unwrap_or_else(|_| Err(CommitError::Unknown("the program is ending".to_owned())))
@@ -99,6 +100,7 @@ async fn send_together(
     journal: Journal,
     script: &'static Script,
     mut waiting: mpsc::UnboundedReceiver<Waiting>,
+    clock: SharedClock,
     patience: Duration,
 ) {
     let slots = Arc::new(Semaphore::new(IN_FLIGHT));
@@ -116,11 +118,11 @@ async fn send_together(
             }
             group.push(next);
         }
-        let journal = journal.clone();
+        let (journal, now) = (journal.clone(), clock.boot());
         tokio::spawn(async move {
             let (mut batches, mut answers) = (Vec::with_capacity(group.len()), Vec::with_capacity(group.len()));
             for Waiting { head, mutations, since, answer } in group {
-                if since.elapsed() > patience {
+                if now.since(since) > patience {
                     let _ =
                         answer.send(Err(CommitError::Unavailable("the server did not get to it in time".to_owned())));
                 } else {

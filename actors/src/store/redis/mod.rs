@@ -16,6 +16,7 @@ mod scripts;
 mod server;
 mod settings;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -81,7 +82,7 @@ impl RedisStore {
             partitions: settings.partitions,
             ids: settings.ids.clone(),
             link,
-            commits: Commits::over(journal.clone(), redis.response_timeout),
+            commits: Commits::over(journal.clone(), Arc::clone(&settings.clock), redis.response_timeout),
             journal,
             is_closed: AtomicBool::new(false),
         };

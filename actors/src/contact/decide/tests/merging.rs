@@ -286,6 +286,18 @@ fn of_two_consents_the_stricter_one_holds_and_what_the_survivor_has_stays() {
 }
 
 #[test]
+fn a_survivor_does_not_go_before_what_is_on_its_last_step_to_it() {
+    let mut world = World::new();
+    world.sms();
+    let ticket = moving(&mut world);
+    let early = world.tell(ContactCommand::Forgo(OTHER, Removal::Delete));
+    assert_eq!(answer(&early), &Err(EngineError::Unavailable));
+    assert!(early.mutations.is_empty(), "{early:?}");
+    give_all(&mut world, ticket);
+    assert_eq!(answer(&world.tell(ContactCommand::Forgo(OTHER, Removal::Delete))), &Ok(Answer::Done));
+}
+
+#[test]
 fn what_leads_to_a_survivor_goes_with_it() {
     let mut world = World::new();
     let id = world.sms();
