@@ -113,6 +113,41 @@ async fn a_server_that_does_not_answer_leaves_a_commit_unknown_and_the_head_tell
 }
 
 #[tokio::test]
+async fn what_could_not_be_sent_in_time_is_not_sent_later() {
+    let server = RedisServer::launch(&[]).await;
+    let mut settings = settings();
+    settings.redis.response_timeout = Duration::from_millis(300);
+    let store = open_with(&server, &settings).await.unwrap();
+    let mut heads = Vec::new();
+    for partition in 0..6 {
+        heads.push(head(&store, partition).await);
+    }
+    server.signal(rustix::process::Signal::STOP);
+    // Too large to share a script: two are under way, the others wait behind them.
+    let commits = heads.iter().map(async |head| {
+        let mut head = *head;
+        store.commit(&mut head, batch((0..400).map(|n: u16| index(i64::from(n), &n.to_be_bytes())))).await
+    });
+    let outcomes = futures_util::future::join_all(commits).await;
+    assert!(matches!(&outcomes[0], Err(CommitError::Unknown(_))), "{outcomes:?}");
+    assert!(matches!(&outcomes[5], Err(CommitError::Unavailable(_))), "{outcomes:?}");
+    server.signal(rustix::process::Signal::CONT);
+    for (head, outcome) in heads.iter().zip(&outcomes) {
+        let Partition(partition) = head.partition;
+        if matches!(outcome, Err(CommitError::Unknown(_))) {
+            eventually("it lands late", async || {
+                store.head(head.partition).await.ok().flatten().filter(|now| now.seq > head.seq)
+            })
+            .await;
+            assert_eq!(due(&store, partition).await.len(), 400);
+        } else {
+            assert_eq!(store.head(head.partition).await.unwrap(), Some(*head), "{outcome:?}");
+            assert_eq!(due(&store, partition).await, []);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_commit_to_a_server_that_is_down_is_not_applied_and_works_after_it_is_back() {
     let mut server = RedisServer::launch(&[]).await;
     let store = server.open().await;
