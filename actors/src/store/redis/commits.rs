@@ -62,8 +62,8 @@ struct Waiting {
 pub(super) struct Commits {
     journal: Journal,
     clock: SharedClock,
-    /// New work, and everything else: a full server refuses the one and takes the other. None with a cluster.
-    /// Bounded by the partitions, which have one batch each under way.
+    /// New work has the second, everything else the first: a full server refuses the one and takes the other. None with
+    /// a cluster. Bounded by the partitions, which have one batch each under way.
     lines: Option<[mpsc::UnboundedSender<Waiting>; 2]>,
 }
 
