@@ -72,7 +72,7 @@ pub fn check(text: &str) -> Result<Segments, TooLong> {
 #[must_use]
 pub fn segments(text: &str) -> Segments {
     // Most texts are one plain segment.
-    if text.is_ascii() && text.bytes().all(|byte| ASCII_SEPTETS[usize::from(byte)] == 1) && text.len() <= SINGLE.0 {
+    if text.len() <= SINGLE.0 && text.is_ascii() && text.bytes().all(|byte| ASCII_SEPTETS[usize::from(byte)] == 1) {
         return Segments { encoding: Encoding::Gsm7, units: text.len(), count: 1 };
     }
     match not_gsm7(text) {

@@ -246,7 +246,7 @@ pub(super) fn heard(
     let Some(contact) = known.contact.filter(is_this) else { return decision };
     match answer {
         Ok(()) => end(&mut decision, contact, ticket),
-        // None of them refuses; should one, nothing goes before its turn.
+        // A duplicate refuses while its last step to this contact is not durable: nothing goes before its turn.
         Err(_) => decision.effects.push(Effect::Rewake(*ticket, around.now.plus(Duration::from_secs(1)))),
     }
     decision

@@ -113,6 +113,28 @@ async fn a_server_that_does_not_answer_leaves_a_commit_unknown_and_the_head_tell
 }
 
 #[tokio::test]
+async fn a_script_that_fails_half_way_leaves_every_head_where_it_was() {
+    let server = RedisServer::launch(&[]).await;
+    let store = server.open().await;
+    let heads = [head(&store, 0).await, head(&store, 1).await, head(&store, 2).await];
+    // An index of another kind, as no program of ours leaves it.
+    let index_of = crate::store::keys::redis::index(Partition(0), Index::Due);
+    server.command(&["SET", std::str::from_utf8(&index_of).unwrap(), "no index"]).await;
+    let batches = [
+        batch([put(1, b"a"), index(1, b"x")]),
+        batch([put(1, b"a"), index(1, b"x"), Mutation::Delete(Table::Message, key(1))]),
+        batch([put(1, b"a")]),
+    ];
+    let commits = heads.iter().zip(batches).map(async |(head, batch)| store.commit(&mut head.clone(), batch).await);
+    for outcome in futures_util::future::join_all(commits).await {
+        assert!(matches!(outcome, Err(CommitError::Unknown(_))), "{outcome:?}");
+    }
+    for head in heads {
+        assert_eq!(store.head(head.partition).await.unwrap(), Some(head));
+    }
+}
+
+#[tokio::test]
 async fn what_could_not_be_sent_in_time_is_not_sent_later() {
     let server = RedisServer::launch(&[]).await;
     let mut settings = settings();

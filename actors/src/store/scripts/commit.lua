@@ -13,7 +13,7 @@
 --          T to: score, member, into this key what the M before it found · A add: counter number, amount
 -- Reply for each batch: 1 when applied; otherwise the head that was found (bytes), empty when there is none.
 local call, byte = redis.call, string.byte
-local replies, heads = {}, {}
+local replies, heads, moved = {}, {}, {}
 
 -- A command costs as much as several of its keys or members do. So records are written together, and so are entries
 -- of one index, in runs of one kind; what was said in order about one key is done in order. No more at once than a
@@ -36,7 +36,7 @@ local function put(key, value)
   records[#records + 1] = value
 end
 
--- Removes the entries with these scores, not those that have moved since.
+-- Removes the entries with these scores, not those that have moved since; whether there were any.
 local function unindex(key, scores, members)
   local found, there = call('ZMSCORE', key, unpack(members)), {}
   for i = 1, #members do
@@ -47,6 +47,7 @@ local function unindex(key, scores, members)
   if #there > 0 then
     call('ZREM', key, unpack(there))
   end
+  return #there > 0
 end
 
 local function end_run(key)
@@ -109,11 +110,7 @@ for batch = 1, tonumber(ARGV[1]) do
         at = at + 1
       elseif op == 77 then -- M
         end_run(key)
-        local score = call('ZSCORE', key, ARGV[at + 1])
-        was_there = score and tonumber(score) == tonumber(ARGV[at])
-        if was_there then
-          call('ZREM', key, ARGV[at + 1])
-        end
+        was_there = unindex(key, { ARGV[at] }, { ARGV[at + 1] })
         at = at + 2
       elseif op == 84 then -- T
         end_run(key)
@@ -129,13 +126,17 @@ for batch = 1, tonumber(ARGV[1]) do
         at = at + 2
       end
     end
-    put(head_key, heads[head_key])
+    moved[#moved + 1] = head_key
     replies[batch] = 1
   end
   key_at = key_at + 1 + #ops
 end
 for i = 1, #order do
   end_run(order[i])
+end
+-- Heads come last: should a command fail, none says of a batch that it was applied.
+for i = 1, #moved do
+  put(moved[i], heads[moved[i]])
 end
 write_records()
 return replies
