@@ -66,7 +66,7 @@ impl Bug {
         let timed = |at_ms, fault| Timed { at_ms, fault };
         let (mut sms_rules, mut mail_rules, mut removals) = (Vec::new(), Vec::new(), 0.01);
         let (seconds, limit, faults) = match self.invariant {
-            "I2" => (5, (1_000, 100), vec![timed(2_500, Fault::KillNodeWithoutStore { for_ms: 1_500 })]),
+            "I2" => (5, (1_000, 100), vec![timed(2_500, Fault::KillBoth { for_ms: 1_500 })]),
             "I3" => {
                 // Claims wait for their connections, and their contacts are gone before those are there.
                 mail_rules.push(Rule::at(smtp::Step::Connect).delay(Duration::from_secs(3)));

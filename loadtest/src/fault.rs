@@ -35,6 +35,12 @@ pub enum Fault {
         /// Milliseconds.
         for_ms: u64,
     },
+    /// The store's server stands still for so long; then it is killed, and the node with it, and both are started again.
+    /// What had not been answered by then is gone for certain: what a server that goes on finds sent to it, it still does.
+    KillBoth {
+        /// Milliseconds.
+        for_ms: u64,
+    },
     /// The store's server is killed, and started again after so long.
     KillStore {
         /// Milliseconds.
@@ -86,6 +92,7 @@ impl fmt::Display for Fault {
             Self::SuspendNode { for_ms } => write!(f, "node suspended for {for_ms} ms"),
             Self::SuspendStore { for_ms } => write!(f, "store suspended for {for_ms} ms"),
             Self::KillNodeWithoutStore { for_ms } => write!(f, "store suspended for {for_ms} ms, then node killed"),
+            Self::KillBoth { for_ms } => write!(f, "store suspended for {for_ms} ms, then both killed"),
             Self::KillStore { for_ms } => write!(f, "store killed, started again after {for_ms} ms"),
             Self::FailOver { for_ms } => write!(f, "store failed over, without a replica for {for_ms} ms"),
             Self::SlowStore { for_ms } => write!(f, "store slow for {for_ms} ms"),
@@ -143,6 +150,7 @@ fn draw_one(choices: &mut StdRng, means: Means, for_ms: u64) -> Fault {
         faults.extend([
             Fault::SuspendStore { for_ms },
             Fault::KillNodeWithoutStore { for_ms },
+            Fault::KillBoth { for_ms },
             Fault::KillStore { for_ms },
         ]);
     }

@@ -70,6 +70,14 @@ async fn one(
             world.redis()?.resume()?;
             restart(node, pid).await?;
         }
+        Fault::KillBoth { for_ms } => {
+            world.redis()?.suspend()?;
+            sleep(for_ms).await;
+            node.kill_9().await?;
+            world.redis()?.kill_9().await?;
+            world.redis()?.restart().await?;
+            restart(node, pid).await?;
+        }
         Fault::KillStore { for_ms } => {
             world.redis()?.kill_9().await?;
             sleep(for_ms).await;
