@@ -76,7 +76,8 @@ fn describe() {
         Unit::Seconds,
         "Time from a message's due time to the start of its hand-over"
     );
-    describe_gauge!("sendwheel_lane_backlog", "Messages that are due and wait in memory, by channel");
+    describe_gauge!("sendwheel_lane_backlog", "Messages that are due and wait in memory, by channel and lane");
+    describe_gauge!("sendwheel_lane_held", "Of the backlog, those that wait for their destination's limit");
     describe_gauge!("sendwheel_partitions_owned", "Partitions that this node owns and serves");
     describe_histogram!(
         "sendwheel_store_commit_seconds",

@@ -138,7 +138,7 @@ enum Command {
     Sink,
     /// Takes back: message by message, and contacts with everything that is pending for them.
     Cancel {
-        /// Messages that are cancelled one by one.
+        /// Messages that are cancelled one by one, and as many by lists.
         #[arg(long, default_value_t = 50_000)]
         messages: usize,
         /// Clients, each waiting for its answer.

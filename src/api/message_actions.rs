@@ -3,16 +3,16 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, web};
 use sendwheel_actors::domain::ids::MessageId;
-use sendwheel_actors::engine::api::{CancelFilter, Resolve};
+use sendwheel_actors::engine::api::{CancelFilter, CancelManyOutcome, Resolve};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::answers::{Answer, PathId, created_status, ok};
 use super::auth::Authenticated;
-use super::checks::{choice, id, metadata};
+use super::checks::{choice, each, id, metadata};
 use super::error::ApiError;
 use super::faults::{At, Faults};
-use super::json::{self, Anything, Label, Members, Text, request_object};
+use super::json::{self, Anything, Label, List, MAX_ITEMS, Members, Text, request_object};
 use super::message_view::MessageView;
 use super::messages::one;
 use super::paging::Query;
@@ -21,8 +21,11 @@ use super::schemas;
 use super::send_request::refuse_unsupported;
 
 request_object! {
-    /// Which messages to cancel: those that fit everything that is given. At least one is.
+    /// Which messages to cancel: these, or those that fit everything else that is given.
     pub(crate) struct CancelRequest<'a> {
+        /// These, at most 1,000; nothing else is given then.
+        #[schema(value_type = Option<Vec<String>>)]
+        ids: List<Text<'a>>,
         /// Of this contact.
         #[schema(value_type = Option<String>)]
         contact_id: Text<'a>,
@@ -34,22 +37,44 @@ request_object! {
     }
 }
 
+/// What a request to cancel many is about.
+#[derive(Debug, PartialEq, Eq)]
+enum ToCancel {
+    These(Vec<MessageId>),
+    Fitting(CancelFilter),
+}
+
 impl CancelRequest<'_> {
-    fn into_filter(self) -> Result<CancelFilter, ApiError> {
+    fn read(self) -> Result<ToCancel, ApiError> {
         let mut faults = Faults::default();
         let root = At::Root;
         self.stray.refuse(&root, Self::NAMES, &mut faults);
         refuse_unsupported(&self.campaign_id, &root.member("campaign_id"), &mut faults);
+        let at_ids = root.member("ids");
+        let ids = self.ids.optional(&at_ids, &mut faults).and_then(|list| {
+            each(list, MAX_ITEMS, &at_ids, &mut faults, |text, at, faults| id(&text, "invalid_id", at, faults))
+        });
         let at = root.member("contact_id");
         let contact =
             self.contact_id.optional(&at, &mut faults).and_then(|text| id(&text, "invalid_id", &at, &mut faults));
         let at = root.member("metadata");
         let metadata = self.metadata.optional(&at, &mut faults).and_then(|all| metadata(all, &at, &mut faults));
         let filter = CancelFilter { contact, metadata: metadata.unwrap_or_default() };
-        if faults.is_empty() && filter.contact.is_none() && filter.metadata.is_empty() {
-            faults.refuse(&root, "filter_required", "say which messages: give contact_id or metadata, or both");
+        let is_filtered = filter.contact.is_some() || !filter.metadata.is_empty();
+        match &ids {
+            Some(_) if is_filtered => {
+                faults.refuse(&at_ids, "conflict", "give ids, or contact_id and metadata, not both")
+            }
+            None if faults.is_empty() && !is_filtered => {
+                faults.refuse(
+                    &root,
+                    "filter_required",
+                    "say which messages: give ids, or contact_id or metadata or both",
+                );
+            }
+            _ => {}
         }
-        faults.finish(Some(filter))
+        faults.finish(Some(ids.map_or(ToCancel::Fitting(filter), ToCancel::These)))
     }
 }
 
@@ -60,9 +85,11 @@ pub(crate) struct Cancellations {
     canceled: u64,
     /// For how many it was too late.
     already_handed_over: u64,
+    /// How many of `ids` are not there.
+    not_found: u64,
 }
 
-/// Cancels every pending message that fits.
+/// Cancels these messages, or every pending one that fits.
 #[utoipa::path(post, path = "/v1/messages:cancel", tag = "messages", request_body = CancelRequest,
     responses((status = 200, body = Cancellations)))]
 pub(crate) async fn cancel_messages(
@@ -72,9 +99,13 @@ pub(crate) async fn cancel_messages(
     mut payload: web::Payload,
 ) -> Answer {
     let body = shared.json(&request, &mut payload).await?;
-    let filter = json::read::<CancelRequest<'_>>(&body.bytes)?.into_filter()?;
-    let outcome = shared.state.engine.cancel_many(&auth.caller, filter).await?;
-    Ok(ok(&Cancellations { canceled: outcome.canceled, already_handed_over: outcome.already_handed_over }))
+    let engine = &shared.state.engine;
+    let CancelManyOutcome { canceled, already_handed_over, not_found } =
+        match json::read::<CancelRequest<'_>>(&body.bytes)?.read()? {
+            ToCancel::These(ids) => engine.cancel_these(&auth.caller, &ids).await?,
+            ToCancel::Fitting(filter) => engine.cancel_many(&auth.caller, filter).await?,
+        };
+    Ok(ok(&Cancellations { canceled, already_handed_over, not_found }))
 }
 
 /// Sends a pending message at once, within its sender's limits.
@@ -162,17 +193,26 @@ mod tests {
 
     #[test]
     fn cancelling_many_needs_to_be_told_which() {
-        let filter = |json: &str| json::read::<CancelRequest<'_>>(json.as_bytes()).and_then(CancelRequest::into_filter);
-        let found = filter(r#"{"metadata": {"order": "42"}}"#).expect("sound");
-        assert_eq!(found.metadata["order"], "42");
+        let read = |json: &str| json::read::<CancelRequest<'_>>(json.as_bytes()).and_then(CancelRequest::read);
+        let label = |value: &str| [("order".to_owned(), value.to_owned())].into();
+        let of_order = CancelFilter { contact: None, metadata: label("42") };
+        assert_eq!(read(r#"{"metadata": {"order": "42"}}"#), Ok(ToCancel::Fitting(of_order)));
+        let (one, other) = (MessageId::from_bytes([1; 16]), MessageId::from_bytes([2; 16]));
+        assert_eq!(read(&format!(r#"{{"ids": ["{one}", "{other}"]}}"#)), Ok(ToCancel::These(vec![one, other])));
+        assert_eq!(read(r#"{"ids": []}"#), Ok(ToCancel::These(Vec::new())));
+        let with_both = format!(r#"{{"ids": ["{one}"], "metadata": {{"order": "42"}}}}"#);
+        let too_many = format!(r#"{{"ids": [{}]}}"#, vec![format!("\"{one}\""); MAX_ITEMS + 1].join(","));
         for (json, pointer, code) in [
             ("{}", "", "filter_required"),
             (r#"{"metadata": {}}"#, "", "filter_required"),
             (r#"{"contact_id": "42"}"#, "/contact_id", "invalid_id"),
+            (r#"{"ids": ["42"]}"#, "/ids/0", "invalid_id"),
+            (with_both.as_str(), "/ids", "conflict"),
+            (too_many.as_str(), "/ids", "too_many"),
             (r#"{"campaign_id": "campaign_x"}"#, "/campaign_id", "not_supported_yet"),
             (r#"{"state": "scheduled"}"#, "/state", "unknown_field"),
         ] {
-            assert_eq!(codes(filter(json)), [(pointer.to_owned(), code)], "{json}");
+            assert_eq!(codes(read(json)), [(pointer.to_owned(), code)], "{json}");
         }
     }
 

@@ -239,7 +239,7 @@ async fn shown_page(visitor: &Visitor, asked: Asked, outcome: Outcome, status: S
         next = found.next_cursor;
     }
     let senders = visitor.auth.directory.senders_of(visitor.caller().account);
-    let undoable = if outcome.can_undo { visitor.engine().undoable(visitor.caller()) } else { Vec::new() };
+    let undo = if outcome.can_undo { visitor.last_action() } else { Vec::new() };
     let with = |is_week, cursor| Asked { is_week, cursor, ..asked.clone() }.href();
     let mut frame = visitor.frame("schedule");
     frame.undo = frame.undo.filter(|_| outcome.told.is_none());
@@ -254,8 +254,8 @@ async fn shown_page(visitor: &Visitor, asked: Asked, outcome: Outcome, status: S
         more: next.map(|next| with(false, Some(next))),
         zones: zones(),
         told: outcome.told,
-        undo_left: undoable.iter().map(|one| one.left.as_secs().max(1)).min().unwrap_or_default(),
-        undo: undoable.iter().filter(|one| one.canceled > 0).map(|one| one.contact).collect(),
+        undo_left: undo.iter().map(|one| one.left.as_secs().max(1)).min().unwrap_or_default(),
+        undo: undo.iter().filter(|one| one.canceled > 0).map(|one| one.contact).collect(),
         wrong: outcome.wrong,
         asked,
     };
@@ -329,7 +329,7 @@ pub(super) async fn change(Posted { visitor, form }: Posted, request: HttpReques
         _ if ids.is_empty() => ("none", 0, 0),
         "cancel" => {
             let outcome = visitor.engine().cancel_these(visitor.caller(), &ids).await?;
-            ("canceled", outcome.canceled, outcome.already_handed_over)
+            ("canceled", outcome.canceled, outcome.already_handed_over + outcome.not_found)
         }
         _ => match moved_all(&visitor, &form, &ids).await {
             Ok((done, missed)) => ("moved", done, missed),

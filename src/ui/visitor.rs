@@ -75,6 +75,13 @@ impl Visitor {
         all.filter(move |step| step.due_at.is_none_or(|due_at| due_at > now))
     }
 
+    /// The last action that can be taken back: its step with each contact.
+    pub(super) fn last_action(&self) -> Vec<Undoable> {
+        let mut steps = self.undoable().peekable();
+        let last = steps.peek().map(|step| step.action);
+        steps.take_while(|step| Some(step.action) == last).collect()
+    }
+
     /// What stands around a page of this section.
     pub(super) fn frame(&self, section: &'static str) -> Frame {
         Frame {
@@ -83,7 +90,7 @@ impl Visitor {
             user: self.user().map(user_name).unwrap_or_default(),
             account: self.auth.directory.account(self.caller().account).map_or_else(String::new, |it| it.name.clone()),
             zone: self.zone.name().to_owned(),
-            undo: self.undoable().next().map(|step| Undo::of(&step)),
+            undo: Undo::of(&self.last_action()),
             is_operator: self.caller().role >= Role::Operator,
             section,
         }
@@ -100,22 +107,24 @@ pub(super) fn user_name(user: &User) -> String {
     user.name.clone().unwrap_or_else(|| user.email.as_str().to_owned())
 }
 
-/// A step that can be taken back.
+/// An action that can be taken back.
 pub(super) struct Undo {
-    pub(super) contact: ContactId,
+    /// With whom.
+    pub(super) contacts: Vec<ContactId>,
     /// For so many seconds.
     pub(super) left: u64,
     pub(super) words: String,
 }
 
 impl Undo {
-    fn of(step: &Undoable) -> Self {
-        let words = match step.canceled {
-            0 => "Scheduled.".to_owned(),
+    fn of(action: &[Undoable]) -> Option<Self> {
+        let words = match action.iter().map(|step| step.canceled).sum() {
+            0_usize => "Scheduled.".to_owned(),
             1 => "Canceled. It will not be sent.".to_owned(),
             count => format!("{count} messages canceled."),
         };
-        Self { contact: step.contact, left: step.left.as_secs().max(1), words }
+        let left = action.iter().map(|step| step.left.as_secs().max(1)).min()?;
+        Some(Self { contacts: action.iter().map(|step| step.contact).collect(), left, words })
     }
 }
 
@@ -126,7 +135,7 @@ pub(super) struct Frame {
     pub(super) user: String,
     pub(super) account: String,
     pub(super) zone: String,
-    /// The last step, wherever it was done, while it can be taken back.
+    /// The last action, wherever it was done, while it can be taken back.
     pub(super) undo: Option<Undo>,
     pub(super) is_operator: bool,
     pub(super) section: &'static str,

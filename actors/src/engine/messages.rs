@@ -182,7 +182,7 @@ impl Engine {
     }
 
     pub(super) fn remember(&self, caller: &Caller, contact: ContactId, step: Step) {
-        self.node.undo.remember(contact, caller.author, step, self.node.clock.boot());
+        self.node.undo.remember(caller.author, [(contact, step)], self.node.clock.boot());
     }
 
     /// Takes a message back.
@@ -208,8 +208,18 @@ impl Engine {
         id: MessageId,
     ) -> EngineResult<(ContactId, MessageId, CancelOutcome)> {
         let message = self.record_of(Some(caller.account), id).await?;
-        match self.ask(message.contact, ContactCommand::Cancel(*caller, message.id)).await? {
-            Answer::Canceled(outcome) => Ok((message.contact, message.id, outcome)),
+        self.canceled_of(caller, message.contact, message.id).await
+    }
+
+    /// The same for one whose contact is known.
+    pub(super) async fn canceled_of(
+        &self,
+        caller: &Caller,
+        contact: ContactId,
+        id: MessageId,
+    ) -> EngineResult<(ContactId, MessageId, CancelOutcome)> {
+        match self.ask(contact, ContactCommand::Cancel(*caller, id)).await? {
+            Answer::Canceled(outcome) => Ok((contact, id, outcome)),
             other => Err(unexpected(&other)),
         }
     }

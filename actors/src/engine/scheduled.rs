@@ -5,7 +5,7 @@
 //! first, then which scopes are parked, then those: what moves meanwhile is met twice, which is noticed, and never
 //! missed.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use super::handle::Engine;
 use super::lists::{Chunk, Source, Wanted};
@@ -40,28 +40,35 @@ impl Engine {
         Ok(Page { items: self.views(self.records(caller.account, &ids).await?).await, next_cursor })
     }
 
-    /// Takes back these messages; with each contact the caller can undo it.
+    /// Takes back these messages, each as if it were asked for alone; the caller can undo all of it, contact by contact.
     ///
     /// # Errors
     /// The store; some may have been cancelled by then.
     pub async fn cancel_these(&self, caller: &Caller, ids: &[MessageId]) -> EngineResult<CancelManyOutcome> {
+        let ids: BTreeSet<MessageId> = ids.iter().copied().collect();
+        let wanted: Vec<_> = ids.iter().copied().collect();
+        let found = self.records(caller.account, &wanted).await?;
+        let contacts: HashMap<MessageId, ContactId> =
+            found.into_iter().map(|message| (message.id, message.contact)).collect();
+        let results = futures_util::future::join_all(ids.into_iter().map(async |id| match contacts.get(&id) {
+            Some(contact) => self.canceled_of(caller, *contact, id).await,
+            // Not there, or moved with its contact into another one.
+            None => self.canceled(caller, id).await,
+        }));
         let mut outcome = CancelManyOutcome::default();
         let mut canceled: HashMap<ContactId, Vec<MessageId>> = HashMap::new();
-        let results = futures_util::future::join_all(ids.iter().map(|id| self.canceled(caller, *id))).await;
         let mut failed = None;
-        for result in results {
+        for result in results.await {
             match result {
                 Ok((contact, id, CancelOutcome::Canceled)) => canceled.entry(contact).or_default().push(id),
-                Ok((.., CancelOutcome::AlreadyHandedOver(_))) | Err(EngineError::NotFound) => {
-                    outcome.already_handed_over += 1;
-                }
+                Ok((.., CancelOutcome::AlreadyHandedOver(_))) => outcome.already_handed_over += 1,
+                Err(EngineError::NotFound) => outcome.not_found += 1,
                 Err(error) => failed = Some(error),
             }
         }
         outcome.canceled = canceled.values().map(|ids| ids.len() as u64).sum();
-        for (contact, ids) in canceled {
-            self.remember(caller, contact, Step::Canceled(ids));
-        }
+        let steps = canceled.into_iter().map(|(contact, ids)| (contact, Step::Canceled(ids)));
+        self.node.undo.remember(caller.author, steps, self.node.clock.boot());
         failed.map_or(Ok(outcome), Err)
     }
 

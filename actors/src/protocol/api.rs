@@ -335,6 +335,8 @@ pub struct CancelManyOutcome {
     pub canceled: u64,
     /// For how many it was too late.
     pub already_handed_over: u64,
+    /// How many of those that were named are not there.
+    pub not_found: u64,
 }
 
 /// Which messages to cancel.

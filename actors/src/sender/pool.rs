@@ -146,12 +146,14 @@ impl SenderPool {
         self.tell(finished.ticket.contact, ContactCommand::Finished(finished), ctx);
     }
 
-    /// The backlog of each lane, for the metrics; of the first thousand lanes, so that their number is bounded.
+    /// The backlog of each lane, and what of it waits for its destinations, for the metrics; of the first thousand
+    /// lanes, so that their number is bounded.
     fn show_backlog(&self) {
         for lane in self.dispatch.lanes.status(self.node.clock.boot()).iter().take(1_000) {
             let backlog = lane.backlog.iter().sum::<usize>() as f64;
-            metrics::gauge!("sendwheel_lane_backlog", "channel" => self.channel.name(), "lane" => lane.lane.to_string())
-                .set(backlog);
+            let (channel, number) = (self.channel.name(), lane.lane.to_string());
+            metrics::gauge!("sendwheel_lane_backlog", "channel" => channel, "lane" => number.clone()).set(backlog);
+            metrics::gauge!("sendwheel_lane_held", "channel" => channel, "lane" => number).set(lane.held as f64);
         }
     }
 

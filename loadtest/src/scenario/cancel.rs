@@ -1,4 +1,5 @@
-//! Taking back: message by message over HTTP, and contacts that go with everything that is pending for them.
+//! Taking back: message by message over HTTP, by lists of them, and contacts that go with everything that is pending
+//! for them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,8 +14,9 @@ use crate::wait;
 use crate::wall::{self, Stopwatch};
 use crate::workload::{self, token};
 
-/// Lines of one batch.
+/// Lines of one batch, and messages of one list.
 const LINES: usize = 1_000;
+const LISTS_AT_ONCE: usize = 4;
 /// Numbers that no cast comes to begin here.
 const VICTIMS: usize = 7_000_000;
 /// What is taken back is due this far ahead: none of it in the run.
@@ -27,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// A run of cancels.
 #[derive(Debug, Clone, Copy)]
 pub struct Cancel {
-    /// Messages that are cancelled one by one.
+    /// Messages that are cancelled one by one, and as many by lists.
     pub messages: usize,
     /// Clients, each waiting for its answer.
     pub clients: usize,
@@ -37,13 +39,14 @@ pub struct Cancel {
     pub pending: usize,
 }
 
-/// Measures both.
+/// Measures all three.
 ///
 /// # Errors
 /// When the node fails, or says of one message that it was not cancelled.
 pub async fn run(target: &Target, cancel: Cancel) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::new("cancel", target.store);
     one_by_one(target, cancel, &mut outcome).await?;
+    by_lists(target, cancel, &mut outcome).await?;
     with_their_contacts(target, cancel, &mut outcome).await?;
     outcome.note(format!("one by one: closed loop of {} clients, each cancel acknowledged durable", cancel.clients));
     Ok(outcome)
@@ -61,31 +64,61 @@ async fn schedule(target: &Target, lines: &[Value]) -> anyhow::Result<Vec<String
     Ok(ids)
 }
 
-async fn one_by_one(target: &Target, cancel: Cancel, outcome: &mut Outcome) -> anyhow::Result<()> {
+/// Schedules as many messages as are to be cancelled, numbered from this one on.
+async fn schedule_all(target: &Target, cancel: Cancel, first: usize) -> anyhow::Result<Vec<String>> {
     let due = wall::now_ms() + DAY_MS;
     let line = |n| workload::for_contact(workload::sms(&token(&target.run, n), due), target.cast.contact(n));
-    let lines: Vec<Value> = (0..cancel.messages).map(line).collect();
-    let ids = Arc::new(schedule(target, &lines).await?);
-    let next = Arc::new(AtomicUsize::new(0));
-    let mut clients = JoinSet::new();
+    schedule(target, &(first..first + cancel.messages).map(line).collect::<Vec<_>>()).await
+}
+
+/// Has so many clients send a request for each of these, and refuses an answer that says it is not done.
+async fn ask_all<T: Send + Sync + 'static>(
+    target: &Target,
+    clients: usize,
+    asked: Vec<T>,
+    request: impl Fn(&T) -> (&'static str, String, Vec<u8>) + Send + Copy + 'static,
+    is_done: impl Fn(&T, &Value) -> bool + Send + Copy + 'static,
+) -> anyhow::Result<Duration> {
+    let (asked, next) = (Arc::new(asked), Arc::new(AtomicUsize::new(0)));
+    let mut running = JoinSet::new();
     let watch = Stopwatch::start();
-    for _ in 0..cancel.clients.max(1) {
-        let (mut wire, ids, next) = (target.client.wire().await?, Arc::clone(&ids), Arc::clone(&next));
-        clients.spawn(async move {
-            while let Some(id) = ids.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let answer = wire.ask("DELETE", &format!("/v1/messages/{id}"), "", b"").await.context("cancel")?;
+    for _ in 0..clients.max(1) {
+        let (mut wire, asked, next) = (target.client.wire().await?, Arc::clone(&asked), Arc::clone(&next));
+        running.spawn(async move {
+            while let Some(one) = asked.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let (method, path, content) = request(one);
+                let kind = if content.is_empty() { "" } else { "application/json" };
+                let answer = wire.ask(method, &path, kind, &content).await.context("cancel")?;
                 let answer: Value = serde_json::from_slice(answer).context("read what came of a cancel")?;
-                if answer["outcome"] != "canceled" {
+                if !is_done(one, &answer) {
                     bail!("not cancelled: {answer}");
                 }
             }
             Ok(())
         });
     }
-    while let Some(ended) = clients.join_next().await {
+    while let Some(ended) = running.join_next().await {
         ended.context("a client task ended early")??;
     }
-    outcome.figure("one by one", cancel.messages as f64 / watch.elapsed().as_secs_f64(), "messages/s");
+    Ok(watch.elapsed())
+}
+
+async fn one_by_one(target: &Target, cancel: Cancel, outcome: &mut Outcome) -> anyhow::Result<()> {
+    let ids = schedule_all(target, cancel, 0).await?;
+    let request = |id: &String| ("DELETE", format!("/v1/messages/{id}"), Vec::new());
+    let took = ask_all(target, cancel.clients, ids, request, |_, answer| answer["outcome"] == "canceled").await?;
+    outcome.figure("one by one", cancel.messages as f64 / took.as_secs_f64(), "messages/s");
+    Ok(())
+}
+
+async fn by_lists(target: &Target, cancel: Cancel, outcome: &mut Outcome) -> anyhow::Result<()> {
+    let ids = schedule_all(target, cancel, cancel.messages).await?;
+    let lists: Vec<Vec<String>> = ids.chunks(LINES).map(<[_]>::to_vec).collect();
+    let request =
+        |ids: &Vec<String>| ("POST", "/v1/messages:cancel".to_owned(), json!({ "ids": ids }).to_string().into_bytes());
+    let is_done = |ids: &Vec<String>, answer: &Value| answer["canceled"] == ids.len();
+    let took = ask_all(target, LISTS_AT_ONCE, lists, request, is_done).await?;
+    outcome.figure("by lists of 1,000", cancel.messages as f64 / took.as_secs_f64(), "messages/s");
     Ok(())
 }
 

@@ -1,13 +1,14 @@
 //! One message over its life: scheduled once, changed, sent at once, taken back, settled, revived.
 
 use reqwest::Method;
+use sendwheel_actors::domain::ids::MessageId;
 use sendwheel_loadtest::sink::plan::Rule;
 use sendwheel_loadtest::sink::sms::{self, Submit};
 use sendwheel_loadtest::{wait, wall, workload};
 use serde_json::{Value, json};
 
 use super::super::stage::{PATIENCE, Stage, Store};
-use super::{DAY_MS, Desk, Got, id_of, sms_in};
+use super::{DAY_MS, Desk, Got, id_of, sms_in, texts};
 
 /// Waits until a message is in a state, and gives it.
 async fn until_state(desk: &Desk, id: &str, state: &str) -> Value {
@@ -153,6 +154,32 @@ async fn many_are_canceled_by_contact_and_by_label_and_the_others_stay() {
     let left = desk.all_of("/v1/messages?state=scheduled", 500).await;
     assert!(left.len() == 5 && left.iter().all(|message| message["contact_id"] == *desk.contact(2)));
     desk.post("/v1/messages:cancel", &json!({})).await.refused(422);
+}
+
+#[tokio::test]
+async fn many_are_canceled_by_their_ids_each_as_if_alone() {
+    let desk = Desk::start(2).await;
+    let mut ids = Vec::new();
+    for n in 0..5_usize {
+        ids.push(id_of(&desk.scheduled(n % 2, 1).await).to_owned());
+    }
+    desk.delete(&format!("/v1/messages/{}", ids[0])).await.expect(200);
+    desk.post(&format!("/v1/messages/{}/send-now", ids[1]), &json!({})).await.expect(200);
+    until_state(&desk, &ids[1], "submitted").await;
+    let stranger = MessageId::from_bytes([7; 16]).to_string();
+    let cancel = async |ids: &[&String]| desk.post("/v1/messages:cancel", &json!({"ids": ids})).await.expect(200);
+    // One of them is named twice, and one is cancelled already, which can be repeated.
+    let outcome = cancel(&[&ids[0], &ids[1], &ids[2], &ids[2], &ids[3], &stranger]).await;
+    assert_eq!(outcome, json!({"canceled": 3, "already_handed_over": 1, "not_found": 1}));
+    let left = desk.all_of("/v1/messages?state=scheduled", 500).await;
+    assert_eq!(texts(&left, "id"), [&*ids[4]]);
+    // That of a contact which was merged into another one is found by its old id, once it has moved.
+    let into = format!("/v1/contacts/{}/merge", desk.contact(1));
+    desk.post(&into, &json!({"from": desk.contact(0)})).await.expect(200);
+    let moved = async || desk.get(&format!("/v1/messages/{}", ids[4])).await.json()["id"] != *ids[4];
+    wait::until("the message to move", PATIENCE, || async { moved().await.then_some(()) }).await.expect("it moves");
+    assert_eq!(cancel(&[&ids[4]]).await["canceled"], 1);
+    assert!(desk.all_of("/v1/messages?state=scheduled", 500).await.is_empty());
 }
 
 #[tokio::test]
