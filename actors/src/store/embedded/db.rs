@@ -67,6 +67,22 @@ pub(super) fn store_error(error: &fjall::Error) -> StoreError {
     }
 }
 
+/// How far behind the others fjall's own threads stand where cores are scarce, as `nice` counts it. Merging files keeps
+/// both of them busy for a second and more (one of them waits by asking), and what is due meanwhile must not wait for it.
+const BEHIND: i32 = 10;
+
+/// Does this in a thread that stands behind the others, and so do those that it starts.
+fn behind_others<T: Send>(open: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            // Where it is not allowed, they are like the others.
+            let _ = rustix::process::setpriority_process(None, BEHIND);
+            open()
+        });
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
 impl Db {
     /// Opens or creates the database in a locked directory.
     pub(super) fn open(
@@ -74,16 +90,15 @@ impl Db {
         partitions: PartitionCount,
         settings: &EmbeddedSettings,
     ) -> Result<Self, StoreError> {
-        let database = Database::builder(database_dir(dir))
+        let builder = Database::builder(database_dir(dir))
             .cache_size(settings.cache_bytes)
             .max_journaling_size(settings.journal_bytes.max(EmbeddedSettings::MIN_JOURNAL_BYTES))
             // Records are small and journalled only until their memtable is written: compressing them
             // costs the writer more than the disk saves.
             .journal_compression(CompressionType::None)
             .manual_journal_persist(true)
-            .worker_threads(2)
-            .open()
-            .map_err(|error| store_error(&error))?;
+            .worker_threads(2);
+        let database = behind_others(|| builder.open()).map_err(|error| store_error(&error))?;
         let options = |space: Space| {
             let options = KeyspaceCreateOptions::default()
                 .manual_journal_persist(true)
@@ -278,5 +293,33 @@ impl Drop for Scan<'_> {
         if let Some(low_water) = self.low_water {
             low_water.end(self.query.partition, self.first.as_deref());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The niceness of every thread of this process by that name.
+    fn niceness(name: &str) -> Vec<i32> {
+        let threads = std::fs::read_dir("/proc/self/task").expect("a process has threads");
+        let of = |thread: std::io::Result<std::fs::DirEntry>| {
+            let stat = std::fs::read_to_string(thread.ok()?.path().join("stat")).ok()?;
+            let (head, rest) = stat.rsplit_once(") ")?;
+            head.ends_with(&format!("({name}")).then(|| rest.split(' ').nth(16)?.parse().ok())?
+        };
+        threads.filter_map(of).collect()
+    }
+
+    #[test]
+    fn the_database_s_own_threads_stand_behind_the_others() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let before = rustix::process::getpriority_process(None).expect("a thread has a priority");
+        let partitions = PartitionCount::new(4).expect("a count within its bounds");
+        let db = Db::open(dir.path(), partitions, &EmbeddedSettings::default()).expect("a new database");
+        let workers = niceness("fjall:worker");
+        assert!(!workers.is_empty() && workers.iter().all(|nice| *nice == (before + BEHIND).min(19)), "{workers:?}");
+        assert_eq!(rustix::process::getpriority_process(None), Ok(before));
+        drop(db);
     }
 }
