@@ -63,7 +63,7 @@ impl CancelRequest<'_> {
         let is_filtered = filter.contact.is_some() || !filter.metadata.is_empty();
         match &ids {
             Some(_) if is_filtered => {
-                faults.refuse(&at_ids, "conflict", "give ids, or contact_id and metadata, not both")
+                faults.refuse(&at_ids, "conflict", "give ids, or contact_id and metadata, not both");
             }
             None if faults.is_empty() && !is_filtered => {
                 faults.refuse(
