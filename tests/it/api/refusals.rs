@@ -1,5 +1,6 @@
 //! What is refused, with which words, and that nothing of it is stored.
 
+use chrono::{Datelike as _, NaiveDate, Utc, Weekday};
 use reqwest::Method;
 use sendwheel_loadtest::wall;
 use serde_json::{Value, json};
@@ -23,6 +24,12 @@ fn mail(changes: &Value) -> Value {
     with(message, changes)
 }
 
+/// A Sunday of a month of next year. New York's clocks skip an hour on the second of March, and repeat one on the first
+/// of November.
+fn sunday(month: u32, nth: u8) -> NaiveDate {
+    NaiveDate::from_weekday_of_month_opt(Utc::now().year() + 1, month, Weekday::Sun, nth).unwrap()
+}
+
 #[tokio::test]
 async fn every_field_that_cannot_be_right_is_refused_by_name_and_nothing_is_stored() {
     let desk = Desk::start(2).await;
@@ -44,7 +51,9 @@ async fn every_field_that_cannot_be_right_is_refused_by_name_and_nothing_is_stor
         (sms(&json!({"send": 1_900_000_000})), "/send", "invalid_type"),
         (sms(&json!({"send": {"at": "2030-01-01T09:00Z", "time_zone": "UTC"}})), "/send/at", "ambiguous_time"),
         (
-            sms(&json!({"send": {"at": "2027-03-14T02:30", "time_zone": "America/New_York", "gap": "reject"}})),
+            sms(
+                &json!({"send": {"at": format!("{}T02:30", sunday(3, 2)), "time_zone": "America/New_York", "gap": "reject"}}),
+            ),
             "/send/at",
             "time_in_gap",
         ),
@@ -106,16 +115,18 @@ async fn a_time_just_passed_means_now_and_an_exact_limit_is_kept() {
 async fn a_wall_clock_time_is_resolved_in_its_zone_and_says_how() {
     let desk = Desk::start(1).await;
     let local = |at: &str, zone: &str| sms(&json!({"send": {"at": at, "time_zone": zone}}));
-    for (at, zone, due_at, resolution) in [
-        ("2027-01-15T09:00", "America/New_York", "2027-01-15T14:00:00Z", "exact"),
-        ("2027-01-15T09:00", "contact", "2027-01-15T14:00:00Z", "exact"),
-        ("2027-03-14T02:30", "America/New_York", "2027-03-14T07:30:00Z", "gap"),
-        ("2027-11-07T01:30", "America/New_York", "2027-11-07T05:30:00Z", "fold"),
+    let winter = sunday(1, 3);
+    for (date, time, zone, due, resolution) in [
+        (winter, "09:00", "America/New_York", "14:00:00Z", "exact"),
+        (winter, "09:00", "contact", "14:00:00Z", "exact"),
+        (sunday(3, 2), "02:30", "America/New_York", "07:30:00Z", "gap"),
+        (sunday(11, 1), "01:30", "America/New_York", "05:30:00Z", "fold"),
     ] {
+        let at = &format!("{date}T{time}");
         let made = desk.schedule(0, &local(at, zone)).await.expect(201);
-        assert_eq!(made["due_at"], due_at, "{at} {zone}");
+        assert_eq!(made["due_at"], format!("{date}T{due}"), "{at} {zone}");
         assert_eq!(made["send"]["resolution"], resolution, "{at} {zone}");
-        assert_eq!(made["send"]["at"], at);
+        assert_eq!(made["send"]["at"], *at);
     }
 }
 
