@@ -1,6 +1,6 @@
 //! What is refused, with which words, and that nothing of it is stored.
 
-use chrono::{Datelike as _, NaiveDate, Utc, Weekday};
+use chrono::{DateTime, Datelike as _, NaiveDate, Weekday};
 use reqwest::Method;
 use sendwheel_loadtest::wall;
 use serde_json::{Value, json};
@@ -27,7 +27,8 @@ fn mail(changes: &Value) -> Value {
 /// A Sunday of a month of next year. New York's clocks skip an hour on the second of March, and repeat one on the first
 /// of November.
 fn sunday(month: u32, nth: u8) -> NaiveDate {
-    NaiveDate::from_weekday_of_month_opt(Utc::now().year() + 1, month, Weekday::Sun, nth).unwrap()
+    let year = DateTime::from_timestamp_millis(wall::now_ms()).unwrap().year();
+    NaiveDate::from_weekday_of_month_opt(year + 1, month, Weekday::Sun, nth).unwrap()
 }
 
 #[tokio::test]
