@@ -50,10 +50,11 @@ impl ClientError {
         }
     }
 
-    /// Whether the same request may succeed a little later: no answer, 429 or 503.
+    /// Whether the same request may succeed a little later: no answer, one that came before the request was read (408),
+    /// 429 or 503.
     #[must_use]
     pub const fn is_worth_repeating(&self) -> bool {
-        matches!(self, Self::NoAnswer(_) | Self::Refused { status: 429 | 502 | 503 | 504, .. })
+        matches!(self, Self::NoAnswer(_) | Self::Refused { status: 408 | 429 | 502 | 503 | 504, .. })
     }
 }
 
