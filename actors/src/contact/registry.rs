@@ -133,8 +133,8 @@ pub struct ContactRegistry {
     gates: HashMap<Partition, Gate>,
     reads: VecDeque<(ReadFor, ContactId, Needs)>,
     reads_in_flight: usize,
-    /// From how many contacts on some are asked to sleep; rises while the busy ones cannot.
-    passivate_above: usize,
+    /// How many were woken up since some were asked to sleep.
+    woken: usize,
 }
 
 impl ContactRegistry {
@@ -147,7 +147,7 @@ impl ContactRegistry {
             gates: HashMap::new(),
             reads: VecDeque::new(),
             reads_in_flight: 0,
-            passivate_above: 0,
+            woken: 0,
         }
     }
 
@@ -232,24 +232,28 @@ impl ContactRegistry {
         }
         let used = self.node.clock.boot();
         self.slots.insert(contact, Slot::Active { epoch, addr, used });
-        if self.slots.len() > self.passivate_above.max(self.node.settings.active_contacts) {
-            self.passivate_some();
-            self.passivate_above = self.slots.len() + self.node.settings.active_contacts / 20;
+        self.woken += 1;
+        let bound = self.node.settings.active_contacts;
+        if self.slots.len() > bound && self.woken >= bound / 20 {
+            self.woken = 0;
+            self.passivate_some(bound);
         }
     }
 
-    /// Asks the least recently used tenth to sleep. Those that are busy stay.
-    fn passivate_some(&mut self) {
+    /// Asks the least recently used to sleep until a tenth of the bound is free, two at most for each that was woken
+    /// since. Those that are busy stay, and are asked again when they are the least recently used ones.
+    fn passivate_some(&mut self, bound: usize) {
         let mut active: Vec<(BootUs, ContactId)> = self
             .slots
             .iter()
             .filter_map(|(id, slot)| if let Slot::Active { used, .. } = slot { Some((*used, *id)) } else { None })
             .collect();
-        let count = (self.node.settings.active_contacts / 10).clamp(1, active.len().max(1));
-        if active.len() <= count {
+        let tenth = bound / 10;
+        let count = active.len().saturating_sub(bound - tenth).min(tenth.max(1));
+        if count == 0 {
             return;
         }
-        active.select_nth_unstable(count);
+        active.select_nth_unstable(count - 1);
         // A map's order is arbitrary; a replay must see the same one.
         active[..count].sort_unstable();
         for (_, id) in &active[..count] {
@@ -390,9 +394,6 @@ impl Handler<PassivationAnswer> for ContactRegistry {
         } else if !waiting.is_empty() {
             self.load(contact, epoch, waiting);
             self.start_reads(ctx);
-        }
-        if self.slots.len() <= self.node.settings.active_contacts {
-            self.passivate_above = 0;
         }
     }
 }

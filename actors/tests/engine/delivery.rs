@@ -187,6 +187,27 @@ async fn a_burst_beyond_the_lanes_bound_is_parked_in_the_store_and_delivered_onc
 }
 
 #[actix::test]
+async fn only_so_many_contacts_stay_awake_however_many_wake_up_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = settings();
+    (settings.shards, settings.active_contacts) = (1, 100);
+    let node = Node::start(folder.path(), settings).await;
+    for _ in 0..3 {
+        futures_util::future::join_all((0..1_000).map(|number| node.contact(number))).await;
+    }
+    // The last ones are busy until their commits are known to be durable; each that wakes up later asks two to sleep.
+    let mut number = 1_000;
+    until("the bound is kept again", async || {
+        number += 1;
+        node.contact(number).await;
+        node.engine.node().await.unwrap().active_contacts <= 100
+    })
+    .await;
+    assert!(number < 2_000, "{number}");
+    node.stop().await;
+}
+
+#[actix::test]
 async fn messages_of_one_contact_go_in_due_order() {
     let folder = tempfile::tempdir().unwrap();
     let node = Node::start(folder.path(), settings()).await;
