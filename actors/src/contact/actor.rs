@@ -64,7 +64,7 @@ pub struct ContactActor {
     id: ContactId,
     partition: Partition,
     epoch: u32,
-    contact: Option<Contact>,
+    contact: Option<Box<Contact>>,
     inbox: VecDeque<(ContactCommand, ReplyTo)>,
     records: Records,
     overlay: Overlay,
@@ -104,7 +104,7 @@ impl ContactActor {
             id,
             partition,
             epoch,
-            contact,
+            contact: contact.map(Box::new),
             inbox: VecDeque::new(),
             records,
             overlay: Overlay::default(),
@@ -119,7 +119,7 @@ impl ContactActor {
         Known {
             id: self.id,
             partition: self.partition,
-            contact: self.contact.as_ref(),
+            contact: self.contact.as_deref(),
             records: &self.records,
             suppressions: &self.node.suppressions,
         }
@@ -187,7 +187,7 @@ impl ContactActor {
         let node = Arc::clone(&self.node);
         let directory = node.directory.load();
         let around = Surroundings::of(&node, &directory);
-        let again = self.open.may_take_back(&command).then(|| command.clone());
+        let again = self.open.may_take_back(&command).then(|| Box::new(command.clone()));
         let Decision {
             mutations,
             hints_to_add,

@@ -187,7 +187,7 @@ pub struct Decision {
     /// Whether it makes new work, which is refused when space runs out.
     pub is_growth: bool,
     /// The contact's new record, if it changed; `Some(None)`: gone.
-    pub contact: Option<Option<Contact>>,
+    pub contact: Option<Option<Box<Contact>>>,
     /// Messages' new records; `None`: gone.
     pub messages: Vec<(MessageId, Option<Arc<Message>>)>,
     /// New contents of messages that keep them in a blob; `None`: it is no blob any more.
@@ -273,6 +273,6 @@ impl Decision {
     /// Adds the change of the contact's record.
     pub fn put_contact(&mut self, old: Option<&Contact>, new: Contact) {
         change_contact(&mut self.mutations, old, Some(&new));
-        self.contact = Some(Some(new));
+        self.contact = Some(Some(Box::new(new)));
     }
 }

@@ -169,8 +169,12 @@ pub fn change_contact(out: &mut Vec<Mutation>, old: Option<&Contact>, new: Optio
         (Some(contact), None) => out.push(Mutation::Delete(Table::Contact, keys::contact(contact.id))),
         (None, None) => {}
     }
-    let old_entries = old.map(contact_entries).unwrap_or_default();
-    let new_entries = new.map(contact_entries).unwrap_or_default();
+    let is_found_alike = old.zip(new).is_some_and(|(old, new)| {
+        old.is_live() == new.is_live() && old.account == new.account && old.profile == new.profile
+    });
+    let entries = |contact| contact_entries(contact, !is_found_alike);
+    let old_entries = old.map(entries).unwrap_or_default();
+    let new_entries = new.map(entries).unwrap_or_default();
     for (index, score, member) in old_entries.iter().filter(|entry| !new_entries.contains(entry)) {
         out.push(Mutation::Unindex(*index, *score, member.clone()));
     }
@@ -184,14 +188,18 @@ pub fn change_contact(out: &mut Vec<Mutation>, old: Option<&Contact>, new: Optio
     }
 }
 
-/// A tombstone and a contact that is merged have none: from that commit on no list and no search shows them.
-fn contact_entries(contact: &Contact) -> Vec<EntryOf> {
+/// A tombstone and a contact that is merged have none: from that commit on no list and no search shows them. Those by
+/// which it is found are dear to make, and follow from its profile alone.
+fn contact_entries(contact: &Contact, with_search: bool) -> Vec<EntryOf> {
     if !contact.is_live() {
         return Vec::new();
     }
     let mut out = vec![(Index::Contacts(contact.account), contact.created_at, keys::contact_member(contact.id))];
     let active = contact.conversation.last_activity_at;
     out.extend(active.map(|at| (Index::Inbox(contact.account), at, keys::contact_member(contact.id))));
+    if !with_search {
+        return out;
+    }
     out.extend(contact.profile.search_terms().into_iter().filter_map(|term| {
         let member = SearchMember { term, contact: contact.id }.encode()?;
         Some((Index::Search(contact.account), UnixMs(0), member))

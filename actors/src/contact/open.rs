@@ -19,7 +19,7 @@ pub(super) struct Performance {
     pub(super) effects: Vec<Effect>,
     pub(super) reply: ReplyTo,
     /// What it was decided from, if that may have to be decided again; new work is refused instead.
-    pub(super) again: Option<ContactCommand>,
+    pub(super) again: Option<Box<ContactCommand>>,
 }
 
 /// A decision that is not durable yet.
@@ -30,14 +30,14 @@ pub(super) struct OpenCommit {
     pub(super) changed: Changed,
     pub(super) is_growth: bool,
     /// The contact's record before, if it was changed.
-    pub(super) contact_before: Option<Option<Contact>>,
+    pub(super) contact_before: Option<Option<Box<Contact>>>,
 }
 
 /// What is left of them when they are taken back.
 #[derive(Debug, Default)]
 pub(super) struct TakenBack {
     /// The contact's record before all of them, if any of them changed it.
-    pub(super) contact: Option<Option<Contact>>,
+    pub(super) contact: Option<Option<Box<Contact>>>,
     /// Who hears that there is no room.
     pub(super) refused: Vec<ReplyTo>,
     /// What is decided again, in order.
@@ -93,7 +93,7 @@ impl OpenCommits {
             back.contact = back.contact.or(contact_before);
             for Performance { reply, again, .. } in performances {
                 match again {
-                    Some(command) => back.again.push_back((command, reply)),
+                    Some(command) => back.again.push_back((*command, reply)),
                     None => back.refused.push(reply),
                 }
             }

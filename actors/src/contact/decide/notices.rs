@@ -53,7 +53,7 @@ pub(super) fn mutations_of_a_change(account: AccountNo, around: &Surroundings<'_
 
 /// Adds the notices of everything that a decision publishes.
 pub(super) fn add(decision: &mut Decision, known: &Known<'_>, around: &Surroundings<'_>) {
-    let contact = decision.contact.as_ref().and_then(Option::as_ref).or(known.contact);
+    let contact = decision.contact.as_ref().and_then(Option::as_deref).or(known.contact);
     let Some(account) = contact.map(|contact| contact.account) else { return };
     let is_called_back = callbacks::are_concerned(decision);
     if !is_called_back && around.directory.webhooks_of(account).next().is_none() {
@@ -120,7 +120,7 @@ fn data_of(happened: &Happened, decision: &Decision, known: &Known<'_>, around: 
         let item = decided.or_else(|| known.records.items.get(&id).and_then(Option::as_ref));
         return item.map_or(Value::Null, |item| of_item(item));
     }
-    let contact = decision.contact.as_ref().and_then(Option::as_ref).or(known.contact);
+    let contact = decision.contact.as_ref().and_then(Option::as_deref).or(known.contact);
     contact.map_or(Value::Null, of_contact)
 }
 

@@ -293,7 +293,7 @@ pub(super) fn made(old: Option<&Contact>, new: Contact, kind: EventKind) -> Deci
         message: None,
         item: None,
     }));
-    decision.contact = Some(Some(new));
+    decision.contact = Some(Some(Box::new(new)));
     decision
 }
 

@@ -197,7 +197,7 @@ fn move_on(
     around: &Surroundings<'_>,
 ) {
     let Some(series) = series_in(item).filter(|series| series.state == SeriesState::Active) else { return };
-    let contact = decision.contact.as_ref().and_then(Option::as_ref).or(known.contact);
+    let contact = decision.contact.as_ref().and_then(Option::as_deref).or(known.contact);
     let Some(contact) = contact.filter(|contact| contact.is_live()).cloned() else { return };
     match Fate::of(latest) {
         Fate::Waits => {}

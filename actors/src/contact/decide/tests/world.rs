@@ -249,7 +249,7 @@ impl World {
             assert_eq!(self.try_message(*id).as_ref(), record.as_deref(), "the actor would know another record");
         }
         if let Some(contact) = &decision.contact {
-            assert_eq!(&self.contact(), contact, "the actor would know another contact");
+            assert_eq!(self.contact().as_ref(), contact.as_deref(), "the actor would know another contact");
         }
         self.check();
         decision
