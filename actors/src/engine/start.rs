@@ -171,12 +171,13 @@ fn start_shard(node: &Arc<Node>, number: usize, on: &ArbiterHandle) -> ShardRout
     }
 }
 
-/// Watches the store: its clock, its fullness, whether it answers.
+/// Watches the store: its clock, its fullness, whether it answers. Forgets what can no longer be undone.
 async fn watch(node: Arc<Node>, followed: Option<Arc<FollowingClock>>) {
     let mut every = tokio::time::interval(WATCH_EVERY);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while !node.health.is_stopping() {
         every.tick().await;
+        node.undo.forget_old(node.clock.boot());
         match node.store.now().await {
             Ok(now) => {
                 if let Some(clock) = &followed {

@@ -3,7 +3,7 @@
 //! It is a memory of this process and nothing more: whoever loses it cancels or schedules by hand.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::domain::clock::{BootUs, UnixMs};
@@ -12,10 +12,10 @@ use crate::domain::message::Author;
 
 /// How long a step can be undone.
 pub const UNDO_WITHIN: Duration = Duration::from_secs(10);
-/// Steps kept; beyond that the oldest can no longer be undone.
+/// Steps kept of people, and as many of programs; beyond that the oldest can no longer be undone.
 const MAX_STEPS: usize = 100_000;
 
-/// Latest steps of everybody that are looked at for those of one.
+/// Latest steps of all people (or programs) that are looked at for those of one.
 const MAX_LOOKED_AT: usize = 10_000;
 
 /// A step that can be undone.
@@ -57,40 +57,70 @@ struct Steps {
     actions: u64,
 }
 
-/// The steps.
+impl Steps {
+    /// Forgets what nobody can undo any more, and then the oldest until there are no more than so many.
+    fn forget(&mut self, now: BootUs, keep: usize) {
+        while let Some((action, at, whose)) = self.order.front().copied()
+            && (now.since(at) > UNDO_WITHIN || self.order.len() > keep)
+        {
+            self.order.pop_front();
+            if self.last.get(&whose).is_some_and(|(of, ..)| *of == action) {
+                self.last.remove(&whose);
+            }
+        }
+    }
+}
+
+/// The steps. Those of people stand apart: a program that schedules a campaign takes no place from them.
 #[derive(Debug, Default)]
-pub struct UndoLog(Mutex<Steps>);
+pub struct UndoLog {
+    people: Mutex<Steps>,
+    programs: Mutex<Steps>,
+}
 
 impl UndoLog {
+    fn steps_of(&self, author: Author) -> MutexGuard<'_, Steps> {
+        let steps = match author {
+            Author::User(_) => &self.people,
+            Author::ApiKey(_) | Author::System => &self.programs,
+        };
+        steps.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Remembers the steps of one action, one with each contact; each takes the place of the one before.
     pub fn remember(&self, author: Author, steps: impl IntoIterator<Item = (ContactId, Step)>, now: BootUs) {
-        let mut log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Steps { last, order, actions } = &mut *log;
-        *actions += 1;
+        let mut log = self.steps_of(author);
+        log.actions += 1;
+        let action = log.actions;
         for (contact, step) in steps {
-            while let Some((action, at, whose)) = order.front().copied()
-                && (now.since(at) > UNDO_WITHIN || order.len() >= MAX_STEPS)
-            {
-                order.pop_front();
-                if last.get(&whose).is_some_and(|(of, ..)| *of == action) {
-                    last.remove(&whose);
-                }
+            log.forget(now, MAX_STEPS - 1);
+            log.order.push_back((action, now, (contact, author)));
+            log.last.insert((contact, author), (action, now, step));
+        }
+    }
+
+    /// Forgets what nobody can undo any more, and gives its memory back: called every now and then.
+    pub fn forget_old(&self, now: BootUs) {
+        for steps in [&self.people, &self.programs] {
+            let mut steps = steps.lock().unwrap_or_else(PoisonError::into_inner);
+            steps.forget(now, MAX_STEPS);
+            if steps.order.len() * 4 < steps.order.capacity() {
+                steps.order.shrink_to_fit();
+                steps.last.shrink_to_fit();
             }
-            order.push_back((*actions, now, (contact, author)));
-            last.insert((contact, author), (*actions, now, step));
         }
     }
 
     /// How long the last step of somebody with a contact can still be undone.
     pub fn left(&self, contact: ContactId, author: Author, now: BootUs) -> Option<Duration> {
-        let steps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let steps = self.steps_of(author);
         let (_, at, _) = steps.last.get(&(contact, author))?;
         UNDO_WITHIN.checked_sub(now.since(*at)).filter(|left| !left.is_zero())
     }
 
     /// The last steps of somebody with everybody that can still be undone, the latest first.
     pub fn of(&self, author: Author, now: BootUs) -> Vec<Undoable> {
-        let steps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let steps = self.steps_of(author);
         let latest = steps.order.iter().rev().take(MAX_LOOKED_AT);
         let young =
             latest.take_while(|(_, at, _)| now.since(*at) < UNDO_WITHIN).filter(|(.., whose)| whose.1 == author);
@@ -108,7 +138,7 @@ impl UndoLog {
 
     /// The last step of somebody with a contact, if it is young enough. It can be undone once.
     pub fn take(&self, contact: ContactId, author: Author, now: BootUs) -> Option<Step> {
-        let mut steps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut steps = self.steps_of(author);
         let (_, at, step) = steps.last.remove(&(contact, author))?;
         (now.since(at) <= UNDO_WITHIN).then_some(step)
     }
@@ -187,7 +217,25 @@ mod tests {
         for n in 0..200 {
             log.remember(Author::System, [(ANN, step(1))], seconds(n));
         }
-        assert!(log.0.lock().unwrap().order.len() < 15);
+        assert!(log.programs.lock().unwrap().order.len() < 15);
+        log.forget_old(seconds(300));
+        let steps = log.programs.lock().unwrap();
+        assert_eq!((steps.order.capacity(), steps.last.capacity()), (0, 0), "nothing is left of them");
+    }
+
+    #[test]
+    fn a_campaign_takes_no_place_from_what_a_person_did() {
+        let log = UndoLog::default();
+        let person = Author::User(crate::domain::ids::UserId::from_bytes([1; 16]));
+        log.remember(person, [(ANN, step(1))], seconds(1));
+        let key = Author::ApiKey(crate::domain::ids::ApiKeyId::from_bytes([2; 16]));
+        let contact = |n: usize| ContactId::from_bytes((n as u128).to_be_bytes());
+        log.remember(key, (0..=MAX_STEPS).map(|n| (contact(n), step(2))), seconds(2));
+        assert_eq!(log.of(person, seconds(3)).len(), 1);
+        assert_eq!(log.take(ANN, person, seconds(3)), Some(step(1)));
+        assert_eq!(log.programs.lock().unwrap().order.len(), MAX_STEPS);
+        assert_eq!(log.take(contact(0), key, seconds(3)), None, "the oldest of more than are kept");
+        assert_eq!(log.take(contact(1), key, seconds(3)), Some(step(2)));
     }
 
     #[test]
