@@ -64,7 +64,7 @@ impl Driver {
         self.again_if(is_worth_it, error, watch).await
     }
 
-    /// The same for what needs no room of its own: a store that is full does it as soon as it has some.
+    /// The same for what ends something: a store without room takes it as soon as it has some.
     async fn end_again(&self, error: ClientError, watch: &Stopwatch) -> Answered<()> {
         let is_worth_it = error.is_worth_repeating() || error.status() == Some(507);
         self.again_if(is_worth_it, error, watch).await
@@ -180,8 +180,7 @@ impl Driver {
                 match self.client.message(&id).await {
                     Ok(view) => return Ok(Some((id, standing(&view)))),
                     Err(ClientError::Refused { status: 404, .. }) => return Ok(None),
-                    // A store that reopens after it was full cannot be read for a moment.
-                    Err(error) => self.end_again(error, &watch).await?,
+                    Err(error) => self.again(error, &watch).await?,
                 }
             }
         });

@@ -23,7 +23,7 @@ use super::error::{PageError, words};
 use super::form::{Form, Posted};
 use super::moment::Wish;
 use super::people::called;
-use super::visitor::{Frame, Visitor};
+use super::visitor::{Frame, Undo, Visitor};
 use super::week::Week;
 use super::when;
 use crate::api::checks::CHANNELS;
@@ -198,10 +198,9 @@ struct SchedulePage {
     first: Option<String>,
     more: Option<String>,
     zones: &'static [String],
-    /// What was done just now, and contacts with whom it can be taken back.
+    /// What was done just now, and how it is taken back.
     told: Option<String>,
-    undo: Vec<ContactId>,
-    undo_left: u64,
+    undo: Option<Undo>,
     wrong: Option<String>,
 }
 
@@ -239,10 +238,10 @@ async fn shown_page(visitor: &Visitor, asked: Asked, outcome: Outcome, status: S
         next = found.next_cursor;
     }
     let senders = visitor.auth.directory.senders_of(visitor.caller().account);
-    let undo = if outcome.can_undo { visitor.last_action() } else { Vec::new() };
     let with = |is_week, cursor| Asked { is_week, cursor, ..asked.clone() }.href();
     let mut frame = visitor.frame("schedule");
-    frame.undo = frame.undo.filter(|_| outcome.told.is_none());
+    // Beside what is told, or by itself.
+    let undo = frame.undo.take_if(|_| outcome.told.is_some()).filter(|undo| outcome.can_undo && undo.canceled > 0);
     let template = SchedulePage {
         frame,
         senders: senders.map(|one| SenderChoice { id: one.id, name: one.address.to_string() }).collect(),
@@ -254,8 +253,7 @@ async fn shown_page(visitor: &Visitor, asked: Asked, outcome: Outcome, status: S
         more: next.map(|next| with(false, Some(next))),
         zones: zones(),
         told: outcome.told,
-        undo_left: undo.iter().map(|one| one.left.as_secs().max(1)).min().unwrap_or_default(),
-        undo: undo.iter().filter(|one| one.canceled > 0).map(|one| one.contact).collect(),
+        undo,
         wrong: outcome.wrong,
         asked,
     };

@@ -76,7 +76,7 @@ impl Visitor {
     }
 
     /// The last action that can be taken back: its step with each contact.
-    pub(super) fn last_action(&self) -> Vec<Undoable> {
+    fn last_action(&self) -> Vec<Undoable> {
         let mut steps = self.undoable().peekable();
         let last = steps.peek().map(|step| step.action);
         steps.take_while(|step| Some(step.action) == last).collect()
@@ -113,18 +113,21 @@ pub(super) struct Undo {
     pub(super) contacts: Vec<ContactId>,
     /// For so many seconds.
     pub(super) left: u64,
+    /// How many messages were cancelled; none if it scheduled.
+    pub(super) canceled: usize,
     pub(super) words: String,
 }
 
 impl Undo {
     fn of(action: &[Undoable]) -> Option<Self> {
-        let words = match action.iter().map(|step| step.canceled).sum() {
-            0_usize => "Scheduled.".to_owned(),
+        let canceled = action.iter().map(|step| step.canceled).sum();
+        let words = match canceled {
+            0 => "Scheduled.".to_owned(),
             1 => "Canceled. It will not be sent.".to_owned(),
             count => format!("{count} messages canceled."),
         };
         let left = action.iter().map(|step| step.left.as_secs().max(1)).min()?;
-        Some(Self { contacts: action.iter().map(|step| step.contact).collect(), left, words })
+        Some(Self { contacts: action.iter().map(|step| step.contact).collect(), left, canceled, words })
     }
 }
 

@@ -16,13 +16,11 @@ use crate::store::{Entry, Index, RangeQuery, RecordKey, StoreError};
 /// Read of each partition at first: a page of fifty over 256 partitions needs few refills.
 const FIRST: usize = 4;
 
-/// What a read that failed means to a caller.
+/// What a read that failed means to a caller. Also while a full disk keeps the store from being read: there is nothing
+/// that a reader asked too much of.
 pub(super) fn unread(error: &StoreError) -> EngineError {
     tracing::warn!(%error, "a read failed");
-    match error {
-        StoreError::OutOfSpace => EngineError::OutOfSpace,
-        _ => EngineError::Unavailable,
-    }
+    EngineError::Unavailable
 }
 
 /// A record that this version cannot read.

@@ -208,11 +208,23 @@ impl Engine {
         id: MessageId,
     ) -> EngineResult<(ContactId, MessageId, CancelOutcome)> {
         let message = self.record_of(Some(caller.account), id).await?;
-        self.canceled_of(caller, message.contact, message.id).await
+        self.canceled_at(caller, message.contact, message.id).await
     }
 
-    /// The same for one whose contact is known.
+    /// The same for one whose contact was just read; if it has moved with that into another one since, there.
     pub(super) async fn canceled_of(
+        &self,
+        caller: &Caller,
+        contact: ContactId,
+        id: MessageId,
+    ) -> EngineResult<(ContactId, MessageId, CancelOutcome)> {
+        match self.canceled_at(caller, contact, id).await {
+            Err(EngineError::NotFound | EngineError::Merged(_)) => self.canceled(caller, id).await,
+            known => known,
+        }
+    }
+
+    async fn canceled_at(
         &self,
         caller: &Caller,
         contact: ContactId,
@@ -253,9 +265,8 @@ impl Engine {
                     Err(error) => return Err(error),
                 }
             }
-            let ids: Vec<_> = fitting.iter().map(|message| message.id).collect();
-            let results = futures_util::future::join_all(ids.iter().map(|id| self.canceled(caller, *id))).await;
-            for result in results {
+            let results = fitting.iter().map(|message| self.canceled_of(caller, message.contact, message.id));
+            for result in futures_util::future::join_all(results).await {
                 match result {
                     Ok((_, id, CancelOutcome::Canceled)) => {
                         outcome.canceled += 1;
