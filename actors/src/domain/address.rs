@@ -287,10 +287,13 @@ impl fmt::Display for Channel {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Address {
     /// An email address.
+    #[serde(rename = "e", alias = "Email")]
     Email(EmailAddress),
     /// A phone number.
+    #[serde(rename = "p", alias = "Phone")]
     Phone(PhoneNumber),
     /// A URL.
+    #[serde(rename = "u", alias = "Url")]
     Url(WebUrl),
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::address::{Address, Channel, WebUrl};
 use super::clock::UnixMs;
@@ -17,6 +17,23 @@ use super::series::Occurrence;
 use super::threading::{MailId, References};
 use super::tracking::Response;
 use super::verdict::Failure;
+
+/// In a record a plain enum is its place among its variants: a byte for each of the millions that wait. The name is read,
+/// too; earlier versions wrote it. For the same reason the variants of others have short names in records.
+fn by_place<T: Copy + Into<u8>, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u8((*value).into())
+}
+
+macro_rules! place {
+    ($($plain:ty),*) => {
+        $(impl From<$plain> for u8 {
+            fn from(plain: $plain) -> Self {
+                plain as Self
+            }
+        })*
+    };
+}
+place!(Channel, Class, StateName, AttemptOutcome, QuietHoursPolicy);
 
 /// How urgent a message is within its lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -61,10 +78,13 @@ impl Class {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Author {
     /// A program, by its API key.
+    #[serde(rename = "k", alias = "ApiKey")]
     ApiKey(ApiKeyId),
     /// A person, by their session.
+    #[serde(rename = "u", alias = "User")]
     User(UserId),
     /// The system itself.
+    #[serde(rename = "s", alias = "System")]
     System,
 }
 
@@ -105,9 +125,11 @@ impl Content {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StoredContent {
     /// In the message record itself: small content, so that scheduling costs one record.
+    #[serde(rename = "i", alias = "Inline")]
     Inline(Content),
     /// In a blob of its own ([`BlobKey::CONTENT`]), so that claims and settlings do not write it again.
     /// The subject stays here for lists.
+    #[serde(rename = "b", alias = "Blob")]
     Blob {
         /// The email's subject as given.
         subject: Option<String>,
@@ -172,26 +194,37 @@ pub struct Claim {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum State {
     /// Waits for its due time.
+    #[serde(rename = "s", alias = "Scheduled")]
     Scheduled,
     /// Claimed: an attempt may be under way.
+    #[serde(rename = "g", alias = "Sending")]
     Sending(Claim),
     /// The provider took it.
+    #[serde(rename = "t", alias = "Submitted")]
     Submitted,
     /// A receipt says that it arrived.
+    #[serde(rename = "d", alias = "Delivered")]
     Delivered,
     /// A receipt says that it did not arrive.
+    #[serde(rename = "n", alias = "Undelivered")]
     Undelivered,
     /// A bounce came back.
+    #[serde(rename = "b", alias = "Bounced")]
     Bounced,
     /// Waits for a person: the reason says for what.
+    #[serde(rename = "h", alias = "Held")]
     Held,
     /// Nobody knows whether the provider took it.
+    #[serde(rename = "u", alias = "Uncertain")]
     Uncertain,
     /// Given up: a dead letter.
+    #[serde(rename = "f", alias = "Failed")]
     Failed,
     /// Taken back before hand-over.
+    #[serde(rename = "c", alias = "Canceled")]
     Canceled,
     /// Its time passed.
+    #[serde(rename = "e", alias = "Expired")]
     Expired,
 }
 
@@ -345,10 +378,13 @@ impl State {
 pub enum ReplyChoice {
     /// The last one of the contact's conversation, as that is at hand-over; a campaign's mail answers none.
     #[default]
+    #[serde(rename = "l", alias = "Last")]
     Last,
     /// None: it begins a conversation.
+    #[serde(rename = "n", alias = "None")]
     None,
     /// This message, or received mail.
+    #[serde(rename = "t", alias = "To")]
     To(MessageId),
 }
 
@@ -375,6 +411,7 @@ pub struct Attempt {
     /// When its outcome was known.
     pub finished_at: Option<UnixMs>,
     /// What came of it.
+    #[serde(serialize_with = "by_place")]
     pub outcome: AttemptOutcome,
     /// The provider's id for it, where there is one.
     pub provider_id: Option<String>,
@@ -406,6 +443,7 @@ pub struct HistoryEntry {
     /// When.
     pub at: UnixMs,
     /// The state it went to.
+    #[serde(serialize_with = "by_place")]
     pub state: StateName,
     /// Why.
     pub reason: Option<Reason>,
@@ -427,8 +465,10 @@ pub struct Message {
     /// Counts every committed change, from 1.
     pub version: u32,
     /// The way it travels.
+    #[serde(serialize_with = "by_place")]
     pub channel: Channel,
     /// How urgent it is.
+    #[serde(serialize_with = "by_place")]
     pub class: Class,
     /// What it is sent from.
     pub sender: SenderId,
@@ -451,6 +491,7 @@ pub struct Message {
     /// What to do if its moment has long passed.
     pub if_late: IfLate,
     /// What to do if its moment falls into quiet hours.
+    #[serde(serialize_with = "by_place")]
     pub quiet_hours: QuietHoursPolicy,
     /// Whether a reply of the contact takes it back.
     pub cancel_on_reply: bool,

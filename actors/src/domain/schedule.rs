@@ -90,12 +90,16 @@ pub struct SmartWindow {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Intent {
     /// At once.
+    #[serde(rename = "n", alias = "Now")]
     Now,
     /// At an instant.
+    #[serde(rename = "a", alias = "At")]
     At(UnixMs),
     /// At a wall-clock time in a zone.
+    #[serde(rename = "w", alias = "Wall")]
     Wall(WallClock),
     /// At the best moment of a window.
+    #[serde(rename = "s", alias = "Smart")]
     Smart(SmartWindow),
 }
 
@@ -104,10 +108,13 @@ pub enum Intent {
 pub enum IfLate {
     /// Send it all the same.
     #[default]
+    #[serde(rename = "s", alias = "Send")]
     Send,
     /// Expire it when it is later than this.
+    #[serde(rename = "k", alias = "SkipAfter")]
     SkipAfter(Duration),
     /// Plan it again from its intent.
+    #[serde(rename = "r", alias = "Replan")]
     Replan,
 }
 

@@ -26,7 +26,8 @@ pub trait Record: Serialize + DeserializeOwned {
     const NAME: &'static str;
     /// The version of its format that this program writes.
     const VERSION: u8 = 1;
-    /// The oldest version that it reads: since then fields were only added at the end, each with a default.
+    /// The oldest version that it reads: since then fields were only added at the end, each with a default, and names
+    /// of variants were shortened, which are read in both forms.
     const OLDEST: u8 = Self::VERSION;
     /// Bytes that an ordinary one takes, to save the buffer's growing.
     const TYPICAL_BYTES: usize = 256;
@@ -43,17 +44,17 @@ macro_rules! records {
     };
 }
 records! {
-    Contact: "contact", 384;
-    Message: "message", 512;
+    Contact: "contact", 384, version 2 since 1;
+    Message: "message", 512, version 2 since 1;
     Content: "content", 2048;
     Account: "account", 256, version 2 since 1;
     User: "user", 256, version 2 since 1;
     ApiKey: "api key", 192, version 2 since 1;
     Sender: "sender", 256;
-    ThreadItem: "thread item", 512;
-    Suppression: "suppression", 128;
+    ThreadItem: "thread item", 512, version 2 since 1;
+    Suppression: "suppression", 128, version 2 since 1;
     Session: "session", 256;
-    AuditEntry: "audit entry", 192;
+    AuditEntry: "audit entry", 192, version 2 since 1;
     Webhook: "webhook", 384;
     MessageTemplate: "template", 1024;
     AccountHabits: "habits", 928;
