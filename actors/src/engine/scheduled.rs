@@ -52,7 +52,7 @@ impl Engine {
             found.into_iter().map(|message| (message.id, message.contact)).collect();
         let results = futures_util::future::join_all(ids.into_iter().map(async |id| match contacts.get(&id) {
             Some(contact) => self.canceled_of(caller, *contact, id).await,
-            // Not there, or the record of another account.
+            // Not there, or moved with its contact into another one.
             None => self.canceled(caller, id).await,
         }));
         let mut outcome = CancelManyOutcome::default();

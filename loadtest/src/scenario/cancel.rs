@@ -33,7 +33,7 @@ pub struct Cancel {
     pub messages: usize,
     /// Clients, each waiting for its answer.
     pub clients: usize,
-    /// Contacts that are deleted, one after the other.
+    /// Contacts that are deleted.
     pub contacts: usize,
     /// What is pending for each of them.
     pub pending: usize,
@@ -142,17 +142,16 @@ async fn with_their_contacts(target: &Target, cancel: Cancel, outcome: &mut Outc
     let before = wait::until("what is pending to stand still", PATIENCE, stands).await?;
     let all = (cancel.contacts * cancel.pending) as f64;
     let watch = Stopwatch::start();
-    for contact in &contacts {
-        target.client.delete_contact(contact).await.context("delete a contact")?;
-    }
-    let answered = watch.elapsed();
+    let request = |contact: &String| ("DELETE", format!("/v1/contacts/{contact}"), Vec::new());
+    let pending_each = cancel.pending;
+    let is_done = move |_: &String, answer: &Value| answer["canceled"] == pending_each;
+    let answered = ask_all(target, cancel.clients, contacts, request, is_done).await?;
     let gone = async || pending().await.is_some_and(|now| now <= before - all).then_some(());
     wait::until("everything of the deleted contacts to be gone", PATIENCE, gone).await?;
     outcome.figure("contacts deleted", cancel.contacts as f64, "contacts");
     outcome.figure("pending for each", cancel.pending as f64, "messages");
     outcome.figure("with their contact, answered", all / answered.as_secs_f64(), "messages/s");
     outcome.figure("with their contact, all gone", all / watch.elapsed().as_secs_f64(), "messages/s");
-    outcome.figure("a deletion answered in", answered.as_secs_f64() * 1_000.0 / contacts.len().max(1) as f64, "ms");
     outcome.note(
         "answered: from then on none of the contact's messages is handed over; gone: by the node's gauge, to a second",
     );

@@ -12,8 +12,9 @@ use crate::sink::smtp::SmtpSink;
 use crate::wall::{self, Stopwatch};
 use crate::workload::{self, token};
 
-/// How often the counter is read while waiting: the resolution of the figure.
-const POLL: Duration = Duration::from_millis(25);
+/// How often the counter is read while waiting, at the end and before: the first is the resolution of the figure. Each
+/// look costs the node about a millisecond, so there are few of them while much is left.
+const POLL: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(250));
 
 /// A run in which everything is due at one instant.
 #[derive(Debug, Clone, Copy)]
@@ -118,8 +119,14 @@ pub async fn run(target: &Target, channel: Channel, drain: Drain) -> anyhow::Res
         if watch.is_past(drain.patience) {
             bail!("{} of {wanted} settled {} s after the due instant", now - before, drain.patience.as_secs());
         }
-        tokio::time::sleep(POLL).await;
+        tokio::time::sleep(until_next_look((now - before) / wanted, watch.elapsed())).await;
     }
+}
+
+/// A quarter of the time that the rest will take, going by how long this share of it took.
+fn until_next_look(done: f64, took: Duration) -> Duration {
+    let left = took.as_secs_f64() * (1.0 - done).max(0.0) / done.max(f64::EPSILON);
+    Duration::from_secs_f64((left / 4.0).clamp(POLL.0.as_secs_f64(), POLL.1.as_secs_f64()))
 }
 
 /// Adds what a sink of the run's own saw of it.
@@ -129,4 +136,17 @@ pub fn note_sink(outcome: &mut Outcome, sink: &SmtpSink) {
         .with(|mails| mails.iter().map(|mail| mail.connection).collect::<std::collections::HashSet<_>>().len());
     outcome.figure("mails at the sink", sink.mails().count() as f64, "mails");
     outcome.note(format!("1 KB mails over {connections} connections to a recording sink on the same machine"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looks_become_more_frequent_towards_the_end() {
+        let after = |done, ms| until_next_look(done, Duration::from_millis(ms)).as_millis();
+        assert_eq!((after(0.0, 0), after(0.0, 300), after(0.5, 4_000)), (10, 250, 250));
+        assert_eq!((after(0.8, 1_600), after(0.9, 900), after(0.999, 9_000)), (100, 25, 10));
+        assert_eq!(after(1.1, 500), 10, "more than was asked for");
+    }
 }
