@@ -55,8 +55,8 @@ pub enum Pass {
     Probe,
     /// Not before this moment.
     NotBefore(BootUs),
-    /// Not before the probe under way has ended.
-    ProbeUnderWay,
+    /// Not before the probe under way has ended: the one with this permit.
+    ProbeUnderWay(u64),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -66,7 +66,8 @@ enum Phase {
     Open {
         until: BootUs,
     },
-    Probing,
+    /// With this permit.
+    Probing(u64),
 }
 
 /// A breaker.
@@ -84,7 +85,7 @@ impl Breaker {
             Phase::Closed => Pass::Free,
             Phase::Open { until } if until > now => Pass::NotBefore(until),
             Phase::Open { .. } => Pass::Probe,
-            Phase::Probing => Pass::ProbeUnderWay,
+            Phase::Probing(permit) => Pass::ProbeUnderWay(permit),
         }
     }
 
@@ -94,7 +95,7 @@ impl Breaker {
         match self.pass(now) {
             Pass::Free => BreakerState::Closed,
             Pass::NotBefore(until) => BreakerState::Open { until },
-            Pass::Probe | Pass::ProbeUnderWay => BreakerState::HalfOpen,
+            Pass::Probe | Pass::ProbeUnderWay(_) => BreakerState::HalfOpen,
         }
     }
 
@@ -104,14 +105,15 @@ impl Breaker {
         self.phase == Phase::Closed
     }
 
-    /// The probe was granted.
-    pub fn probe_started(&mut self) {
-        self.phase = Phase::Probing;
+    /// The probe was granted, with this permit.
+    pub fn probe_started(&mut self, permit: u64) {
+        self.phase = Phase::Probing(permit);
     }
 
-    /// The probe ended without a word on the provider: another one may go at once.
-    pub fn probe_ended(&mut self, now: BootUs) {
-        if self.phase == Phase::Probing {
+    /// A probe ended without a word on the provider: another one may go at once. One in whose place another is under way
+    /// by now says nothing: else each that slow commits end late would stop the next, for ever.
+    pub fn probe_ended(&mut self, permit: u64, now: BootUs) {
+        if self.phase == Phase::Probing(permit) {
             self.phase = Phase::Open { until: now };
         }
     }
@@ -128,7 +130,7 @@ impl Breaker {
         let asked = now.plus(retry_after.unwrap_or_default().min(RETRY_AFTER_MAX));
         self.phase = match self.phase {
             Phase::Open { until } if until > now => Phase::Open { until: until.max(asked) },
-            Phase::Closed | Phase::Probing | Phase::Open { .. } => {
+            Phase::Closed | Phase::Probing(_) | Phase::Open { .. } => {
                 self.openings = self.openings.saturating_add(1);
                 Phase::Open { until: now.plus(backoff(self.openings, random)).max(asked) }
             }
@@ -158,8 +160,8 @@ mod tests {
         breaker.failed(None, s(0), u64::MAX);
         assert!(matches!(breaker.state(s(0)), BreakerState::Open { .. }));
         assert_eq!(breaker.pass(s(1)), Pass::Probe);
-        breaker.probe_started();
-        assert_eq!(breaker.pass(s(100)), Pass::ProbeUnderWay);
+        breaker.probe_started(1);
+        assert_eq!(breaker.pass(s(100)), Pass::ProbeUnderWay(1));
         breaker.succeeded(s(100));
         assert_eq!(breaker.pass(s(100)), Pass::Free);
     }
@@ -168,21 +170,36 @@ mod tests {
     fn a_probe_that_never_went_out_makes_room_for_another() {
         let mut breaker = Breaker::default();
         breaker.failed(None, s(0), 0);
-        breaker.probe_started();
-        breaker.probe_ended(s(2));
+        breaker.probe_started(1);
+        breaker.probe_ended(1, s(2));
         assert_eq!(breaker.pass(s(2)), Pass::Probe);
+    }
+
+    #[test]
+    fn a_probe_in_whose_place_another_is_under_way_does_not_end_that() {
+        let mut breaker = Breaker::default();
+        breaker.failed(None, s(0), 0);
+        breaker.probe_started(1);
+        // What was under way before fails, too, and when that has passed another probe goes.
+        breaker.failed(None, s(2), 0);
+        assert_eq!(breaker.pass(s(4)), Pass::Probe);
+        breaker.probe_started(2);
+        breaker.probe_ended(1, s(5));
+        assert_eq!(breaker.pass(s(5)), Pass::ProbeUnderWay(2));
+        breaker.probe_ended(2, s(6));
+        assert_eq!(breaker.pass(s(6)), Pass::Probe);
     }
 
     #[test]
     fn a_probe_s_outcome_counts_even_if_its_permit_ended_first() {
         let mut breaker = Breaker::default();
         breaker.failed(None, s(0), 0);
-        breaker.probe_started();
-        breaker.probe_ended(s(3));
+        breaker.probe_started(1);
+        breaker.probe_ended(1, s(3));
         breaker.failed(None, s(3), 0);
         assert_eq!(breaker.pass(s(3)), Pass::NotBefore(s(4)), "twice as long");
-        breaker.probe_started();
-        breaker.probe_ended(s(5));
+        breaker.probe_started(1);
+        breaker.probe_ended(1, s(5));
         breaker.succeeded(s(5));
         assert_eq!(breaker.pass(s(5)), Pass::Free);
     }
@@ -216,10 +233,10 @@ mod tests {
     fn a_failed_probe_waits_longer_and_retry_after_is_respected() {
         let mut breaker = Breaker::default();
         breaker.failed(None, s(0), 0);
-        breaker.probe_started();
+        breaker.probe_started(1);
         breaker.failed(None, s(10), 0);
         assert_eq!(breaker.pass(s(10)), Pass::NotBefore(s(11)), "half of two seconds");
-        breaker.probe_started();
+        breaker.probe_started(1);
         breaker.failed(Some(Duration::from_secs(600)), s(20), 0);
         assert_eq!(breaker.pass(s(20)), Pass::NotBefore(s(620)));
         breaker.failed(Some(Duration::MAX), s(20), 0);

@@ -10,7 +10,7 @@
 //! Which of the two is first where both could go is drawn, not alternated: a strict alternation can fall into step with
 //! a limit that lets one message go at a time, and then one side would get every moment of it.
 
-use super::breaker::{Breaker, Pass};
+use super::breaker::Pass;
 use super::lane::Spot;
 use super::lanes::{Lanes, Tried};
 use super::permits::Held;
@@ -111,7 +111,7 @@ impl Lanes {
             Pass::Free => false,
             Pass::Probe => true,
             Pass::NotBefore(at) => return Said::Later(at),
-            Pass::ProbeUnderWay => return Said::Stands,
+            Pass::ProbeUnderWay(_) => return Said::Stands,
         };
         let opens_at = lane.opens_at().map(|at| at.minus(self.lead)).filter(|at| *at > now);
         if let Some(at) = opens_at.into_iter().chain(self.ring.blocked_until(lane.account)).max() {
@@ -235,11 +235,11 @@ impl Lanes {
         let mut buckets = self.shared.with(lane.bucket.as_deref_mut(), lane.account, key);
         let taken = buckets.take(queued.cost(), now, now.plus(self.lead));
         let (slot, tokens) = taken.map_err(|TooEarly { whose, at }| TooEarly { whose, at: at.minus(self.lead) })?;
+        let id = self.permits.next_id();
         if is_probe {
-            lane.ease_breaker(Breaker::probe_started);
+            lane.ease_breaker(|breaker| breaker.probe_started(id));
         }
         key.into_iter().for_each(|key| self.shared.destinations.granted(key));
-        let id = self.permits.next_id();
         lane.lines.grant(class, from, id);
         lane.charge(class, queued.cost(), self.weights);
         lane.in_flight += 1;

@@ -253,7 +253,7 @@ impl Lanes {
                 Pass::Free => false,
                 Pass::Probe => true,
                 Pass::NotBefore(at) => return Tried::Blocked(TooEarly { whose: Whose::Lane, at }),
-                Pass::ProbeUnderWay => return Tried::Nothing,
+                Pass::ProbeUnderWay(_) => return Tried::Nothing,
             };
             // Before its tickets are looked at, which lie far apart: most turns of a limited lane end here.
             if let Some(at) = lane.opens_at().map(|at| at.minus(self.lead)).filter(|at| *at > now) {
@@ -319,7 +319,7 @@ impl Lanes {
         };
         lane.in_flight -= 1;
         if is_probe {
-            lane.ease_breaker(|breaker| breaker.probe_ended(now));
+            lane.ease_breaker(|breaker| breaker.probe_ended(permit, now));
         }
         lane.lines.end(permit, class, ticket.contact, goes_back);
         self.waiting += usize::from(goes_back);

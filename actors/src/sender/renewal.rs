@@ -25,7 +25,7 @@ impl Lanes {
         let lane = self.lanes.get_mut(held.ticket.lane).expect("a lane outlives its permits");
         let passes = match lane.pass(now) {
             Pass::Free => true,
-            Pass::ProbeUnderWay => held.is_probe,
+            Pass::ProbeUnderWay(probe) => probe == permit,
             Pass::Probe | Pass::NotBefore(_) => false,
         };
         if self.is_draining || lane.is_paused || lane.is_without_sender || held.is_cancelled || !passes {
