@@ -9,7 +9,7 @@ ROWS = [
     ("burst", "drain_per_s", "drain what is due at one instant, messages/s", 0),
     ("cancel", "remove_per_s", "cancel one by one, 64 clients, messages/s", 0),
     ("cancel", "list_per_s", "cancel by lists of 1,000 ids, messages/s", 0),
-    ("cancel", "contact_per_s", "delete contacts with 1,000 pending, messages/s until answered", 0),
+    ("cancel", "contact_per_s", "delete contacts with 1,000 pending, 64 clients, messages/s until answered", 0),
     ("cancel", "contact_gone_per_s", "the same, messages/s until all are gone", 0),
     ("memory", "bytes_each", "memory a pending SMS of 160 characters, bytes", 0),
     ("email", "email_per_s", "email of 1 KB over 64 connections, mails/s", 0),

@@ -1,9 +1,11 @@
 //! A message: what its author meant, the state it is in, and every attempt to hand it over.
 
+mod place;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::address::{Address, Channel, WebUrl};
 use super::clock::UnixMs;
@@ -17,23 +19,7 @@ use super::series::Occurrence;
 use super::threading::{MailId, References};
 use super::tracking::Response;
 use super::verdict::Failure;
-
-/// In a record a plain enum is its place among its variants: a byte for each of the millions that wait. The name is read,
-/// too; earlier versions wrote it. For the same reason the variants of others have short names in records.
-fn by_place<T: Copy + Into<u8>, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u8((*value).into())
-}
-
-macro_rules! place {
-    ($($plain:ty),*) => {
-        $(impl From<$plain> for u8 {
-            fn from(plain: $plain) -> Self {
-                plain as Self
-            }
-        })*
-    };
-}
-place!(Channel, Class, StateName, AttemptOutcome, QuietHoursPolicy);
+use place::by_place;
 
 /// How urgent a message is within its lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -595,4 +581,4 @@ impl Message {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -110,12 +110,15 @@ impl Breaker {
         self.phase = Phase::Probing(permit);
     }
 
-    /// A probe ended without a word on the provider: another one may go at once. One in whose place another is under way
-    /// by now says nothing: else each that slow commits end late would stop the next, for ever.
-    pub fn probe_ended(&mut self, permit: u64, now: BootUs) {
-        if self.phase == Phase::Probing(permit) {
+    /// This permit ended; whether it was the probe under way, without a word on the provider: then another may go at once.
+    /// One in whose place another is under way by now is none any more: else each that slow commits end late would stop
+    /// the next, for ever.
+    pub fn probe_ended(&mut self, permit: u64, now: BootUs) -> bool {
+        let was_probe = self.phase == Phase::Probing(permit);
+        if was_probe {
             self.phase = Phase::Open { until: now };
         }
+        was_probe
     }
 
     /// The provider worked. Ignored before the backoff has passed: that message went out before the failure.
@@ -171,7 +174,7 @@ mod tests {
         let mut breaker = Breaker::default();
         breaker.failed(None, s(0), 0);
         breaker.probe_started(1);
-        breaker.probe_ended(1, s(2));
+        assert!(breaker.probe_ended(1, s(2)));
         assert_eq!(breaker.pass(s(2)), Pass::Probe);
     }
 
@@ -184,9 +187,9 @@ mod tests {
         breaker.failed(None, s(2), 0);
         assert_eq!(breaker.pass(s(4)), Pass::Probe);
         breaker.probe_started(2);
-        breaker.probe_ended(1, s(5));
+        assert!(!breaker.probe_ended(1, s(5)));
         assert_eq!(breaker.pass(s(5)), Pass::ProbeUnderWay(2));
-        breaker.probe_ended(2, s(6));
+        assert!(breaker.probe_ended(2, s(6)));
         assert_eq!(breaker.pass(s(6)), Pass::Probe);
     }
 
@@ -195,11 +198,11 @@ mod tests {
         let mut breaker = Breaker::default();
         breaker.failed(None, s(0), 0);
         breaker.probe_started(1);
-        breaker.probe_ended(1, s(3));
+        assert!(breaker.probe_ended(1, s(3)));
         breaker.failed(None, s(3), 0);
         assert_eq!(breaker.pass(s(3)), Pass::NotBefore(s(4)), "twice as long");
         breaker.probe_started(1);
-        breaker.probe_ended(1, s(5));
+        assert!(breaker.probe_ended(1, s(5)));
         breaker.succeeded(s(5));
         assert_eq!(breaker.pass(s(5)), Pass::Free);
     }

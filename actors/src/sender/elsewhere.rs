@@ -244,7 +244,7 @@ impl Lanes {
         lane.charge(class, queued.cost(), self.weights);
         lane.in_flight += 1;
         self.waiting -= 1;
-        let held = Held { ticket, tokens, slot, is_probe, is_cancelled: false, is_readmitted: false };
+        let held = Held { ticket, tokens, slot, is_cancelled: false, is_readmitted: false };
         self.permits.grant(id, held);
         Ok(Permit { id, ticket, slot, is_probe })
     }

@@ -303,7 +303,7 @@ impl Lanes {
     /// Ends a permit. One that is not known (it has ended already) is ignored.
     pub fn release(&mut self, permit: u64, release: Release, now: BootUs) {
         let Some(held) = self.permits.end(permit) else { return };
-        let Held { ticket, tokens, is_probe, is_cancelled, is_readmitted, .. } = held;
+        let Held { ticket, tokens, is_cancelled, is_readmitted, .. } = held;
         let (no, class) = (ticket.lane, ticket.class());
         let lane = self.lanes.get_mut(no).expect("a lane outlives its permits");
         let key = self.shared.destinations.ended(ticket.destination);
@@ -318,9 +318,8 @@ impl Lanes {
             Release::Requeue => !is_cancelled,
         };
         lane.in_flight -= 1;
-        if is_probe {
-            lane.ease_breaker(|breaker| breaker.probe_ended(permit, now));
-        }
+        let mut was_probe = false;
+        lane.ease_breaker(|breaker| was_probe = breaker.probe_ended(permit, now));
         lane.lines.end(permit, class, ticket.contact, goes_back);
         self.waiting += usize::from(goes_back);
         // A limited lane or account stays where it is, unless units came back.
@@ -329,7 +328,7 @@ impl Lanes {
         if !is_charged_in_full {
             self.units_came_back(no, ticket.account, key);
         }
-        if is_probe {
+        if was_probe {
             self.wake_held(no);
         }
         if is_to_wake {

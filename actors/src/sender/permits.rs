@@ -14,7 +14,6 @@ pub(super) struct Held {
     pub(super) tokens: Tokens,
     /// The moment of its tokens.
     pub(super) slot: BootUs,
-    pub(super) is_probe: bool,
     /// Cancelled since: a requeue drops it.
     pub(super) is_cancelled: bool,
     /// Scheduled again since it was cancelled: it goes back to its place even if this permit is not used.

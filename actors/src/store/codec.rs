@@ -1,5 +1,6 @@
 //! The one way in which records become bytes: a format version byte, then MessagePack with structs as
-//! arrays (compact; so the order of fields is part of the format).
+//! arrays (compact; so the order of fields is part of the format). Variants that a message has are one letter
+//! (`rename`; the long name, by which the first format has them, is read as its `alias`), plain ones a number.
 //!
 //! A version that this program does not know, or bytes after the record, are errors: nothing is guessed.
 //! The golden-bytes tests fail when a change of a type changes its format; such a change needs a new

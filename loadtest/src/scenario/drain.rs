@@ -12,9 +12,10 @@ use crate::sink::smtp::SmtpSink;
 use crate::wall::{self, Stopwatch};
 use crate::workload::{self, token};
 
-/// How often the counter is read while waiting, at the end and before: the first is the resolution of the figure. Each
-/// look costs the node about a millisecond, so there are few of them while much is left.
-const POLL: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(250));
+/// How often the counter is read at the end: the resolution of the figure.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
+/// How seldom while much is left: each look costs the node about a millisecond.
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
 /// A run in which everything is due at one instant.
 #[derive(Debug, Clone, Copy)]
@@ -126,7 +127,7 @@ pub async fn run(target: &Target, channel: Channel, drain: Drain) -> anyhow::Res
 /// A quarter of the time that the rest will take, going by how long this share of it took.
 fn until_next_look(done: f64, took: Duration) -> Duration {
     let left = took.as_secs_f64() * (1.0 - done).max(0.0) / done.max(f64::EPSILON);
-    Duration::from_secs_f64((left / 4.0).clamp(POLL.0.as_secs_f64(), POLL.1.as_secs_f64()))
+    Duration::from_secs_f64((left / 4.0).clamp(SHORTEST_PAUSE.as_secs_f64(), LONGEST_PAUSE.as_secs_f64()))
 }
 
 /// Adds what a sink of the run's own saw of it.

@@ -22,6 +22,21 @@ const ARROWS: [(StateName, &str); 12] = [
     (StateName::Expired,     " .   .   .   .   .   .   .   .   .   .   .   . "),
 ];
 
+/// Every state that is stored.
+pub(crate) const EACH_STATE: [State; 11] = [
+    State::Scheduled,
+    State::Sending(Claim { attempt: 1, boot: BootId(1), deadline: UnixMs(9) }),
+    State::Submitted,
+    State::Delivered,
+    State::Undelivered,
+    State::Bounced,
+    State::Held,
+    State::Uncertain,
+    State::Failed,
+    State::Canceled,
+    State::Expired,
+];
+
 #[test]
 fn a_state_becomes_only_what_the_table_has_an_arrow_to() {
     for ((from, row), expected) in ARROWS.into_iter().zip(StateName::ALL) {
@@ -87,22 +102,8 @@ fn a_state_is_spelled_as_the_api_spells_it() {
 
 #[test]
 fn every_stored_state_has_its_own_name() {
-    let claim = Claim { attempt: 1, boot: BootId(1), deadline: UnixMs(0) };
-    let stored = [
-        State::Scheduled,
-        State::Sending(claim),
-        State::Submitted,
-        State::Delivered,
-        State::Undelivered,
-        State::Bounced,
-        State::Held,
-        State::Uncertain,
-        State::Failed,
-        State::Canceled,
-        State::Expired,
-    ];
-    let names: std::collections::BTreeSet<_> = stored.iter().map(State::name).collect();
-    assert_eq!(names.len(), stored.len());
+    let names: std::collections::BTreeSet<_> = EACH_STATE.iter().map(State::name).collect();
+    assert_eq!(names.len(), EACH_STATE.len());
     assert!(!names.contains(&StateName::Queued), "queued is never stored");
 }
 

@@ -12,28 +12,13 @@ use crate::domain::address::{Address, Channel};
 use crate::domain::clock::UnixMs;
 use crate::domain::contact::Consent;
 use crate::domain::ids::{BootId, LaneNo, MessageId};
-use crate::domain::message::{Claim, Class, Content, Message, State};
+use crate::domain::message::tests::EACH_STATE;
+use crate::domain::message::{Class, Content, Message, State};
 use crate::domain::ticket::Ticket;
 use crate::domain::verdict::{Failure, Verdict};
 use crate::protocol::api::{MessageEdit, NewIntent, NewMessage, Resolve};
 use crate::sender::Release;
 use crate::store::{Counter, Index, Member, Mutation};
-
-const CLAIM: Claim = Claim { attempt: 1, boot: BootId(1), deadline: UnixMs(9) };
-
-const STATES: [State; 11] = [
-    State::Scheduled,
-    State::Sending(CLAIM),
-    State::Submitted,
-    State::Delivered,
-    State::Undelivered,
-    State::Bounced,
-    State::Held,
-    State::Uncertain,
-    State::Failed,
-    State::Canceled,
-    State::Expired,
-];
 
 /// Everything that a version of a message has in the indexes, and what it counts for.
 fn all_of(message: Option<&Message>, parked: bool) -> (Vec<(Index, UnixMs, Member)>, i64) {
@@ -60,7 +45,7 @@ fn recipient(which: usize) -> Address {
 
 prop_compose! {
     fn version()(
-        state in 0..STATES.len(),
+        state in 0..EACH_STATE.len(),
         due_at in 0i64..3,
         since in 0i64..3,
         lane in 1u32..3,
@@ -69,7 +54,7 @@ prop_compose! {
         to in 0..2usize,
     ) -> Message {
         Message {
-            state: STATES[state].clone(),
+            state: EACH_STATE[state].clone(),
             due_at: UnixMs(due_at),
             since: UnixMs(since),
             lane: LaneNo(lane),
@@ -83,7 +68,7 @@ prop_compose! {
 
 #[test]
 fn each_state_has_its_entries_and_no_other() {
-    for state in STATES {
+    for state in EACH_STATE {
         let message = Message { state, ..base() };
         let mut mutations = Vec::new();
         change_message(&mut mutations, None, Some(&message), DueEntry::InDue);
