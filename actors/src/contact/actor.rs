@@ -286,7 +286,7 @@ impl ContactActor {
                         channel: envelope.channel(),
                         withdrawal: envelope.withdrawal.clone(),
                     });
-                    routes.pools.of(envelope.channel()).do_send(HandOver { permit, envelope });
+                    routes.pools.of(envelope.channel()).do_send(HandOver { permit, epoch: self.epoch, envelope });
                 }
                 Effect::RevokeClaims(of) => {
                     for claim in self.open_claims.iter().filter(|claim| of.is_none_or(|of| claim.channel == of)) {

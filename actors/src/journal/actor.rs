@@ -113,7 +113,6 @@ struct BatchDone {
 struct Line {
     epoch: u32,
     head: Head,
-    is_in_flight: bool,
     is_dirty: bool,
     queue: VecDeque<(Share, Requester)>,
     /// Contacts that have not undone yet what was refused.
@@ -146,23 +145,26 @@ pub struct Journal {
     node: Arc<Node>,
     lines: HashMap<Partition, Line>,
     dirty: Vec<Partition>,
+    /// Partitions of which a group is with the store, perhaps of an earlier opening: none goes before that came back,
+    /// so that address hints change in the order of the commits.
+    in_flight: HashSet<Partition>,
 }
 
 impl Journal {
     /// A journal that serves nothing yet.
     #[must_use]
     pub fn new(node: Arc<Node>) -> Self {
-        Self { node, lines: HashMap::new(), dirty: Vec::new() }
+        Self { node, lines: HashMap::new(), dirty: Vec::new(), in_flight: HashSet::new() }
     }
 
     fn flush(&mut self, partition: Partition, ctx: &Context<Self>) {
         let Some(line) = self.lines.get_mut(&partition) else { return };
         line.is_dirty = false;
-        if line.is_in_flight {
+        if self.in_flight.contains(&partition) {
             return;
         }
         let Some(group) = next_group(&mut line.queue) else { return };
-        line.is_in_flight = true;
+        self.in_flight.insert(partition);
         let (epoch, head, journal) = (line.epoch, line.head, ctx.address());
         let (store, clock) = (Arc::clone(&self.node.store), Arc::clone(&self.node.clock));
         actix::spawn(async move {
@@ -206,7 +208,7 @@ impl Handler<OpenPartition> for Journal {
 
     fn handle(&mut self, OpenPartition { head, epoch }: OpenPartition, _: &mut Self::Context) {
         let (queue, undoing) = (VecDeque::new(), HashSet::new());
-        let line = Line { epoch, head, is_in_flight: false, is_dirty: false, queue, undoing };
+        let line = Line { epoch, head, is_dirty: false, queue, undoing };
         self.lines.insert(head.partition, line);
     }
 }
@@ -237,7 +239,7 @@ impl Handler<Commit> for Journal {
         }
         let Commit { partition, mutations, is_growth, hints_to_add, hints_to_remove, requester, .. } = commit;
         line.queue.push_back((Share { mutations, is_growth, hints_to_add, hints_to_remove }, requester));
-        if !line.is_dirty && !line.is_in_flight {
+        if !line.is_dirty && !self.in_flight.contains(&partition) {
             line.is_dirty = true;
             self.dirty.push(partition);
             // Not at once: what else is decided in this turn of the shard goes with it.
@@ -273,11 +275,14 @@ impl Handler<BatchDone> for Journal {
 
     fn handle(&mut self, done: BatchDone, ctx: &mut Self::Context) {
         let partition = done.head.partition;
-        let Some(line) = self.lines.get_mut(&partition).filter(|line| line.epoch == done.epoch) else { return };
+        self.in_flight.remove(&partition);
+        let Some(line) = self.lines.get_mut(&partition).filter(|line| line.epoch == done.epoch) else {
+            // Of an earlier opening: what waited for it goes now.
+            return self.flush(partition, ctx);
+        };
         match done.outcome {
             Ok(()) => {
                 line.head = done.head;
-                line.is_in_flight = false;
                 self.node.committed(partition).store(done.head.seq, Ordering::Relaxed);
                 self.node.pending_of(partition).fetch_add(done.pending, Ordering::Relaxed);
                 for requester in done.requesters {
@@ -296,7 +301,6 @@ impl Handler<BatchDone> for Journal {
             Err(CommitError::NoRoom) if done.is_growth => {
                 metrics::counter!("sendwheel_commits_without_room_total").increment(1);
                 self.node.room.end();
-                line.is_in_flight = false;
                 line.refuse(done.requesters);
                 self.flush(partition, ctx);
             }

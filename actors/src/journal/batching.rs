@@ -57,6 +57,8 @@ pub(super) fn next_group<R>(queue: &mut VecDeque<(Share, R)>) -> Option<Group<R>
                 other => group.batch.mutations.push(other),
             }
         }
+        // All that is added goes before all that is removed: what comes back in the same group is not removed.
+        group.hints_to_remove.retain(|gone| !share.hints_to_add.contains(gone));
         group.hints_to_add.extend(share.hints_to_add);
         group.hints_to_remove.extend(share.hints_to_remove);
         group.requesters.push(requester);
@@ -72,6 +74,8 @@ pub(super) fn next_group<R>(queue: &mut VecDeque<(Share, R)>) -> Option<Group<R>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::address::{Address, Channel};
+    use crate::domain::ids::{AccountNo, ContactId};
     use crate::store::Table;
 
     fn share(mutations: usize, is_growth: bool) -> Share {
@@ -104,6 +108,21 @@ mod tests {
         let mut queue = queue([share(1, true), share(1, false), share(1, true)]);
         let groups: Vec<_> = std::iter::from_fn(|| next_group(&mut queue)).collect();
         assert_eq!(groups.iter().map(|group| group.batch.is_growth).collect::<Vec<_>>(), [true, false, true]);
+    }
+
+    #[test]
+    fn an_address_that_goes_and_comes_back_in_one_group_is_found() {
+        let hint = |contact: u8| AddressHint {
+            account: AccountNo(1),
+            address: Address::parse(Channel::Sms, "+12125550123").unwrap(),
+            contact: ContactId::from_bytes([contact; 16]),
+        };
+        let adds = |contact| Share { hints_to_add: vec![hint(contact)], ..Share::default() };
+        let removes = |contact| Share { hints_to_remove: vec![hint(contact)], ..Share::default() };
+        let mut queue = queue([removes(1), removes(2), adds(1), adds(3), removes(3)]);
+        let group = next_group(&mut queue).unwrap();
+        assert_eq!(group.hints_to_add, [hint(1), hint(3)]);
+        assert_eq!(group.hints_to_remove, [hint(2), hint(3)]);
     }
 
     #[test]

@@ -153,7 +153,7 @@ impl PartitionActor {
         self.epoch += 1;
         let (partition, epoch) = (self.partition, self.epoch);
         self.node.pending_of(partition).store(pending, Ordering::Relaxed);
-        self.node.trust(partition).set(trusted_until(asked_at, lease.ttl));
+        self.node.trust(partition).open(epoch, trusted_until(asked_at, lease.ttl));
         let shard = self.node.shard(partition);
         shard.journal.do_send(OpenPartition { head, epoch });
         shard.registry.do_send(OpenContacts { partition, epoch });
@@ -354,7 +354,7 @@ impl Handler<RenewDone> for PartitionActor {
             return;
         }
         match result {
-            Ok(Renewal::Renewed) => self.node.trust(self.partition).set(trusted_until(sent_at, lease.ttl)),
+            Ok(Renewal::Renewed) => self.node.trust(self.partition).extend(trusted_until(sent_at, lease.ttl)),
             Ok(Renewal::Lost) => {
                 tracing::warn!(partition = %self.partition, "the lease is lost: the partition is given up");
                 self.stop_serving(&EngineError::Unavailable);

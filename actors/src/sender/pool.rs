@@ -38,7 +38,8 @@ pub struct SenderPool {
     node: Arc<Node>,
     channel: Channel,
     transport: Arc<dyn Transport>,
-    dispatch: Dispatch<Box<Envelope>>,
+    /// Of envelopes, and under which opening of its partition each was claimed.
+    dispatch: Dispatch<(u32, Box<Envelope>)>,
     workers: Vec<Addr<SenderWorker>>,
     alarm: Option<(BootUs, SpawnHandle)>,
     questions: HashMap<WaitingScope, Question>,
@@ -101,12 +102,14 @@ impl SenderPool {
             match begin {
                 Begin::HandOver(next) => {
                     let partition = self.node.partitions.of_contact(next.ticket.contact);
+                    let (epoch, envelope) = next.envelope;
                     self.workers[next.worker].do_send(Work {
                         permit: next.permit,
                         due_at: next.ticket.due_at,
-                        envelope: next.envelope,
+                        envelope,
                         deadline: next.deadline,
                         trust: Arc::clone(self.node.trust(partition)),
+                        epoch,
                     });
                 }
                 Begin::Undo(permit) => self.end(permit, AttemptEnd::NotStarted, now, ctx),

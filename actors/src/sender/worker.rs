@@ -31,6 +31,8 @@ pub struct Work {
     pub deadline: BootUs,
     /// Until when the lease behind the claim is trusted.
     pub trust: Arc<Trust>,
+    /// Under which opening of its partition it was claimed.
+    pub epoch: u32,
 }
 
 /// A worker's attempt is over.
@@ -50,13 +52,15 @@ struct ClaimGuard {
     clock: SharedClock,
     deadline: BootUs,
     trust: Arc<Trust>,
+    epoch: u32,
     withdrawal: Withdrawal,
 }
 
 impl Guard for ClaimGuard {
     fn may_hand_over(&self) -> bool {
         let is_withdrawn = self.withdrawal.is_withdrawn() && !Bug::WithdrawalNotChecked.is_planted();
-        let trusted_until = if Bug::LeaseNotChecked.is_planted() { self.deadline } else { self.trust.until() };
+        let trusted_until =
+            if Bug::LeaseNotChecked.is_planted() { self.deadline } else { self.trust.of_claim(self.epoch) };
         !is_withdrawn && self.clock.boot() < self.deadline.min(trusted_until)
     }
 }
@@ -95,13 +99,13 @@ impl Handler<Work> for SenderWorker {
     type Result = ();
 
     fn handle(&mut self, work: Work, ctx: &mut Self::Context) {
-        let Work { permit, due_at, mut envelope, deadline, trust } = work;
+        let Work { permit, due_at, mut envelope, deadline, trust, epoch } = work;
         let mut connection = self.connection.take().unwrap_or_else(|| self.transport.connect());
         let (node, limit) = (Arc::clone(&self.node), self.transport.attempt_timeout() + GRACE);
         let channel = envelope.channel();
         let attempt = async move {
             let withdrawal = envelope.withdrawal.clone();
-            let guard = ClaimGuard { clock: Arc::clone(&node.clock), deadline, trust, withdrawal };
+            let guard = ClaimGuard { clock: Arc::clone(&node.clock), deadline, trust, epoch, withdrawal };
             if let Err(end) = fetch_attachments(&node, &mut envelope).await {
                 return (Some(connection), end);
             }

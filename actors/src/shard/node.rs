@@ -1,6 +1,6 @@
 //! The shared context of a node's actors.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use actix::Addr;
@@ -32,24 +32,44 @@ use crate::wheel::actor::WheelActor;
 use crate::wheel::parking::Parking;
 
 /// Until when this node may trust its lease of one partition. Read by workers before each hand-over.
+///
+/// A claim is good under the opening of its partition under which it was made, and no other: between two openings
+/// the contact may have been deleted, here or by another node, by somebody who knew nothing of the claim.
 #[derive(Debug, Default)]
-pub struct Trust(AtomicU64);
+pub struct Trust {
+    until: AtomicU64,
+    epoch: AtomicU32,
+}
 
 impl Trust {
-    /// Trusts the lease until this moment.
-    pub fn set(&self, until: BootUs) {
-        self.0.store(until.0, Ordering::SeqCst);
+    /// The partition was opened, for the `epoch`th time: trusts its lease until this moment.
+    pub fn open(&self, epoch: u32, until: BootUs) {
+        // The opening first: whoever reads a moment of it reads it, too.
+        self.epoch.store(epoch, Ordering::SeqCst);
+        self.extend(until);
+    }
+
+    /// The lease was renewed: trusts it until this moment.
+    pub fn extend(&self, until: BootUs) {
+        self.until.store(until.0, Ordering::SeqCst);
     }
 
     /// Trusts it no longer.
     pub fn revoke(&self) {
-        self.0.store(0, Ordering::SeqCst);
+        self.extend(BootUs(0));
     }
 
     /// Until when.
     #[must_use]
     pub fn until(&self) -> BootUs {
-        BootUs(self.0.load(Ordering::SeqCst))
+        BootUs(self.until.load(Ordering::SeqCst))
+    }
+
+    /// Until when something may be handed over that was claimed under this opening: never, if it is over.
+    #[must_use]
+    pub fn of_claim(&self, epoch: u32) -> BootUs {
+        let until = self.until();
+        if self.epoch.load(Ordering::SeqCst) == epoch { until } else { BootUs(0) }
     }
 }
 

@@ -123,6 +123,16 @@ mod found {
     fn a_deletion_does_not_wait_for_a_claim_whose_acknowledgement_was_lost() {
         holds(&[1_131]);
     }
+
+    #[test]
+    fn a_claim_of_an_earlier_opening_of_its_partition_is_not_handed_over() {
+        holds(&[81_458, 81_938]);
+    }
+
+    #[test]
+    fn an_address_that_goes_and_comes_back_in_one_commit_leads_to_its_contact() {
+        holds(&[81_325]);
+    }
 }
 
 #[test]

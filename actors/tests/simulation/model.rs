@@ -47,6 +47,8 @@ impl HandedOver {
 pub struct Promised {
     /// It was in the store once, and may have gone since.
     pub was_born: bool,
+    /// It was asked for again, and nobody heard what came of that: it may be another message any time.
+    pub may_come_back: bool,
     /// It left the store as it should: its time was over, or its contact went.
     pub is_forgotten: bool,
     /// Its scheduling was acknowledged.
@@ -84,6 +86,8 @@ pub struct Person {
     /// How often it came into being.
     pub births: u32,
     pub is_deletion_asked: bool,
+    /// Somebody is asking just now: whatever life of it that meets.
+    pub is_being_deleted: bool,
     pub deleted_at: Option<i64>,
     /// It was told that it is another contact now.
     pub merged_at: Option<i64>,
@@ -156,7 +160,7 @@ impl Model {
             let record = self.mirror.messages.get(id);
             known.is_settled = known.is_forgotten || record.is_some_and(|record| record.state.name().is_final());
         }
-        self.people.values_mut().for_each(|person| person.is_busy = false);
+        self.people.values_mut().for_each(|person| (person.is_busy, person.is_being_deleted) = (false, false));
         self.series.values_mut().for_each(|series| series.is_busy = false);
         self.lanes.values_mut().for_each(|lane| lane.is_busy = false);
         self.stops.values_mut().for_each(|stop| stop.is_busy = false);

@@ -59,7 +59,7 @@ impl Callers {
         let now = self.world.elapsed();
         let mut model = self.world.model();
         let person = model.people.get_mut(&contact).unwrap();
-        person.is_busy = false;
+        (person.is_busy, person.is_being_deleted) = (false, false);
         if person.births == births {
             after(person, now);
         }
@@ -173,7 +173,11 @@ impl Callers {
         if self.world.model().people.values().filter(|person| !person.is_deletion_asked).count() < 2 {
             return;
         }
-        let Some(taken) = self.take_person(rng, |person| person.is_deletion_asked = true) else { return };
+        let Some(taken) =
+            self.take_person(rng, |person| (person.is_deletion_asked, person.is_being_deleted) = (true, true))
+        else {
+            return;
+        };
         let removal = if rng.random_bool(0.5) { Removal::Erase } else { Removal::Delete };
         let me = self.clone();
         self.spawn(format!("delete {}", taken.0), async move {

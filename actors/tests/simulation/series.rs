@@ -18,7 +18,7 @@ use sendwheel_actors::store::{Table, codec};
 use crate::handover::version_of;
 use crate::model::Model;
 use crate::oracle::Found;
-use crate::workload::{CALLER, Callers};
+use crate::workload::{CALLER, Callers, earliest};
 use crate::world::World;
 
 /// A series, as its caller knows it.
@@ -151,6 +151,7 @@ impl Model {
             let known = self.message(new.identity(), new.contact);
             (known.is_acknowledged, known.acknowledged_at, known.placed_at) = (true, now, now);
             known.texts.extend(says);
+            known.dues = vec![earliest(new)];
         }
     }
 

@@ -114,7 +114,7 @@ impl Model {
                 wrongs.push(format!("I3: {id} came into being, and its contact {} is gone", new.contact));
             }
             let known = self.message(id, new.contact);
-            if known.was_born && !known.is_busy {
+            if known.was_born && !known.is_busy && !known.may_come_back {
                 wrongs.push(format!("I4: {id} came back"));
             }
             let is_again = known.was_born;
@@ -199,7 +199,8 @@ impl Model {
             let person = self.people.entry(id).or_default();
             person.births += 1;
             *self.tally.entry(if person.births > 1 { "contacts born again" } else { "contacts" }).or_default() += 1;
-            (person.is_deletion_asked, person.deleted_at, person.denied_at) = (false, None, [None; 2]);
+            person.is_deletion_asked = person.is_being_deleted;
+            (person.deleted_at, person.denied_at) = (None, [None; 2]);
             person.merged_at = None;
         }
         self.saw_merge(&new, now);

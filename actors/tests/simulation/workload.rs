@@ -330,7 +330,12 @@ impl Callers {
                 Err(error @ (EngineError::Merged(_) | EngineError::Conflict { code: "merge_under_way", .. })) => {
                     error.to_string()
                 }
-                Err(error) if is_lost(error) || *error == EngineError::NotFound => error.to_string(),
+                // What its caller gave up may be under way to the store.
+                Err(error) if is_lost(error) => {
+                    me.world.model().messages.get_mut(&id).unwrap().may_come_back = true;
+                    error.to_string()
+                }
+                Err(error @ EngineError::NotFound) => error.to_string(),
                 // It moved, and what it had become left: its key is of no message any more.
                 Ok(Created::New(view)) if is_forgotten && me.world.model().mirror.moved.contains_key(&id) => {
                     me.world.model().messages.get_mut(&id).unwrap().request = None;

@@ -37,8 +37,8 @@ impl Handler<CancelTicket> for SenderPool {
 impl Handler<HandOver> for SenderPool {
     type Result = ();
 
-    fn handle(&mut self, HandOver { permit, envelope }: HandOver, ctx: &mut Self::Context) {
-        self.dispatch.claimed(permit, envelope.attempt, envelope, self.node.clock.boot());
+    fn handle(&mut self, HandOver { permit, epoch, envelope }: HandOver, ctx: &mut Self::Context) {
+        self.dispatch.claimed(permit, envelope.attempt, (epoch, envelope), self.node.clock.boot());
         self.pump(ctx);
     }
 }

@@ -26,6 +26,8 @@ pub struct CancelTicket(pub Ticket);
 pub struct HandOver {
     /// Under which permit.
     pub permit: u64,
+    /// Under which opening of its partition it was claimed.
+    pub epoch: u32,
     /// What.
     pub envelope: Box<Envelope>,
 }
