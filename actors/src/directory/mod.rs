@@ -63,6 +63,8 @@ struct State {
     last_lane: u32,
     // What the counter of account numbers says; behind the highest number only on a store that had no counter.
     counted_accounts: u32,
+    // A commit's outcome is unknown, or the lease was lost, and what is there by now could not be read.
+    is_outdated: bool,
 }
 
 /// The directory's owner.
@@ -203,6 +205,10 @@ impl Directory {
         decide: impl Fn(&Snapshot, LaneNo) -> EngineResult<Change<T>>,
     ) -> EngineResult<T> {
         let mut state = self.state.lock().await;
+        // Nobody is told that all is as it should be by what may not be so any more.
+        if state.is_outdated {
+            self.read_anew(node, &mut state).await.map_err(|error| unread(&error))?;
+        }
         // A lost lease is taken back once; then the change is decided anew on what is there by now.
         for is_last in [false, true] {
             let next_lane = LaneNo(state.last_lane + 1);
@@ -249,6 +255,7 @@ impl Directory {
 
     /// Takes the directory back under a new token, and publishes what is there by now.
     async fn read_anew(&self, node: &Node, state: &mut State) -> Result<(), StoreError> {
+        state.is_outdated = true;
         let anew = load(&self.store, self.node, self.lease_ttl, &self.system_from).await?;
         let before = std::mem::replace(state, anew).snapshot;
         state.snapshot.generation = before.generation + 1;
@@ -311,7 +318,7 @@ async fn load(store: &SharedStore, node: NodeId, ttl: Duration, system_from: &Ma
     let last_lane = u32::try_from(store.counter(DIRECTORY, Counter::Lanes).await?).unwrap_or(0);
     let counted_accounts = u32::try_from(store.counter(DIRECTORY, Counter::Accounts).await?).unwrap_or(0);
     snapshot.last_account = snapshot.last_account.max(AccountNo(counted_accounts));
-    Ok(State { head: lease.head, snapshot, last_lane, counted_accounts })
+    Ok(State { head: lease.head, snapshot, last_lane, counted_accounts, is_outdated: false })
 }
 
 fn decode<T: codec::Record>(bytes: &[u8]) -> Result<T, StoreError> {
@@ -330,6 +337,7 @@ impl Directory {
             let mut state = self.state.lock().await;
             let lease = crate::store::Lease { node: self.node, head: state.head, ttl: Some(self.lease_ttl) };
             let renewed = match self.store.renew(&lease).await {
+                Ok(Renewal::Renewed) if state.is_outdated => self.read_anew(node, &mut state).await,
                 Ok(Renewal::Renewed) => Ok(()),
                 Ok(Renewal::Lost) => {
                     tracing::warn!("the directory's lease was lost: it is taken back and read anew");

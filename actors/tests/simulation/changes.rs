@@ -6,7 +6,7 @@ use rand::seq::IteratorRandom;
 use sendwheel_actors::domain::address::Channel;
 use sendwheel_actors::domain::ids::MessageId;
 use sendwheel_actors::domain::message::StateName;
-use sendwheel_actors::engine::api::{CancelOutcome, EngineResult, MessageEdit, Resolve};
+use sendwheel_actors::engine::api::{CancelOutcome, EngineResult, MessageEdit, NewIntent, Resolve};
 
 use crate::model::Outcome;
 use crate::workload::{CALLER, Callers, earliest, is_lost};
@@ -62,7 +62,8 @@ impl Callers {
         let Some(id) = self.some_message(rng) else { return };
         let (intent, due) = if rng.random_bool(0.5) {
             let (intent, due) = self.some_due(rng);
-            (Some(intent), Some(due))
+            let earliest = if intent == NewIntent::Now { self.world.earliest_now() } else { due };
+            (Some(intent), Some(earliest))
         } else {
             (None, None)
         };
@@ -131,7 +132,7 @@ impl Callers {
     where
         F: Future<Output = EngineResult<i64>> + 'static,
     {
-        let now = self.world.now();
+        let now = self.world.earliest_now();
         let before = {
             let mut model = self.world.model();
             let known = model.messages.get_mut(&id).unwrap();

@@ -130,6 +130,11 @@ mod found {
     }
 
     #[test]
+    fn what_the_directory_could_not_read_anew_is_read_before_the_next_change() {
+        holds(&[102_935, 200_970]);
+    }
+
+    #[test]
     fn an_address_that_goes_and_comes_back_in_one_commit_leads_to_its_contact() {
         holds(&[81_325]);
     }

@@ -17,17 +17,18 @@ impl Callers {
             return;
         }
         let (Some(into), Some(from)) = (self.some_contact(rng), self.some_contact(rng)) else { return };
-        let births = {
+        let (births, is_merged) = {
             let mut model = self.world.model();
             let left = model.people.values().filter(|person| person.deleted_at.is_none() && person.merged_at.is_none());
             if into == from || left.count() < 3 {
                 return;
             }
-            [into, from].map(|contact| {
+            let births = [into, from].map(|contact| {
                 let person = model.people.get_mut(&contact).unwrap();
                 person.is_busy = true;
                 person.births
-            })
+            });
+            (births, model.mirror.merged.contains_key(&from))
         };
         let me = self.clone();
         self.spawn(format!("merge {from} into {into}"), async move {
@@ -35,7 +36,11 @@ impl Callers {
             let mut denied_at = [None; 2];
             me.leave_person((from, births[1]), |person, now| {
                 if answer.is_ok() {
-                    (person.merged_at, denied_at) = (Some(now), person.denied_at);
+                    person.merged_at = Some(now);
+                    // What nobody heard of may have been done before: what it denied then may be granted again.
+                    if !is_merged {
+                        denied_at = person.denied_at;
+                    }
                 }
             });
             me.leave_person((into, births[0]), |person, now| {

@@ -108,7 +108,7 @@ impl World {
                 known.canceled_at = Some(now);
                 // This one tells nobody.
                 model.told.insert((next.id.to_string(), "message.canceled".into()));
-                model.called.insert((next.id, "canceled".into()));
+                model.called.insert((next.identity(), "canceled".into()));
             }
             State::Sending(claim) => known.hands.push(HandedOver {
                 at: now,

@@ -51,7 +51,10 @@ impl World {
         for mutation in &applied.batch.mutations {
             match mutation {
                 Mutation::Put(Table::Message, _, bytes) => {
-                    model.saw_message(codec::decode(bytes).unwrap(), now, quiet, &mut wrongs);
+                    let message: Message = codec::decode(bytes).unwrap();
+                    let Message { id, version, state, .. } = &message;
+                    self.log(format!("stored: {}, as {id}, version {version}, is {state:?}", message.identity()));
+                    model.saw_message(message, now, quiet, &mut wrongs);
                 }
                 Mutation::Delete(Table::Message, key) => {
                     let id = MessageId::from_bytes(key[..].try_into().unwrap());

@@ -253,7 +253,8 @@ impl Callers {
         if let Some(id) = id {
             let mut model = self.world.model();
             let known = model.message(id, contact);
-            (known.is_busy, known.dues, known.texts) = (true, vec![due], vec![number]);
+            let earliest = if is_now { self.world.earliest_now() } else { due };
+            (known.is_busy, known.dues, known.texts) = (true, vec![earliest], vec![number]);
             known.request = Some(Box::new(new.clone()));
         }
         let tries = if id.is_some() { rng.random_range(1..4) } else { 1 };
@@ -299,7 +300,7 @@ impl Callers {
             let mut model = self.world.model();
             let contact = model.by_contact.iter().find(|(_, ids)| ids.contains(&id)).map(|(contact, _)| *contact);
             let known = model.messages.get_mut(&id).unwrap();
-            contact.zip(known.request.as_deref().cloned()).inspect(|_| known.dues.push(self.world.now()))
+            contact.zip(known.request.as_deref().cloned()).inspect(|_| known.dues.push(self.world.earliest_now()))
         };
         let Some((contact, mut new)) = asked else { return self.settle(id, None, None) };
         if !is_same {
@@ -374,7 +375,7 @@ impl Callers {
                 drop(model);
                 return self.settle(id, None, None);
             }
-            known.dues.push(self.world.now());
+            known.dues.push(self.world.earliest_now());
             known.texts = texts.clone();
         }
         let me = self.clone();

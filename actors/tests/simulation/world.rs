@@ -103,6 +103,11 @@ impl World {
         self.clock.now().0
     }
 
+    /// When what is asked for now is due at the earliest: the clock may be set back before that is decided.
+    pub fn earliest_now(&self) -> i64 {
+        if self.plan.clock_set > 0 { i64::MIN } else { self.now() }
+    }
+
     /// Milliseconds since the run began.
     pub fn elapsed(&self) -> i64 {
         self.clock.elapsed_ms()
