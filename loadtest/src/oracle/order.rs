@@ -7,7 +7,8 @@ use super::{Evidence, Scheduled, Violation};
 /// Judges each message against those of its contact and lane that are due later.
 ///
 /// A message with a second attempt is let off: its first one may have died with a connection before a sink saw it. So
-/// is one that was not there yet when the later one was due, and two that are due at once.
+/// is one that was not there yet when the later one was due or (before the node's clock was set back) went, and two that
+/// are due at once.
 pub(super) fn check(evidence: &Evidence) -> Vec<Violation> {
     let mut first: HashMap<&str, i64> = HashMap::new();
     for begun in &evidence.begun {
@@ -33,6 +34,7 @@ pub(super) fn check(evidence: &Evidence) -> Vec<Violation> {
             let overtaker = group[n + 1..].iter().find(|(later, later_at)| {
                 later.due_at_ms > message.due_at_ms
                     && message.acked_at_ms + evidence.ahead(message.acked_at_ms) < later.due_at_ms
+                    && message.acked_at_ms < *later_at
                     && later_at < at
             });
             violations.extend(overtaker.map(|(later, _)| Violation::OutOfOrder {
@@ -78,11 +80,12 @@ mod tests {
 
     #[test]
     fn another_lane_a_second_attempt_a_late_schedule_and_a_deferred_one_are_let_off() {
-        let changes: [fn(&mut Evidence); 4] = [
+        let changes: [fn(&mut Evidence); 5] = [
             |evidence| evidence.journal.scheduled[0].lane = "email".into(),
             |evidence| evidence.standings.get_mut("a").unwrap().attempts = 2,
             |evidence| evidence.journal.scheduled[0].acked_at_ms = 2_000,
             |evidence| evidence.standings.get_mut("a").unwrap().due_at_ms = Some(1_500),
+            |evidence| evidence.begun[1].at_ms = 500,
         ];
         for change in changes {
             let mut evidence = run(2_002, 2_001);
