@@ -291,3 +291,21 @@ impl Node {
         self.pending.iter().map(|count| count.load(Ordering::Relaxed)).sum()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_is_trusted_under_its_own_opening_alone() {
+        let trust = Trust::default();
+        trust.open(1, BootUs(10));
+        assert_eq!((trust.of_claim(1), trust.of_claim(2)), (BootUs(10), BootUs(0)));
+        trust.extend(BootUs(20));
+        assert_eq!(trust.of_claim(1), BootUs(20));
+        trust.revoke();
+        assert_eq!(trust.of_claim(1), BootUs(0));
+        trust.open(2, BootUs(30));
+        assert_eq!((trust.of_claim(1), trust.of_claim(2)), (BootUs(0), BootUs(30)));
+    }
+}
