@@ -148,11 +148,11 @@ impl ContactActor {
             self.perform(command, reply, ctx);
             if is_paged {
                 // Entries are read anew for each step; records are remembered only as long as the overlay needs.
-                self.records = self.overlay.records();
+                self.overlay.trim(&mut self.records);
             }
         }
         if self.inbox.is_empty() && !self.is_reading {
-            self.records = self.overlay.records();
+            self.overlay.trim(&mut self.records);
         }
     }
 
@@ -181,6 +181,7 @@ impl ContactActor {
     }
 
     fn perform(&mut self, command: ContactCommand, reply: ReplyTo, ctx: &mut Context<Self>) {
+        let is_end = matches!(command, ContactCommand::Finished(_));
         if let ContactCommand::Finished(finished) = &command {
             self.open_claims.retain(|claim| claim.message != finished.ticket.message);
         }
@@ -205,6 +206,10 @@ impl ContactActor {
             match self.open.last() {
                 Some(last) => last.performances.push(Performance { effects, reply, again }),
                 None => self.run(effects, reply),
+            }
+            // No commit of it comes any more that would take its message along.
+            if is_end {
+                self.forget_durable();
             }
             return;
         }
@@ -379,7 +384,13 @@ impl Handler<Committed> for ContactActor {
             self.run(effects, reply);
         }
         if !self.is_reading {
-            self.forget_durable();
+            if self.inbox.is_empty() {
+                let claims = &self.open_claims;
+                let is_sent = |id| claims.iter().any(|claim| claim.message == id);
+                self.overlay.forget(&changed, &mut self.records, is_sent);
+            } else {
+                self.forget_durable();
+            }
         }
         self.pump(ctx);
     }

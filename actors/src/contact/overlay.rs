@@ -54,6 +54,24 @@ impl<K: Ord + Clone, V: Clone> Layer<K, V> {
         self.0.retain(|key, overlaid| overlaid.open_commits > 0 || is_wanted(key));
     }
 
+    /// As [`Self::forget_durable`] of these alone; what is known loses them, too.
+    fn forget(&mut self, keys: &[K], records: &mut BTreeMap<K, V>, is_wanted: impl Fn(&K) -> bool) {
+        for key in keys {
+            if self.0.get(key).is_some_and(|overlaid| overlaid.open_commits == 0) && !is_wanted(key) {
+                self.0.remove(key);
+                records.remove(key);
+            }
+        }
+    }
+
+    /// Leaves what is here alone, which is there as well. As many of both: the same.
+    fn trim(&self, records: &mut BTreeMap<K, V>) {
+        debug_assert!(self.0.keys().all(|key| records.contains_key(key)), "what was decided is known");
+        if records.len() != self.0.len() {
+            records.retain(|key, _| self.0.contains_key(key));
+        }
+    }
+
     fn apply(&self, records: &mut BTreeMap<K, V>) {
         records.extend(self.0.iter().map(|(key, overlaid)| (key.clone(), overlaid.value.clone())));
     }
@@ -120,6 +138,39 @@ impl Overlay {
         self.suppressions.forget_durable(|_| false);
     }
 
+    /// Nothing is being read, and nobody waits for what is known: what this commit changed goes from both if it is
+    /// durable. A contact may have thousands of open commits, so none of them looks at the others.
+    pub(super) fn forget(&mut self, changed: &Changed, records: &mut Records, is_wanted: impl Fn(MessageId) -> bool) {
+        self.messages.forget(&changed.messages, &mut records.messages, |id| is_wanted(*id));
+        self.contents.forget(&changed.contents, &mut records.contents, |_| false);
+        self.aliases.forget(&changed.aliases, &mut records.aliases, |_| false);
+        self.items.forget(&changed.items, &mut records.items, |_| false);
+        self.suppressions.forget(&changed.suppressions, &mut records.suppressions, |_| false);
+    }
+
+    /// Leaves of what is known all that need be remembered between commands.
+    pub(super) fn trim(&self, records: &mut Records) {
+        let Records {
+            messages,
+            contents,
+            aliases,
+            blobs,
+            items,
+            suppressions,
+            pending,
+            pending_count,
+            timeline,
+            recent,
+        } = records;
+        self.messages.trim(messages);
+        self.contents.trim(contents);
+        self.aliases.trim(aliases);
+        self.items.trim(items);
+        self.suppressions.trim(suppressions);
+        blobs.clear();
+        (*pending, *pending_count, *timeline, *recent) = (None, None, None, None);
+    }
+
     /// Puts what was decided over what was read.
     pub(super) fn apply(&self, records: &mut Records) {
         self.messages.apply(&mut records.messages);
@@ -128,18 +179,18 @@ impl Overlay {
         self.items.apply(&mut records.items);
         self.suppressions.apply(&mut records.suppressions);
     }
-
-    /// All that need be remembered between commands.
-    pub(super) fn records(&self) -> Records {
-        let mut records = Records::default();
-        self.apply(&mut records);
-        records
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What is known of it between commands.
+    fn rest(overlay: &Overlay) -> Records {
+        let mut records = Records::default();
+        overlay.apply(&mut records);
+        records
+    }
 
     const ID: MessageId = MessageId::from_bytes([7; 16]);
 
@@ -173,8 +224,8 @@ mod tests {
         assert_eq!(read.aliases.get("crm-1"), Some(&Some(ContactId::from_bytes([1; 16]))));
         overlay.committed(&second);
         overlay.forget_durable(|_| false);
-        let rest = overlay.records();
-        assert!(rest.messages.is_empty() && rest.contents.is_empty() && rest.aliases.is_empty());
+        let left = rest(&overlay);
+        assert!(left.messages.is_empty() && left.contents.is_empty() && left.aliases.is_empty());
     }
 
     #[test]
@@ -183,10 +234,10 @@ mod tests {
         let changed = overlay.lay(changes("sent"), &mut Records::default());
         overlay.committed(&changed);
         overlay.forget_durable(|id| id == ID);
-        let rest = overlay.records();
-        assert_eq!((rest.messages.get(&ID), rest.contents.len()), (Some(&None), 0));
+        let left = rest(&overlay);
+        assert_eq!((left.messages.get(&ID), left.contents.len()), (Some(&None), 0));
         overlay.forget_durable(|_| false);
-        assert!(overlay.records().messages.is_empty());
+        assert!(rest(&overlay).messages.is_empty());
     }
 
     #[test]
@@ -195,6 +246,29 @@ mod tests {
         let changed = overlay.lay(changes("new"), &mut Records::default());
         overlay.committed(&changed);
         // No `forget_durable`: a read is under way, and it may have found the old one.
-        assert_eq!(overlay.records().contents.get(&ID), Some(&content("new")));
+        assert_eq!(rest(&overlay).contents.get(&ID), Some(&content("new")));
+    }
+
+    #[test]
+    fn a_commit_that_is_durable_takes_along_what_it_changed_and_nothing_else() {
+        let (other, mut overlay, mut records) =
+            (MessageId::from_bytes([8; 16]), Overlay::default(), Records::default());
+        let first = overlay.lay(changes("first"), &mut records);
+        let later = overlay.lay(Changes { messages: vec![(other, None)], ..Changes::default() }, &mut records);
+        let again = overlay.lay(Changes { contents: vec![(ID, content("again"))], ..Changes::default() }, &mut records);
+        overlay.committed(&first);
+        overlay.forget(&first, &mut records, |_| false);
+        assert_eq!(records.messages.keys().collect::<Vec<_>>(), [&other]);
+        assert_eq!(records.contents.get(&ID), Some(&content("again")), "a later commit of it is open");
+        overlay.committed(&later);
+        overlay.forget(&later, &mut records, |id| id == other);
+        assert!(records.messages.contains_key(&other), "it is wanted soon");
+        overlay.committed(&again);
+        overlay.forget(&again, &mut records, |_| false);
+        records.messages.insert(ID, None);
+        records.pending_count = Some(1);
+        overlay.trim(&mut records);
+        assert_eq!(records.messages.keys().collect::<Vec<_>>(), [&other]);
+        assert!(records.contents.is_empty() && records.pending_count.is_none());
     }
 }
