@@ -117,14 +117,19 @@ impl Callers {
         let Some(id) = self.some_message(rng) else { return };
         let how = if rng.random_bool(0.7) { Resolve::Retry } else { Resolve::Failed };
         if how == Resolve::Retry {
-            let now = self.world.elapsed();
             let mut model = self.world.model();
             let known = model.messages.get_mut(&id).unwrap();
-            // A person who wants it tried again takes an earlier cancel back.
-            (known.retry_asked_at, known.hands_allowed) = (Some(now), None);
+            // A person who wants it tried again takes an earlier cancel back. Until there is an answer that may be decided
+            // any time.
+            (known.retry_asked_at, known.hands_allowed) = (Some(i64::MAX), None);
         }
         self.move_to_now(id, "resolve", move |me| async move {
-            me.engine.resolve(&CALLER, id, how).await.map(|view| earliest(&view.message))
+            let answer = me.engine.resolve(&CALLER, id, how).await;
+            if how == Resolve::Retry {
+                let now = me.world.elapsed();
+                me.world.model().messages.get_mut(&id).unwrap().retry_asked_at = Some(now);
+            }
+            answer.map(|view| earliest(&view.message))
         });
     }
 

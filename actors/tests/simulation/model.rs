@@ -157,6 +157,7 @@ impl Model {
             if std::mem::take(&mut known.is_busy) {
                 known.placed_at = now;
             }
+            known.retry_asked_at = known.retry_asked_at.map(|at| at.min(now));
             let record = self.mirror.messages.get(id);
             known.is_settled = known.is_forgotten || record.is_some_and(|record| record.state.name().is_final());
         }
