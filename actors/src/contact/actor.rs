@@ -6,29 +6,22 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message as ActixMessage};
 use tokio::sync::oneshot;
 
 use super::command::{Answered, ContactCommand};
-use super::consulting;
 use super::decide::{Needs, decide, needs};
-use super::decision::{Decision, Effect, Known, Records, Surroundings};
+use super::decision::{Decision, Known, Records, Surroundings};
+use super::effects::OpenClaims;
 use super::open::{OpenCommit, OpenCommits, Performance, TakenBack};
 use super::overlay::{Changes, Overlay};
 use super::registry::{PassivationAnswer, ReadRecords};
-use crate::domain::address::Channel;
 use crate::domain::contact::Contact;
-use crate::domain::ids::{AccountNo, ContactId, MessageId, Partition};
-use crate::domain::ticket::Ticket;
+use crate::domain::ids::{ContactId, Partition};
 use crate::journal::{Commit, Committed, Refused, Requester, Undone};
 use crate::protocol::api::EngineError;
-use crate::sender::Release;
-use crate::sender::pool::{CancelTicket, HandOver, PermitReleased, Settled};
-use crate::sender::transport::Withdrawal;
 use crate::shard::Node;
-use crate::wheel::actor::{Arm, Disarm, Rewake};
 
 /// Where an answer goes; nobody waits for some.
 pub type ReplyTo = Option<oneshot::Sender<Answered>>;
@@ -60,26 +53,19 @@ pub struct Passivate;
 
 /// One active contact.
 pub struct ContactActor {
-    node: Arc<Node>,
-    id: ContactId,
-    partition: Partition,
-    epoch: u32,
-    contact: Option<Box<Contact>>,
-    inbox: VecDeque<(ContactCommand, ReplyTo)>,
+    pub(super) node: Arc<Node>,
+    pub(super) id: ContactId,
+    pub(super) partition: Partition,
+    pub(super) epoch: u32,
+    pub(super) contact: Option<Box<Contact>>,
+    pub(super) inbox: VecDeque<(ContactCommand, ReplyTo)>,
     records: Records,
     overlay: Overlay,
     is_reading: bool,
     /// What is being read was asked for before something was taken back: it may be older than what is durable by now.
     is_outdated: bool,
     open: OpenCommits,
-    open_claims: Vec<OpenClaim>,
-}
-
-/// A claim whose envelope is with its pool.
-struct OpenClaim {
-    message: MessageId,
-    channel: Channel,
-    withdrawal: Withdrawal,
+    pub(super) open_claims: OpenClaims,
 }
 
 impl std::fmt::Debug for ContactActor {
@@ -111,7 +97,7 @@ impl ContactActor {
             is_reading: false,
             is_outdated: false,
             open: OpenCommits::default(),
-            open_claims: Vec::new(),
+            open_claims: OpenClaims::default(),
         }
     }
 
@@ -181,10 +167,11 @@ impl ContactActor {
     }
 
     fn perform(&mut self, command: ContactCommand, reply: ReplyTo, ctx: &mut Context<Self>) {
-        let is_end = matches!(command, ContactCommand::Finished(_));
-        if let ContactCommand::Finished(finished) = &command {
-            self.open_claims.retain(|claim| claim.message != finished.ticket.message);
-        }
+        let ended = match &command {
+            ContactCommand::Finished(finished) => Some(finished.ticket.message),
+            _ => None,
+        };
+        ended.into_iter().for_each(|message| self.open_claims.end(message));
         let node = Arc::clone(&self.node);
         let directory = node.directory.load();
         let around = Surroundings::of(&node, &directory);
@@ -207,10 +194,7 @@ impl ContactActor {
                 Some(last) => last.performances.push(Performance { effects, reply, again }),
                 None => self.run(effects, reply),
             }
-            // No commit of it comes any more that would take its message along.
-            if is_end {
-                self.forget_durable();
-            }
+            ended.into_iter().for_each(|message| self.overlay.forget_message(message));
             return;
         }
         // Before anything is changed. What nobody asked for is no new work.
@@ -224,6 +208,8 @@ impl ContactActor {
         node.room.take(&mutations);
         let contact_before = contact.map(|contact| std::mem::replace(&mut self.contact, contact));
         let changed = self.overlay.lay(Changes { messages, contents, aliases, items, suppressions }, &mut self.records);
+        // What was sent was kept for this moment. If the decision left it alone, no commit takes it along.
+        ended.into_iter().for_each(|message| self.overlay.forget_message(message));
         let performances = vec![Performance { effects, reply, again: again.filter(|_| !is_growth) }];
         self.open.push(OpenCommit { performances, changed, is_growth, contact_before });
         self.node.shard(self.partition).journal.do_send(Commit {
@@ -235,93 +221,6 @@ impl ContactActor {
             hints_to_remove,
             requester: Requester::Contact(ctx.address()),
         });
-    }
-
-    /// What is being sent will be settled: its message need not be read for that.
-    fn forget_durable(&mut self) {
-        let claims = &self.open_claims;
-        self.overlay.forget_durable(|id| claims.iter().any(|claim| claim.message == id));
-    }
-
-    fn account(&self) -> Option<AccountNo> {
-        self.contact.as_ref().map(|contact| contact.account)
-    }
-
-    /// A command that cannot be decided now. A permit goes back; an outcome stays with the pool, which
-    /// tells it again; the wheel brings a clean-up again.
-    fn refuse(&self, command: &ContactCommand, reply: ReplyTo, error: EngineError) {
-        if let Some(reply) = reply {
-            let _ = reply.send(Err(error));
-        }
-        match command {
-            ContactCommand::Permit(granted) => {
-                let pool = self.node.routes().pools.of(granted.ticket.channel());
-                pool.do_send(PermitReleased { permit: granted.permit, release: Release::Requeue });
-            }
-            ContactCommand::Cleanup(ticket) | ContactCommand::Heard(ticket, ..) | ContactCommand::Replan(ticket, _) => {
-                let at = self.node.clock.now().plus(Duration::from_secs(1));
-                self.node.shard(self.partition).wheel.do_send(Rewake(*ticket, at));
-            }
-            _ => {}
-        }
-    }
-
-    fn run(&mut self, effects: Vec<Effect>, mut reply: ReplyTo) {
-        let node = Arc::clone(&self.node);
-        let routes = node.routes();
-        let wheel = &node.shard(self.partition).wheel;
-        let pool = |ticket: &Ticket| routes.pools.of(ticket.channel());
-        for effect in effects {
-            match effect {
-                Effect::Reply(answered) => {
-                    if let Some(reply) = reply.take() {
-                        // A caller that went away is no error.
-                        let _ = reply.send(*answered);
-                    }
-                }
-                Effect::Arm(ticket) => wheel.do_send(Arm(ticket)),
-                Effect::Disarm(ticket) => {
-                    wheel.do_send(Disarm(ticket));
-                    pool(&ticket).do_send(CancelTicket(ticket));
-                }
-                Effect::Rewake(ticket, at) => wheel.do_send(Rewake(ticket, at)),
-                Effect::HandOver(permit, envelope) => {
-                    self.open_claims.push(OpenClaim {
-                        message: envelope.message,
-                        channel: envelope.channel(),
-                        withdrawal: envelope.withdrawal.clone(),
-                    });
-                    routes.pools.of(envelope.channel()).do_send(HandOver { permit, epoch: self.epoch, envelope });
-                }
-                Effect::RevokeClaims(of) => {
-                    for claim in self.open_claims.iter().filter(|claim| of.is_none_or(|of| claim.channel == of)) {
-                        claim.withdrawal.withdraw();
-                    }
-                }
-                Effect::Release(of, permit, release) => routes.pools.of(of).do_send(PermitReleased { permit, release }),
-                Effect::Settled(of, permit, cost) => routes.pools.of(of).do_send(Settled { permit, cost }),
-                Effect::Publish(happened) => {
-                    if let Some(account) = self.account() {
-                        node.events.publish(account, happened);
-                    }
-                }
-                Effect::Count(Channel::Webhook, state) => {
-                    metrics::counter!("sendwheel_notices_total", "outcome" => state.as_str()).increment(1);
-                }
-                Effect::Count(channel, state) => {
-                    metrics::counter!("sendwheel_messages_total", "channel" => channel.name(), "outcome" => state.as_str()).increment(1);
-                }
-                Effect::SwitchOff(account, webhook) => node.gone_webhooks.add(account, webhook),
-                Effect::Learn(account, lesson) => node.habits.learn(self.partition, account, &lesson),
-                Effect::Tally(account, arm, step) => node.habits.count(self.partition, account, arm, step),
-                // Into the inbox at once: a contact with more to do is not idle.
-                Effect::Continue(command) => self.inbox.push_back((*command, None)),
-                Effect::Tell(contact, command) => consulting::tell(&node, contact, *command),
-                Effect::Consult(consultation) => {
-                    consulting::ask(Arc::clone(&node), self.id, *consultation, reply.take());
-                }
-            }
-        }
     }
 }
 
@@ -360,7 +259,9 @@ impl Handler<RecordsRead> for ContactActor {
                 self.records.messages.extend(read.messages);
                 // What was decided since the read began is newer than what it found.
                 self.overlay.apply(&mut self.records);
-                self.forget_durable();
+                // What is being sent will be settled: its message need not be read for that.
+                let claims = &self.open_claims;
+                self.overlay.forget_durable(|id| claims.has(id));
                 self.pump(ctx);
             }
             Err(error) => {
@@ -384,13 +285,8 @@ impl Handler<Committed> for ContactActor {
             self.run(effects, reply);
         }
         if !self.is_reading {
-            if self.inbox.is_empty() {
-                let claims = &self.open_claims;
-                let is_sent = |id| claims.iter().any(|claim| claim.message == id);
-                self.overlay.forget(&changed, &mut self.records, is_sent);
-            } else {
-                self.forget_durable();
-            }
+            let claims = &self.open_claims;
+            self.overlay.forget(&changed, &mut self.records, |id| claims.has(id));
         }
         self.pump(ctx);
     }

@@ -11,6 +11,7 @@ pub mod command;
 mod consulting;
 pub mod decide;
 pub mod decision;
+mod effects;
 pub mod entries;
 mod open;
 mod overlay;

@@ -138,14 +138,21 @@ impl Overlay {
         self.suppressions.forget_durable(|_| false);
     }
 
-    /// Nothing is being read, and nobody waits for what is known: what this commit changed goes from both if it is
-    /// durable. A contact may have thousands of open commits, so none of them looks at the others.
+    /// Nothing is being read: what this commit changed goes from here and from what is known if it is durable. A contact may have thousands of open commits, so none of them looks at the others.
     pub(super) fn forget(&mut self, changed: &Changed, records: &mut Records, is_wanted: impl Fn(MessageId) -> bool) {
         self.messages.forget(&changed.messages, &mut records.messages, |id| is_wanted(*id));
         self.contents.forget(&changed.contents, &mut records.contents, |_| false);
         self.aliases.forget(&changed.aliases, &mut records.aliases, |_| false);
         self.items.forget(&changed.items, &mut records.items, |_| false);
         self.suppressions.forget(&changed.suppressions, &mut records.suppressions, |_| false);
+    }
+
+    /// A message was wanted, and is no more: it goes if it is durable. What is known goes on knowing it until it is
+    /// trimmed.
+    pub(super) fn forget_message(&mut self, id: MessageId) {
+        if self.messages.0.get(&id).is_some_and(|overlaid| overlaid.open_commits == 0) {
+            self.messages.0.remove(&id);
+        }
     }
 
     /// Leaves of what is known all that need be remembered between commands.
@@ -238,6 +245,19 @@ mod tests {
         assert_eq!((left.messages.get(&ID), left.contents.len()), (Some(&None), 0));
         overlay.forget_durable(|_| false);
         assert!(rest(&overlay).messages.is_empty());
+    }
+
+    #[test]
+    fn a_message_that_was_wanted_goes_when_its_last_commit_is_durable() {
+        let mut overlay = Overlay::default();
+        let sent = overlay.lay(changes("sent"), &mut Records::default());
+        overlay.forget_message(ID);
+        assert!(rest(&overlay).messages.contains_key(&ID), "a read would find what was before");
+        overlay.committed(&sent);
+        overlay.forget_message(ID);
+        let left = rest(&overlay);
+        assert!(left.messages.is_empty());
+        assert!(left.contents.contains_key(&ID), "a message alone was asked to go");
     }
 
     #[test]
