@@ -5,6 +5,7 @@
 //! the estimated cost, not what was charged. Its bytes are big-endian and begin with the creation time, so that
 //! members of one score sort in order of creation.
 
+mod position;
 mod queued;
 
 use super::address::{Channel, Destination};
@@ -12,6 +13,7 @@ use super::clock::UnixMs;
 use super::ids::{AccountNo, CampaignNo, ContactId, LaneNo, MessageId};
 use super::message::{Class, Message};
 
+pub use position::Position;
 pub use queued::QueuedTicket;
 
 /// What a due entry is about.

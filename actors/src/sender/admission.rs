@@ -92,7 +92,11 @@ impl Lanes {
         tickets.sort_unstable_by_key(Ticket::order);
         for ticket in tickets {
             let out = overflow.len();
-            let is_overtaken = last[&ticket.contact] > Some(ticket.order());
+            let is_overtaken = last[&ticket.contact] > Some(ticket.order())
+                || self
+                    .lanes
+                    .get(no)
+                    .is_some_and(|lane| lane.lines.is_before_its_contact_s_ahead(&QueuedTicket::of(&ticket)));
             if !is_overtaken || !self.admit_one(&ticket.parked(), Way::PastTheFloor, overflow) {
                 overflow.push(ticket);
             }
@@ -116,15 +120,14 @@ impl Lanes {
         if !lane.is_configured && lane.spot == Spot::Off {
             lane.account = ticket.account;
         }
-        let queued = QueuedTicket::of(ticket);
+        let mut queued = QueuedTicket::of(ticket);
         let place = (no, class);
         if is_refill && self.cancelled.is_dead(&queued, place) {
             // The page was read before the cancel.
             return true;
         }
         let account = lane.account;
-        let lines = &mut lane.lines;
-        match lines.find_and_replace(&queued) {
+        match lane.lines.find_and_replace(&queued) {
             Found::UnderPermit(permit) => {
                 self.permits.readmit(permit);
                 return true;
@@ -135,23 +138,39 @@ impl Lanes {
             }
             Found::Freed => {
                 self.cancelled.revive(&queued, place, true);
+                self.look_at_shelves(no, class);
                 self.wake(no);
                 return true;
             }
             Found::Nowhere => {}
         }
         self.cancelled.revive(&queued, place, false);
-        let len = lines.len_of(class);
         if way == Way::Due && self.parked.get(&place).is_some_and(|parked| parked.may_precede(ticket.order())) {
             return false;
         }
+        if way != Way::PastTheFloor && self.shelve_incoming(ticket, way == Way::Due) {
+            return true;
+        }
+        if self.shelves.contains_key(&place) {
+            // One like it may be on its way to a shelf.
+            queued = queued.parked();
+        }
+        let Some(lane) = self.lanes.get_mut(no) else { return true };
+        let lines = &mut lane.lines;
+        let len = lines.len_of(class);
         // A refill was read for the room there is; a little more is taken, since its cursor moves on.
         if !is_refill && len >= bound(&self.settings, len, total_room) {
             // The last one gives way, or an earlier one would lie behind later ones.
-            let Some(last) = lines.make_room(&queued) else { return false };
-            self.waiting -= 1;
-            if !self.cancelled.drop_if_dead(&last, place) {
-                overflow.push(last.ticket(no, account));
+            match lines.make_room(&queued) {
+                Some(last) => {
+                    self.waiting -= 1;
+                    if !self.cancelled.drop_if_dead(&last, place) {
+                        overflow.push(last.ticket(no, account));
+                    }
+                }
+                // The later one has a permit: as many as come meanwhile are beyond the bound.
+                None if way == Way::PastTheFloor => {}
+                None => return false,
             }
         }
         let was_empty = lines.is_empty_of(class);
@@ -161,7 +180,15 @@ impl Lanes {
         if was_empty || inserted == Inserted::Front || lane.spot == Spot::Off {
             self.wake(no);
         }
+        // What was held may have made room, or stepped aside.
+        self.look_at_shelves(no, class);
         true
+    }
+
+    /// Takes in what came back from a shelf.
+    pub(super) fn bring_back(&mut self, ticket: &Ticket) {
+        let is_here = self.admit_one(ticket, Way::Refill, &mut Vec::new());
+        debug_assert!(is_here, "what comes back is always taken in");
     }
 
     /// Takes in tickets that were read from index `waiting` for [`Lanes::refills`], in order; `rest`: what that index
@@ -176,6 +203,7 @@ impl Lanes {
             self.parked.insert(place, left);
         }
         let count = taken.count(tickets.iter().map(Ticket::order));
+        self.look_at_shelves(lane, class);
         for ticket in &tickets[..count] {
             let is_here = self.admit_one(ticket, Way::Refill, &mut Vec::new());
             debug_assert!(is_here, "a refill is always taken in");
@@ -195,18 +223,20 @@ impl Lanes {
     }
 
     /// Refills to read from index `waiting`, with the room there is: tickets are parked, the queue is
-    /// below half of its bound, and no refill is under way. Each must be ended by [`Lanes::admit_refill`].
+    /// below half of what it may have, and no refill is under way. Each must be ended by [`Lanes::admit_refill`].
     pub fn refills(&mut self) -> Vec<(LaneNo, Class, usize)> {
         let mut refills = Vec::new();
         let mut total_room = self.settings.total_bound.saturating_sub(self.waiting);
         for ((lane, class), parked) in &mut self.parked {
             let Some(state) = self.lanes.get(*lane) else { continue };
             let len = state.lines.len_of(*class);
-            let bound = bound(&self.settings, len, total_room);
-            if parked.is_refilling() || len * 2 >= bound {
+            // What is held or aside is not what the lane works on.
+            let queued = state.lines.queued(*class);
+            let most = bound(&self.settings, len, total_room).saturating_sub(len - queued);
+            if parked.is_refilling() || queued * 2 >= most {
                 continue;
             }
-            let room = bound - len;
+            let room = most - queued;
             parked.begin_refill();
             total_room = total_room.saturating_sub(room);
             refills.push((*lane, *class, room));
@@ -217,7 +247,8 @@ impl Lanes {
     /// Takes a waiting ticket back: it is dropped when it is met, before a token is taken. One that is
     /// under a permit is not put back by a requeue.
     pub fn cancel(&mut self, message: MessageId, due_at: UnixMs) {
-        if self.permits.cancel(message, due_at) || (self.waiting == 0 && self.parked.is_empty()) {
+        let is_nothing_here = self.waiting == 0 && self.parked.is_empty() && self.shelves.is_empty();
+        if self.permits.cancel(message, due_at) || is_nothing_here {
             return;
         }
         self.cancelled.cancel(message, due_at);
@@ -234,6 +265,7 @@ impl Lanes {
         let Some(lane) = self.lanes.get_mut(ticket.lane) else { return };
         if let Some(held) = lane.lines.free_held(&QueuedTicket::of(ticket)) {
             self.waiting -= 1;
+            self.look_at_shelves(ticket.lane, ticket.class());
             self.cancelled.drop_if_dead(&held, (ticket.lane, ticket.class()));
             self.wake(ticket.lane);
         }
@@ -249,6 +281,7 @@ impl Lanes {
             lane.lines.retain(|queued| !is_dead(queued) && keep(&queued.ticket(no, account)));
         }
         self.parked.values_mut().for_each(Parked::drop_tickets);
+        self.drop_shelved();
         self.waiting = self.lanes.iter().map(Lane::waiting).sum();
         self.cancelled.clear();
         // Where a held ticket was dropped, one that was behind it stands in the queue now.

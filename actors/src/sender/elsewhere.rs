@@ -14,6 +14,7 @@ use super::breaker::Pass;
 use super::lane::Spot;
 use super::lanes::{Lanes, Tried};
 use super::permits::Held;
+use super::shelving::Crowds;
 use super::terms::Permit;
 use super::tokens::{TooEarly, Whose};
 use crate::domain::clock::BootUs;
@@ -74,7 +75,9 @@ impl Lanes {
             let Some(next) = self.shared.destinations.lane_after(key, place) else { break };
             let (_, no) = next;
             place = Some(next);
-            match self.try_held(no, key, now) {
+            let said = self.try_held(no, key, now);
+            Class::ALL.into_iter().for_each(|class| self.held_has_gone(no, class, key));
+            match said {
                 Said::Granted(permit) => {
                     let held = self.lanes.get(no).and_then(|lane| lane.lines.held());
                     let holds_more = held.is_some_and(|held| held.has_key(key));
@@ -119,7 +122,8 @@ impl Lanes {
         }
         let before = lane.waiting();
         let held = lane.pick_for(key, is_probe, &mut self.cancelled);
-        let own = lane.pick(is_probe, &mut self.cancelled);
+        let crowds = Crowds::new(no, &self.settings, &self.shared.destinations, &self.shelves);
+        let own = lane.pick(is_probe, &crowds, &mut self.cancelled);
         self.waiting -= before - lane.waiting();
         let is_own_first =
             matches!((own, held), (Some((own, _)), Some((class, _))) if lane.prefers(own, class, is_probe));
@@ -189,7 +193,10 @@ impl Lanes {
             self.waiting -= before - lane.waiting();
             let Some(first) = first else { continue };
             match self.grant(no, Class::Conversation, first, Some(key), is_probe, now) {
-                Ok(permit) => return Ok(Some(permit)),
+                Ok(permit) => {
+                    self.held_has_gone(no, Class::Conversation, key);
+                    return Ok(Some(permit));
+                }
                 Err(TooEarly { whose: Whose::Destination, at }) => self.shared.destinations.block(key, Some(at)),
                 Err(too_early) => return Err(too_early),
             }

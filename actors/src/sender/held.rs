@@ -14,6 +14,9 @@ pub(super) struct HeldTickets {
     count: [usize; 3],
     /// By class, the latest that was put here since there was none: nothing here comes after it.
     latest: [Option<QueuedTicket>; 3],
+    /// How many stepped aside behind what is held for each destination.
+    aside: BTreeMap<(Class, DestinationKey), usize>,
+    aside_count: [usize; 3],
 }
 
 impl HeldTickets {
@@ -23,6 +26,42 @@ impl HeldTickets {
 
     pub(super) const fn len_of(&self, class: Class) -> usize {
         self.count[class as usize]
+    }
+
+    /// How much of a class waits for a destination, with what is aside behind it.
+    pub(super) fn load_at(&self, class: Class, key: DestinationKey) -> usize {
+        let aside = self.aside.get(&(class, key)).copied().unwrap_or(0);
+        self.queues.get(&(class, key)).map_or(0, Queue::len) + aside
+    }
+
+    /// How much of a class is aside behind what waits for destinations.
+    pub(super) const fn aside_of(&self, class: Class) -> usize {
+        self.aside_count[class as usize]
+    }
+
+    /// So many stepped aside behind what is held for a destination.
+    pub(super) fn step_aside(&mut self, class: Class, key: DestinationKey, count: usize) {
+        if count > 0 {
+            self.aside_count[class as usize] += count;
+            *self.aside.entry((class, key)).or_default() += count;
+        }
+    }
+
+    /// So many are not aside behind what is held for a destination any more.
+    pub(super) fn step_back(&mut self, class: Class, key: DestinationKey, count: usize) {
+        if let Some(aside) = self.aside.get_mut(&(class, key)) {
+            *aside -= count;
+            self.aside_count[class as usize] -= count;
+            if *aside == 0 {
+                self.aside.remove(&(class, key));
+            }
+        }
+    }
+
+    /// Nothing is aside, as far as it is known here.
+    pub(super) fn forget_aside(&mut self) {
+        self.aside.clear();
+        self.aside_count = [0; 3];
     }
 
     /// Whether anything waits for a destination.

@@ -10,6 +10,7 @@ use super::breaker::{Breaker, BreakerState, Pass};
 use super::cancelled::Cancelled;
 use super::limits::Gcra;
 use super::lines::Lines;
+use super::shelving::Crowds;
 use crate::domain::clock::BootUs;
 use crate::domain::destination_limits::DestinationKey;
 use crate::domain::directory::Limit;
@@ -148,11 +149,18 @@ impl Lane {
         self.lines.len()
     }
 
-    /// The ticket whose turn it is, and its class. A probe is the first of the highest class present.
-    pub(super) fn pick(&mut self, is_probe: bool, cancelled: &mut Cancelled) -> Option<(Class, QueuedTicket)> {
+    /// The ticket whose turn it is, and its class; one that waits for its contact's turn if there is no place aside. A
+    /// probe is the first of the highest class present.
+    pub(super) fn pick(
+        &mut self,
+        is_probe: bool,
+        crowds: &Crowds<'_>,
+        cancelled: &mut Cancelled,
+    ) -> Option<(Class, QueuedTicket)> {
         let (no, balance) = (self.no, self.balance);
         let mut head = |class: Class| {
-            self.lines.head(class, |ticket| cancelled.drop_if_dead(ticket, (no, class))).map(|ticket| (class, ticket))
+            let is_dead = |ticket: &QueuedTicket| cancelled.drop_if_dead(ticket, (no, class));
+            self.lines.head(class, crowds, is_dead).map(|ticket| (class, ticket))
         };
         if let Some(first) = head(Class::Conversation) {
             return Some(first);

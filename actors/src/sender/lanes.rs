@@ -13,7 +13,8 @@
 //! - a lane that is limited, paused or backing off costs nothing until its moment has come: it stands in
 //!   an order of time, not in the ring, and delays no other lane; so does an account whose limit is reached,
 //!   with all of its lanes at once;
-//! - memory is bounded: [`LanesSettings`], and what lies beyond stays in the store's index `waiting`.
+//! - memory is bounded: [`LanesSettings`], and what lies beyond stays in the store's index `waiting`; so does what a
+//!   destination has waiting beyond its share of a line ([`Shelves`]), and the line goes on with what goes elsewhere.
 //!
 //! It is a cache like the wheel. When the process dies, its tickets are still in the due index; permits
 //! that were used left a claim behind. When a provider dies, its lanes' breakers open.
@@ -30,6 +31,8 @@ use super::lane_table::LaneTable;
 use super::parked::Parked;
 use super::permits::{Held, Permits};
 use super::shared_limits::SharedLimits;
+use super::shelves::Shelves;
+use super::shelving::Crowds;
 use super::tokens::{TooEarly, Whose};
 use crate::domain::clock::BootUs;
 use crate::domain::destination_limits::DestinationKey;
@@ -68,7 +71,7 @@ pub struct Lanes {
     /// Open destinations that let a lane's own queue go first: to be tried again, the first one first.
     pub(super) put_off: VecDeque<DestinationKey>,
     /// Something was held since those were tried.
-    has_held: bool,
+    pub(super) has_held: bool,
     draw: Draw,
     /// Who is first where a lane and a destination could go; as it was drawn after the last permit.
     is_ring_first: bool,
@@ -76,6 +79,10 @@ pub struct Lanes {
     pub(super) cancelled: Cancelled,
     /// Lanes and classes with tickets in the store.
     pub(super) parked: BTreeMap<(LaneNo, Class), Parked>,
+    /// Of those, what has more waiting for one destination than it may hold.
+    pub(super) shelves: BTreeMap<(LaneNo, Class), Shelves>,
+    /// To be moved to index `waiting`.
+    pub(super) shelved: Vec<Ticket>,
     pub(super) waiting: usize,
     pub(super) is_draining: bool,
     pub(super) lead: Duration,
@@ -99,6 +106,8 @@ impl Lanes {
             permits: Permits::default(),
             cancelled: Cancelled::default(),
             parked: BTreeMap::new(),
+            shelves: BTreeMap::new(),
+            shelved: Vec::new(),
             waiting: 0,
             is_draining: false,
             lead: Duration::ZERO,
@@ -146,6 +155,7 @@ impl Lanes {
             let live = drained.into_iter().filter(|ticket| !cancelled.drop_if_dead(ticket, (lane, class)));
             tickets.extend(live.map(|ticket| ticket.ticket(lane, account)));
             self.parked.remove(&(lane, class));
+            self.shelves.remove(&(lane, class));
         }
         self.forget_if_removed(lane);
         tickets
@@ -260,15 +270,19 @@ impl Lanes {
                 return Tried::Blocked(TooEarly { whose: Whose::Lane, at });
             }
             let before = lane.waiting();
-            let picked = lane.pick(is_probe, &mut self.cancelled);
+            let crowds = Crowds::new(no, &self.settings, &self.shared.destinations, &self.shelves);
+            let picked = lane.pick(is_probe, &crowds, &mut self.cancelled);
             let holds = lane.lines.held().is_some();
             self.waiting -= before - lane.waiting();
             let Some((class, queued)) = picked else { return Tried::Nothing };
+            if self.shelve_head(no, class, &queued) {
+                continue;
+            }
             let key = self.shared.destinations.key(queued.destination());
             if let Some(key) = key
                 && self.shared.destinations.has_lanes(key)
             {
-                self.hold(no, class, key);
+                self.set_aside(no, class, &queued, key);
                 self.shared.destinations.open_for_another(key, now, self.lead);
                 continue;
             }
@@ -283,7 +297,7 @@ impl Lanes {
                 Ok(permit) => return Tried::Granted(permit),
                 Err(TooEarly { whose: Whose::Destination, at }) => {
                     let key = key.expect("a destination with a limit has a key");
-                    self.hold(no, class, key);
+                    self.set_aside(no, class, &queued, key);
                     self.shared.destinations.block(key, Some(at));
                 }
                 Err(too_early) => return Tried::Blocked(too_early),
@@ -292,7 +306,7 @@ impl Lanes {
         Tried::Held
     }
 
-    fn hold(&mut self, no: LaneNo, class: Class, key: DestinationKey) {
+    pub(super) fn hold(&mut self, no: LaneNo, class: Class, key: DestinationKey) {
         if let Some(lane) = self.lanes.get_mut(no) {
             lane.lines.hold(class, key);
             self.has_held = true;

@@ -206,9 +206,10 @@ fn an_unused_permit_opens_its_destination_again() {
 
 #[test]
 fn what_is_held_counts_towards_the_bound_and_makes_room_in_order() {
-    let destinations = DestinationLimits::of_prefixes([(SLOW, ONE_A_SECOND)], None);
+    let destinations = [SLOW, SLOWER, 33].map(|to| (to, ONE_A_SECOND));
+    let destinations = DestinationLimits::of_prefixes(destinations, None);
     let mut lanes = Lanes::new(LanesSettings { lane_bound: 3, destinations, ..LanesSettings::default() }, ms(0));
-    admit(&mut lanes, &[ticket(1, 10).to(SLOW), ticket(2, 30).to(SLOW), ticket(3, 20).to(SLOW)]);
+    admit(&mut lanes, &[ticket(1, 10).to(SLOW), ticket(2, 30).to(SLOWER), ticket(3, 20).to(33)]);
     assert_eq!(drain(&mut lanes, ms(0)), Vec::<u64>::new());
     assert_eq!(held(&lanes, 1), 3);
     assert_eq!(admit(&mut lanes, &[ticket(4, 40)]).len(), 1, "there is no room behind them");

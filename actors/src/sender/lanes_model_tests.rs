@@ -11,6 +11,7 @@ use super::lane::Lane;
 use super::lanes::{LaneConfig, Lanes, LanesSettings, Next, Permit, Release, Renewal, Rest};
 use super::lanes_model_limits::{ACCOUNT_LIMITS, MAX_COST, Sent, check_limits, destinations};
 use super::limits::Gcra;
+use super::shelving::ShelfRead;
 use crate::domain::clock::{BootUs, UnixMs};
 use crate::domain::destination_limits::DestinationLimits;
 use crate::domain::directory::Limit;
@@ -20,6 +21,9 @@ use crate::domain::ticket::Ticket;
 use crate::domain::ticket::fixtures::ticket;
 
 const LANES: u32 = 4;
+
+/// Entries that are read for shelves at a time.
+const SHELF_PAGE: usize = 3;
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -70,10 +74,15 @@ struct Model {
     now: BootUs,
     /// Live messages that were not sent: the truth of the store.
     live: BTreeMap<MessageId, Ticket>,
-    /// Of these, what was moved to index `waiting`.
+    /// Of these, what index `waiting` holds and the lanes do not.
     in_store: BTreeSet<MessageId>,
+    /// Of these, what was moved there because it was behind others that were.
+    shelved: BTreeSet<MessageId>,
+    /// What index `waiting` holds.
+    in_waiting: BTreeSet<MessageId>,
     permits: Vec<Permit>,
     refills: Vec<(LaneNo, Class, Vec<Ticket>, Rest)>,
+    shelf_reads: Vec<(ShelfRead, Vec<Ticket>, Rest)>,
     paused: HashMap<LaneNo, bool>,
     is_draining: bool,
     account_limits: BTreeMap<AccountNo, Limit>,
@@ -99,8 +108,11 @@ impl Model {
             now: BootUs(0),
             live: BTreeMap::new(),
             in_store: BTreeSet::new(),
+            shelved: BTreeSet::new(),
+            in_waiting: BTreeSet::new(),
             permits: Vec::new(),
             refills: Vec::new(),
+            shelf_reads: Vec::new(),
             paused: HashMap::new(),
             is_draining: false,
             account_limits: BTreeMap::new(),
@@ -146,15 +158,29 @@ impl Model {
     fn admit(&mut self, tickets: &[Ticket]) {
         let mut overflow = Vec::new();
         self.lanes.admit(tickets, &mut overflow);
-        for ticket in overflow {
-            assert!(!self.under_permit(ticket.message));
+        self.moved(overflow);
+        self.take_shelved();
+    }
+
+    fn take_shelved(&mut self) {
+        let shelved = self.lanes.take_shelved();
+        self.shelved.extend(shelved.iter().map(|ticket| ticket.message));
+        self.moved(shelved);
+    }
+
+    fn moved(&mut self, tickets: Vec<Ticket>) {
+        for ticket in tickets {
+            assert!(!self.under_permit(ticket.message) && self.live.contains_key(&ticket.message));
             self.in_store.insert(ticket.message);
+            self.in_waiting.insert(ticket.message);
         }
     }
 
     fn cancel(&mut self, message: MessageId) {
         if let Some(ticket) = self.live.remove(&message) {
             self.in_store.remove(&message);
+            self.shelved.remove(&message);
+            self.in_waiting.remove(&message);
             self.lanes.cancel_ticket(&ticket);
         }
     }
@@ -163,6 +189,8 @@ impl Model {
         // Of late ones it is not known where their entries stand: they get a mark that the store's have not.
         let ticket = &self.live.get(&permit.ticket.message).copied().unwrap_or(permit.ticket);
         assert_eq!(permit.ticket.parked(), ticket.parked());
+        let is_in_waiting = self.in_waiting.contains(&ticket.message);
+        assert!(permit.ticket.may_be_parked() || !is_in_waiting, "its entry in index `waiting` would stay");
         assert!(!self.is_draining && !self.paused.get(&ticket.lane).copied().unwrap_or(false));
         assert_eq!(self.live.get(&ticket.message), Some(ticket), "alive, and the one that was scheduled last");
         assert!(!self.is_busy(ticket), "one permit for a contact, lane and class");
@@ -177,7 +205,7 @@ impl Model {
         }
         let earlier = self.live.values().find(|other| {
             let same_line = (other.contact, other.lane, other.class()) == (ticket.contact, ticket.lane, ticket.class());
-            same_line && key(other) < key(ticket) && !self.in_store.contains(&other.message)
+            same_line && key(other) < key(ticket)
         });
         assert_eq!(earlier, None, "in order within a contact");
     }
@@ -186,6 +214,7 @@ impl Model {
         let opened = |ticket: &Ticket| self.is_open(ticket).then_some(ticket.message);
         let open: BTreeSet<_> = self.live.values().filter_map(opened).collect();
         let next = self.lanes.next(self.now);
+        self.take_shelved();
         match next {
             Next::Permit(permit) => {
                 self.check_permit(&permit, |ticket| open.contains(&ticket.message));
@@ -241,6 +270,7 @@ impl Model {
         if let Release::Spent { .. } = release {
             assert!(!self.is_draining && !self.paused.get(&permit.ticket.lane).copied().unwrap_or(false));
             self.live.remove(&message);
+            self.in_waiting.remove(&message);
             let account = permit.ticket.account;
             let (at, ticket, account_limit) = (self.now, permit.ticket, self.account_limits.get(&account).copied());
             let limits_before = self.limits_set.get(&account).copied().unwrap_or(0);
@@ -253,6 +283,11 @@ impl Model {
     }
 
     fn end_refill(&mut self, works: bool) {
+        if let Some((ShelfRead { lane, class, .. }, page, rest)) = self.shelf_reads.pop() {
+            let (page, rest) = if works { (page, rest) } else { (Vec::new(), Rest::Unread) };
+            self.lanes.admit_shelved(lane, class, &page, rest);
+            self.taken_in(&page);
+        }
         let Some((lane, class, page, rest)) = self.refills.pop() else { return };
         if !works {
             let _ = self.lanes.admit_refill(lane, class, &[], Rest::Unread);
@@ -260,9 +295,15 @@ impl Model {
         }
         // Either is right: what was not taken in stays in the model's store.
         let _ = self.lanes.admit_refill(lane, class, &page, rest);
+        self.taken_in(&page);
+    }
+
+    fn taken_in(&mut self, page: &[Ticket]) {
         for ticket in page {
-            if self.live.get(&ticket.message) == Some(&ticket) && self.lanes.contains_ticket(&ticket) {
+            let is_live = self.live.get(&ticket.message).is_some_and(|live| live.parked() == *ticket);
+            if is_live && self.lanes.contains_ticket(ticket) {
                 self.in_store.remove(&ticket.message);
+                self.shelved.remove(&ticket.message);
             }
         }
     }
@@ -270,13 +311,23 @@ impl Model {
     fn begin_refill(&mut self) {
         for (lane, class, room) in self.lanes.refills() {
             assert!(room > 0);
-            let mut page: Vec<_> = self.in_store.iter().map(|message| self.live[message]).collect();
+            let mut page: Vec<_> = self.in_store.iter().map(|message| self.live[message].parked()).collect();
             page.retain(|ticket| ticket.lane == lane && ticket.class() == class);
             page.sort_by_key(key);
             let is_all = page.len() <= room;
             page.truncate(room);
-            let rest = page.last().filter(|_| !is_all).map_or(Rest::Nothing, |last| Rest::From(key(last)));
+            let rest = page.last().filter(|_| !is_all).map_or(Rest::Nothing, |last| Rest::From(last.position()));
             self.refills.push((lane, class, page, rest));
+        }
+        for read in self.lanes.shelf_reads() {
+            let mut page: Vec<_> = self.in_waiting.iter().map(|message| self.live[message].parked()).collect();
+            page.retain(|ticket| (ticket.lane, ticket.class()) == (read.lane, read.class));
+            page.retain(|ticket| ticket.position() >= read.from);
+            page.sort_by_key(Ticket::position);
+            let is_all = page.len() <= SHELF_PAGE;
+            page.truncate(SHELF_PAGE);
+            let rest = page.last().filter(|_| !is_all).map_or(Rest::Nothing, |last| Rest::From(last.position()));
+            self.shelf_reads.push((read, page, rest));
         }
     }
 
@@ -314,7 +365,7 @@ impl Model {
             Step::Readmit(n) => {
                 // A reload of the wheel reads what is in `due`, not what was moved to `waiting`.
                 let again = self.live.get(&ticket(n, 0).message).copied();
-                if let Some(ticket) = again.filter(|ticket| !self.in_store.contains(&ticket.message)) {
+                if let Some(ticket) = again.filter(|ticket| !self.in_waiting.contains(&ticket.message)) {
                     self.admit(&[ticket]);
                 }
             }
@@ -344,11 +395,13 @@ impl Model {
             Step::Reload => {
                 // A partition is lost and comes back: everything is read again.
                 self.lanes.drop_partition(|_| false);
-                for message in &self.in_store {
+                let under_permit = |message| self.permits.iter().any(|permit| permit.ticket.message == message);
+                self.in_store = self.in_waiting.iter().copied().filter(|message| !under_permit(*message)).collect();
+                for message in &self.in_waiting {
                     self.lanes.set_parked(self.live[message].lane, self.live[message].class());
                 }
                 let mut again: Vec<_> =
-                    self.live.values().filter(|ticket| !self.in_store.contains(&ticket.message)).copied().collect();
+                    self.live.values().filter(|ticket| !self.in_waiting.contains(&ticket.message)).copied().collect();
                 again.sort_by_key(key);
                 self.admit(&again);
             }
@@ -371,11 +424,11 @@ impl Model {
         while !self.live.is_empty() || !self.permits.is_empty() {
             rounds += 1;
             assert!(rounds < 10_000, "does not come to an end: {:?}", self.lanes.status(self.now));
-            while !self.refills.is_empty() {
+            while !self.refills.is_empty() || !self.shelf_reads.is_empty() {
                 self.end_refill(true);
             }
             self.begin_refill();
-            while !self.refills.is_empty() {
+            while !self.refills.is_empty() || !self.shelf_reads.is_empty() {
                 self.end_refill(true);
             }
             if let Next::WaitUntil(until) = self.next()
@@ -395,6 +448,7 @@ impl Model {
         }
         assert_eq!(self.lanes.next(self.now), Next::Idle);
         assert_eq!((self.lanes.backlog(), self.lanes.in_flight()), (0, 0));
+        assert!(self.in_store.is_empty() && self.in_waiting.is_empty());
     }
 }
 
@@ -402,7 +456,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
     #[test]
     fn every_permit_keeps_the_rules_and_every_live_ticket_goes_once(
-        lane_bound in prop_oneof![Just(3usize), Just(100)],
+        lane_bound in prop_oneof![Just(3usize), Just(8), Just(100)],
         has_channel_limit in any::<bool>(),
         has_destinations in any::<bool>(),
         steps in prop::collection::vec(step(), 1..150),

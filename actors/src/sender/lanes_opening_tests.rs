@@ -217,9 +217,9 @@ fn what_was_put_off_goes_when_the_better_one_turns_out_to_wait_elsewhere() {
 
 #[test]
 fn a_late_message_goes_before_its_contact_s_later_one_that_is_held_though_the_line_is_full() {
-    let destinations = DestinationLimits::of_prefixes([(SLOW, ONE_A_SECOND)], None);
+    let destinations = DestinationLimits::of_prefixes([SLOW, SLOWER].map(|to| (to, ONE_A_SECOND)), None);
     let mut lanes = Lanes::new(LanesSettings { lane_bound: 2, destinations, ..LanesSettings::default() }, ms(0));
-    admit(&mut lanes, &[ticket(1, 30).to(SLOW).with_contact(1), ticket(2, 20).to(SLOW)]);
+    admit(&mut lanes, &[ticket(1, 30).to(SLOW).with_contact(1), ticket(2, 20).to(SLOWER)]);
     assert_eq!(drain(&mut lanes, ms(0)), Vec::<u64>::new());
     assert_eq!(admit(&mut lanes, &[ticket(3, 40)]).len(), 1);
     lanes.set_parked(LaneNo(1), Class::Transactional);

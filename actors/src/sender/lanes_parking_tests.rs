@@ -2,7 +2,9 @@
 
 use super::admission::AfterRefill;
 use super::lanes::{LaneConfig, Lanes, LanesSettings, Next, Release, Rest};
+use super::lanes_destination_tests::ONE_A_SECOND;
 use super::lanes_tests::{admit, config, drain, lanes, ms, permit};
+use crate::domain::destination_limits::DestinationLimits;
 use crate::domain::ids::LaneNo;
 use crate::domain::message::Class;
 use crate::domain::ticket::fixtures::ticket;
@@ -104,7 +106,7 @@ fn what_comes_before_all_that_lies_in_the_store_is_taken_in() {
     lanes.set_parked(LaneNo(1), Class::Transactional);
     let (lane, class, _) = lanes.refills()[0];
     let read = [ticket(1, 10), ticket(2, 20)];
-    assert_eq!(lanes.admit_refill(lane, class, &read, Rest::From(read[1].order())), AfterRefill::GoOn);
+    assert_eq!(lanes.admit_refill(lane, class, &read, Rest::From(read[1].position())), AfterRefill::GoOn);
     let (before, behind) = (ticket(3, 15), ticket(4, 25));
     assert_eq!(admit(&mut lanes, &[behind, before]), [behind], "something due then or earlier may lie there");
     assert_eq!(drain(&mut lanes, ms(0)), [1, 3, 2]);
@@ -138,14 +140,18 @@ fn a_ticket_that_stood_in_the_store_is_known_to_have_stood_there() {
 
 #[test]
 fn what_makes_room_is_overtaken_by_nothing_of_its_contact_that_stepped_aside() {
-    let mut lanes = Lanes::new(LanesSettings { lane_bound: 2, ..LanesSettings::default() }, ms(0));
+    let destinations = DestinationLimits::of_prefixes((100..106).map(|to| (to, ONE_A_SECOND)), None);
+    let mut lanes = Lanes::new(LanesSettings { lane_bound: 8, destinations, ..LanesSettings::default() }, ms(0));
+    // Six places are taken by others, which are held.
+    admit(&mut lanes, &(0..6).map(|n| ticket(100 + n, 1).to(100 + n)).collect::<Vec<_>>());
     lanes.set_parked(LaneNo(1), Class::Transactional);
+    assert_eq!(lanes.next(ms(1)), Next::WaitUntil(ms(1_000)));
     let (lane, class, _) = lanes.refills()[0];
     let refill: Vec<_> = (2..5).map(|n| ticket(n, 10).with_contact(7)).collect();
     assert_eq!(lanes.admit_refill(lane, class, &refill, Rest::Nothing), AfterRefill::GoOn);
     let first = permit(&mut lanes, ms(1));
     // The others step aside; then one of them stands for all.
-    assert!(matches!(lanes.next(ms(1)), Next::Idle));
+    assert_eq!(lanes.next(ms(1)), Next::WaitUntil(ms(1_000)));
     lanes.release(first.id, Release::Spent { cost: 1 }, ms(1));
     assert_eq!(admit(&mut lanes, &[ticket(1, 5).with_contact(7)]), [refill[2]], "the last one, not the one in front");
     assert_eq!(drain(&mut lanes, ms(1)), [1, 3]);
@@ -175,7 +181,7 @@ fn full_queues_of_standing_lanes_keep_no_other_lane_from_its_tickets() {
     for (lane, class, room) in lanes.refills() {
         assert_eq!(lane, LaneNo(2));
         assert_eq!(
-            lanes.admit_refill(lane, class, &overflow[..room], Rest::From(overflow[room - 1].order())),
+            lanes.admit_refill(lane, class, &overflow[..room], Rest::From(overflow[room - 1].position())),
             AfterRefill::GoOn
         );
         sent.extend(drain(&mut lanes, ms(1)));

@@ -15,6 +15,7 @@ use std::collections::VecDeque;
 use super::held::HeldTickets;
 use super::queue::Inserted;
 use super::quick_map::QuickMap;
+use super::shelving::Crowds;
 use super::waiting::Waiting;
 use crate::domain::destination_limits::DestinationKey;
 use crate::domain::ids::ContactId;
@@ -51,6 +52,12 @@ impl Turn {
         self.aside.insert(at, ticket);
     }
 
+    /// Whether it comes after all that the contact has under way, held or aside.
+    fn is_last(&self, ticket: &QueuedTicket) -> bool {
+        let last = self.aside.back().or(self.ahead.as_ref().map(Ahead::ticket));
+        last.is_none_or(|last| ticket.order(last).is_gt())
+    }
+
     fn find_aside(&self, ticket: &QueuedTicket) -> Option<usize> {
         self.aside.binary_search_by(|other| other.order(ticket)).ok()
     }
@@ -76,6 +83,13 @@ const fn merged(old: &QueuedTicket, new: &QueuedTicket) -> QueuedTicket {
         (true, false) => new.parked(),
         (false, false) => *new,
     }
+}
+
+/// What a contact's turn is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turned {
+    Permit,
+    Held,
 }
 
 /// Where a ticket was found.
@@ -106,6 +120,11 @@ impl Lines {
         self.waiting.len_of(class) + self.beside(class)
     }
 
+    /// Tickets of a class in the queue.
+    pub(super) fn queued(&self, class: Class) -> usize {
+        self.waiting.len_of(class)
+    }
+
     /// Tickets of a class aside or held.
     fn beside(&self, class: Class) -> usize {
         self.turns.as_ref().map_or(0, |turns| turns.aside[class as usize] + turns.held.len_of(class))
@@ -133,6 +152,7 @@ impl Lines {
             && ticket.order(&held).is_lt()
         {
             turns.held.remove(key, &held);
+            turns.held.step_back(held.class(), key, turn.aside.len());
             turn.ahead = None;
             turn.step_aside(held);
             turns.aside[held.class() as usize] += 1;
@@ -158,6 +178,7 @@ impl Lines {
                         return Found::Waiting;
                     }
                     turns.held.remove(*key, ticket);
+                    turns.held.step_back(ticket.class(), *key, turn.aside.len());
                     turn.ahead = None;
                     if turn.aside.is_empty() {
                         turns.of.remove(&who(ticket));
@@ -192,7 +213,13 @@ impl Lines {
         let is_later = |other: &QueuedTicket| ticket.order(other).is_lt();
         self.waiting.back(ticket.class()).is_some_and(is_later)
             || self.held().is_some_and(|held| held.may_have_later(ticket))
-            || self.turn(ticket).and_then(|turn| turn.aside.back()).is_some_and(is_later)
+            || self.is_before_its_contact_s(ticket)
+    }
+
+    /// Whether its contact has a later one under a permit, which may come back, or held.
+    pub(super) fn is_before_its_contact_s_ahead(&self, ticket: &QueuedTicket) -> bool {
+        let ahead = self.turn(ticket).and_then(|turn| turn.ahead);
+        ahead.is_some_and(|ahead| ticket.order(ahead.ticket()).is_lt())
     }
 
     /// Takes out a ticket of a line behind which nothing of its contact waits, if this one belongs before the last one
@@ -201,27 +228,38 @@ impl Lines {
         let class = ticket.class();
         let queued = self.waiting.back(class).copied().map(|last| (None, last));
         let held = self.held().and_then(|held| held.back(class)).map(|(key, last)| (Some(key), last));
-        let (key, last) = queued.into_iter().chain(held).max_by(|(_, one), (_, other)| one.order(other))?;
-        if ticket.order(&last).is_ge() {
-            return None;
-        }
-        if let Some(turns) = &mut self.turns
-            && let Some(turn) = turns.of.get_mut(&who(&last))
-            && let Some(aside) = turn.aside.pop_back_if(|aside| last.order(aside).is_lt())
-        {
-            turns.aside[class as usize] -= 1;
-            if turn.aside.is_empty() && turn.ahead.is_none() {
-                turns.of.remove(&who(&last));
-            }
+        let last = queued.into_iter().chain(held).max_by(|(_, one), (_, other)| one.order(other));
+        let Some((key, last)) = last.filter(|(_, last)| ticket.order(last).is_lt()) else {
+            // What its own contact has aside would overtake it.
+            return self.pop_aside_behind(ticket);
+        };
+        if let Some(aside) = self.pop_aside_behind(&last) {
             return Some(aside);
         }
         match key {
+            // One that has a permit, and may come back, would overtake it.
+            None if self.is_before_its_contact_s_ahead(&last) => None,
             None => self.waiting.pop_back(class),
             Some(key) => {
                 self.free(key, &last);
                 Some(last)
             }
         }
+    }
+
+    /// Takes out the last of what a ticket's contact has aside, if it comes after that ticket.
+    fn pop_aside_behind(&mut self, ticket: &QueuedTicket) -> Option<QueuedTicket> {
+        let turns = self.turns.as_mut()?;
+        let turn = turns.of.get_mut(&who(ticket))?;
+        let aside = turn.aside.pop_back_if(|aside| ticket.order(aside).is_lt())?;
+        if let Some(Ahead::Held(key, _)) = turn.ahead {
+            turns.held.step_back(ticket.class(), key, 1);
+        }
+        turns.aside[ticket.class() as usize] -= 1;
+        if turn.aside.is_empty() && turn.ahead.is_none() {
+            turns.of.remove(&who(ticket));
+        }
+        Some(aside)
     }
 
     /// Takes this ticket out, if it is held.
@@ -239,16 +277,18 @@ impl Lines {
         let Some(turns) = &mut self.turns else { return };
         turns.held.remove(key, ticket);
         if let Some(turn) = turns.of.get_mut(&who(ticket)) {
+            turns.held.step_back(ticket.class(), key, turn.aside.len());
             turn.ahead = None;
         }
         self.stand_in(who(ticket));
     }
 
-    /// The ticket of a class that may go next. Drops dead ones on the way, and lets those step aside whose
-    /// contact has a permit.
+    /// The ticket of a class that may go next. Drops dead ones on the way, and lets those step aside whose contact has a
+    /// permit or a held one; if there is no place for that, it is the first of these ([`Lines::waits_for`]).
     pub(super) fn head(
         &mut self,
         class: Class,
+        crowds: &Crowds<'_>,
         mut is_dead: impl FnMut(&QueuedTicket) -> bool,
     ) -> Option<QueuedTicket> {
         while let Some(ticket) = self.waiting.front(class).copied() {
@@ -258,14 +298,22 @@ impl Lines {
                 continue;
             }
             let Some(turns) = &mut self.turns else { return Some(ticket) };
-            match turns.of.get_mut(&who(&ticket)) {
-                Some(turn) if turn.ahead.is_some() => {
-                    self.waiting.pop_front(class);
-                    turn.step_aside(ticket);
-                    turns.aside[class as usize] += 1;
-                }
-                _ => return Some(ticket),
+            let Turns { of, aside, held } = &mut **turns;
+            let Some(turn) = of.get_mut(&who(&ticket)) else { return Some(ticket) };
+            let behind = match turn.ahead {
+                None => return Some(ticket),
+                Some(Ahead::Permit(..)) => None,
+                Some(Ahead::Held(key, _)) => Some(key),
+            };
+            let behind_permits = aside[class as usize] - held.aside_of(class);
+            // One that another of its contact's is waiting for, or sent, must not go behind that.
+            if turn.is_last(&ticket) && !crowds.have_place(&ticket, behind, held, behind_permits) {
+                return Some(ticket);
             }
+            self.waiting.pop_front(class);
+            turn.step_aside(ticket);
+            aside[class as usize] += 1;
+            behind.into_iter().for_each(|key| held.step_aside(class, key, 1));
         }
         None
     }
@@ -286,24 +334,58 @@ impl Lines {
         }
     }
 
+    /// Takes out the ticket that [`Lines::head`] returned for this class; its contact's first one aside stands in for it.
+    pub(super) fn take_head(&mut self, class: Class) {
+        let ticket = self.waiting.pop_front(class).expect("a head was found before it is taken");
+        self.stand_in(who(&ticket));
+    }
+
+    /// The first ticket of a class in the queue.
+    pub(super) fn front(&self, class: Class) -> Option<&QueuedTicket> {
+        self.waiting.front(class)
+    }
+
+    /// What its contact has under way or held, if it has.
+    pub(super) fn waits_for(&self, ticket: &QueuedTicket) -> Option<Turned> {
+        self.turn(ticket)?.ahead.map(|ahead| match ahead {
+            Ahead::Permit(..) => Turned::Permit,
+            Ahead::Held(..) => Turned::Held,
+        })
+    }
+
+    /// Tickets of a class aside behind permits.
+    pub(super) fn behind_permits(&self, class: Class) -> usize {
+        self.turns.as_ref().map_or(0, |turns| turns.aside[class as usize] - turns.held.aside_of(class))
+    }
+
+    /// Whether something of its contact that is under way, held or aside comes after it.
+    pub(super) fn is_before_its_contact_s(&self, ticket: &QueuedTicket) -> bool {
+        let aside = self.turn(ticket).and_then(|turn| turn.aside.back());
+        aside.is_some_and(|aside| ticket.order(aside).is_lt()) || self.is_before_its_contact_s_ahead(ticket)
+    }
+
     /// The ticket that [`Lines::head`] returned for this class waits for its destination.
     pub(super) fn hold(&mut self, class: Class, key: DestinationKey) {
         let ticket = self.waiting.pop_front(class).expect("a head was found before it is held");
-        let turns = self.turns.get_or_insert_default();
+        let turns = &mut **self.turns.get_or_insert_default();
         turns.held.insert(key, ticket);
-        turns.of.entry(who(&ticket)).or_default().ahead = Some(Ahead::Held(key, ticket));
+        let turn = turns.of.entry(who(&ticket)).or_default();
+        turns.held.step_aside(class, key, turn.aside.len());
+        turn.ahead = Some(Ahead::Held(key, ticket));
     }
 
     /// Gives the ticket that [`Lines::head`] returned for this class its permit, or the one that [`Lines::head_for`]
     /// returned for this destination.
     pub(super) fn grant(&mut self, class: Class, from: Option<DestinationKey>, permit: u64) {
-        let turns = self.turns.get_or_insert_default();
+        let turns = &mut **self.turns.get_or_insert_default();
         let ticket = match from {
             None => self.waiting.pop_front(class),
             Some(key) => turns.held.front(class, key).inspect(|ticket| turns.held.remove(key, ticket)),
         }
         .expect("a head was found before its permit is granted");
-        turns.of.entry(who(&ticket)).or_default().ahead = Some(Ahead::Permit(permit, ticket));
+        let turn = turns.of.entry(who(&ticket)).or_default();
+        from.into_iter().for_each(|key| turns.held.step_back(class, key, turn.aside.len()));
+        turn.ahead = Some(Ahead::Permit(permit, ticket));
     }
 
     /// Ends a permit. `requeue`: its ticket goes back to its place. Unknown permits are ignored.
@@ -362,6 +444,7 @@ impl Lines {
         let Some(turns) = &mut self.turns else { return };
         turns.held.retain(&mut keep);
         turns.aside = [0; 3];
+        turns.held.forget_aside();
         for ((class, _), turn) in &mut turns.of {
             turn.aside.retain(&mut keep);
             turns.aside[*class as usize] += turn.aside.len();
@@ -369,6 +452,9 @@ impl Lines {
                 Ahead::Permit(..) => true,
                 Ahead::Held(key, ticket) => turns.held.has(*key, ticket),
             });
+            if let Some(Ahead::Held(key, _)) = turn.ahead {
+                turns.held.step_aside(*class, key, turn.aside.len());
+            }
         }
         let with_none_ahead: Vec<_> =
             turns.of.iter().filter(|(_, turn)| turn.ahead.is_none()).map(|(who, _)| *who).collect();

@@ -4,10 +4,10 @@
 //!   a permit to its settled outcome; `allowance`: how many permits may be under way.
 //! - [`lanes`]: the fair queues of one channel: which due ticket may be handed over now.
 //! - [`limits`]: GCRA buckets. [`breaker`]: stops a lane whose provider fails.
-//! - `terms`, `admission`, `elsewhere`, `renewal`, `report`: their settings and permits, what comes in, who waits for a
-//!   destination, what becomes of old permits, what people are told.
+//! - `terms`, `admission`, `elsewhere`, `shelving`, `renewal`, `report`: their settings and permits, what comes in, who
+//!   waits for a destination, here or in the store, what becomes of old permits, what people are told.
 //! - `lane_table`, `lane`, `lines`, `waiting`, `queue`, `fair`, `cancelled`, `parked`, `permits`, `tokens`,
-//!   `shared_limits`, `destinations`, `rotation`, `held`, `quick_map`: the parts that the lanes are made of.
+//!   `shared_limits`, `destinations`, `rotation`, `held`, `shelves`, `quick_map`: the parts that the lanes are made of.
 //! - [`transport`]: what every way out promises; [`smtp`], [`sms`], [`webhook`], [`outbox`] and [`discard`]: the ways;
 //!   [`routed`]: keeps test messages at home.
 //! - [`egress`]: HTTP clients for URLs that users set, which reach public addresses only.
@@ -41,6 +41,8 @@ mod lanes_opening_tests;
 #[cfg(test)]
 mod lanes_parking_tests;
 #[cfg(test)]
+mod lanes_shelving_tests;
+#[cfg(test)]
 mod lanes_tests;
 pub mod limits;
 mod lines;
@@ -57,6 +59,8 @@ mod rotation;
 pub mod routed;
 pub mod scrub;
 mod shared_limits;
+mod shelves;
+pub(crate) mod shelving;
 pub mod sms;
 pub mod smtp;
 mod terms;

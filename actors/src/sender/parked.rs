@@ -42,6 +42,11 @@ impl Parked {
         self.floor <= ticket
     }
 
+    /// Nothing that is parked comes before this.
+    pub(super) const fn floor(&self) -> Place {
+        self.floor
+    }
+
     pub(super) const fn is_refilling(&self) -> bool {
         self.is_refilling
     }
@@ -61,7 +66,7 @@ impl Parked {
         let rest = if self.is_stale { Rest::Unread } else { rest };
         let floor = match rest {
             Rest::Unread => Some(self.floor),
-            Rest::From(place) => Some(place),
+            Rest::From(position) => Some(position.order()),
             Rest::Nothing => None,
         };
         let floor = [floor, self.since].into_iter().flatten().min();

@@ -26,7 +26,7 @@ use crate::domain::ids::ContactId;
 use crate::shard::Node;
 use crate::store::keys::WaitingScope;
 
-use refills::Question;
+use refills::{Asker, Question};
 
 pub use messages::{
     Admit, CancelTicket, DescribePool, DropTickets, HandOver, ParkedFound, PermitReleased, PoolStatus, Refilled,
@@ -42,7 +42,7 @@ pub struct SenderPool {
     dispatch: Dispatch<(u32, Box<Envelope>)>,
     workers: Vec<Addr<SenderWorker>>,
     alarm: Option<(BootUs, SpawnHandle)>,
-    questions: HashMap<WaitingScope, Question>,
+    questions: HashMap<(WaitingScope, Asker), Question>,
     questions_asked: u64,
     /// Scopes whose next refill begins at the start.
     read_again: HashSet<WaitingScope>,
@@ -121,7 +121,7 @@ impl SenderPool {
         if let Some(at) = self.dispatch.wakes_at() {
             self.set_alarm(at, now, ctx);
         }
-        self.ask_for_refills(ctx);
+        self.keep_in_store(ctx);
     }
 
     fn set_alarm(&mut self, at: BootUs, now: BootUs, ctx: &mut Context<Self>) {

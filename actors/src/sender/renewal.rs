@@ -37,13 +37,18 @@ impl Lanes {
             return Renewal::Slot(held.slot);
         }
         buckets.give_back(std::mem::take(&mut held.tokens));
-        match buckets.take(held.ticket.cost, now, latest) {
+        let renewal = match buckets.take(held.ticket.cost, now, latest) {
             Ok((slot, tokens)) => {
                 (held.slot, held.tokens) = (slot, tokens);
                 Renewal::Slot(slot)
             }
             Err(_) => Renewal::Refused,
-        }
+        };
+        // The new moment may be the earlier one: whoever waits for these limits has an earlier one, too.
+        let (no, account) = (held.ticket.lane, held.ticket.account);
+        self.units_came_back(no, account, key);
+        self.wake(no);
+        renewal
     }
 
     /// Whether a permit's message was cancelled since.

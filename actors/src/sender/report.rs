@@ -5,6 +5,7 @@ use super::held::HeldTickets;
 use super::lane::{Lane, Spot};
 use super::lanes::Lanes;
 use super::limits::Gcra;
+use super::shelves::Shelves;
 use crate::domain::clock::BootUs;
 use crate::domain::directory::Limit;
 use crate::domain::ids::{AccountNo, LaneNo, MessageId};
@@ -123,7 +124,10 @@ impl Lanes {
             lane: lane.no,
             account: lane.account,
             backlog: Class::ALL.map(|class| lane.lines.len_of(class)),
-            parked: Class::ALL.map(|class| self.parked.contains_key(&(lane.no, class))),
+            parked: Class::ALL.map(|class| {
+                let line = (lane.no, class);
+                self.parked.contains_key(&line) || self.shelves.contains_key(&line)
+            }),
             in_flight: lane.in_flight as usize,
             held: lane.lines.held().map_or(0, HeldTickets::len),
             limit: lane.limit(),
@@ -160,5 +164,6 @@ impl Lanes {
         self.lanes.iter().map(|lane| lane.lines.heap_bytes()).sum::<usize>()
             + self.lanes.heap_bytes()
             + self.cancelled.heap_bytes()
+            + self.shelves.values().map(Shelves::heap_bytes).sum::<usize>()
     }
 }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::domain::clock::{BootUs, UnixMs};
+use crate::domain::clock::BootUs;
 use crate::domain::destination_limits::DestinationLimits;
 use crate::domain::directory::Limit;
 use crate::domain::ids::{AccountNo, LaneNo};
-use crate::domain::ticket::Ticket;
+use crate::domain::ticket::{Position, Ticket};
 
 /// A lane and class may hold this many tickets even when the total bound is reached, so that lanes that
 /// stand still with full queues never keep another one from its tickets.
@@ -100,8 +100,8 @@ pub enum Renewal {
 pub enum Rest {
     /// Nobody could look: as before the question.
     Unread,
-    /// All that is left there is due then or later (due time, creation).
-    From((UnixMs, u64)),
+    /// All that is left there stands there or later.
+    From(Position),
     /// Nothing is left.
     Nothing,
 }

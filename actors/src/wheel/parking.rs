@@ -28,12 +28,25 @@ use crate::store::keys::WaitingScope;
 use crate::store::{Batch, Entry, Index, Member, Mutation};
 
 use refills::Reader;
-pub use refills::Refill;
+pub use refills::{ReadFrom, Refill};
 
-/// Park these: their lanes are full.
+/// Park these: their lanes are full, or have no more room for their destinations.
 #[derive(Debug, ActixMessage)]
 #[rtype(result = "()")]
-pub struct Park(pub Vec<Ticket>);
+pub struct Park {
+    /// Which.
+    pub tickets: Vec<Ticket>,
+    /// They are read by position when their destinations have room: those who read on from a cursor may miss them.
+    pub is_shelved: bool,
+}
+
+/// What one commit parks.
+#[derive(Debug)]
+struct OpenPark {
+    is_shelved: bool,
+    /// The first entry of each scope.
+    first: BTreeMap<WaitingScope, Entry>,
+}
 
 /// Serve a partition with these scopes, and let its wheel do so.
 #[derive(Debug, ActixMessage)]
@@ -85,8 +98,8 @@ const PARK_CHUNK: usize = Batch::MAX_MUTATIONS / 3;
 pub struct Parking {
     node: Arc<Node>,
     lots: BTreeMap<Partition, Lot>,
-    /// In the order in which the journal will confirm them: the first entry of each scope.
-    open: HashMap<Partition, VecDeque<BTreeMap<WaitingScope, Entry>>>,
+    /// In the order in which the journal will confirm them.
+    open: HashMap<Partition, VecDeque<OpenPark>>,
     /// Questions that wait for a backlog: at most one for each scope and channel.
     held: Vec<Refill>,
 }
@@ -98,7 +111,7 @@ impl Parking {
         Self { node, lots: BTreeMap::new(), open: HashMap::new(), held: Vec::new() }
     }
 
-    fn park(&mut self, partition: Partition, tickets: &[Ticket], ctx: &Context<Self>) {
+    fn park(&mut self, partition: Partition, tickets: &[Ticket], is_shelved: bool, ctx: &Context<Self>) {
         // Not open: the tickets are in `due` and are loaded again with the partition.
         let Some(lot) = self.lots.get_mut(&partition) else { return };
         let mut mutations = Vec::with_capacity(tickets.len() + 1);
@@ -121,7 +134,7 @@ impl Parking {
             let waiting = Index::Waiting(scope.lane, scope.class);
             mutations.push(Mutation::Move(Index::Due, waiting, ticket.due_at, member));
         }
-        for (scope, first) in &touched {
+        for (scope, first) in touched.iter().filter(|_| !is_shelved) {
             let readers = lot.scopes.get_mut(scope).map(|known| &mut known.readers);
             readers
                 .into_iter()
@@ -129,7 +142,7 @@ impl Parking {
                 .filter(|reader| reader.is_reading)
                 .for_each(|reader| reader.lower_floor(first));
         }
-        self.open.entry(partition).or_default().push_back(touched);
+        self.open.entry(partition).or_default().push_back(OpenPark { is_shelved, first: touched });
         let requester = Requester::Parking(partition, ctx.address());
         self.node.shard(partition).journal.do_send(Commit {
             partition,
@@ -187,14 +200,14 @@ impl Handler<BacklogOut> for Parking {
 impl Handler<Park> for Parking {
     type Result = ();
 
-    fn handle(&mut self, Park(tickets): Park, ctx: &mut Self::Context) {
+    fn handle(&mut self, Park { tickets, is_shelved }: Park, ctx: &mut Self::Context) {
         let mut by_partition: BTreeMap<Partition, Vec<Ticket>> = BTreeMap::new();
         for ticket in tickets {
             by_partition.entry(self.node.partitions.of_contact(ticket.contact)).or_default().push(ticket);
         }
         for (partition, tickets) in by_partition {
             for chunk in tickets.chunks(PARK_CHUNK) {
-                self.park(partition, chunk, ctx);
+                self.park(partition, chunk, is_shelved, ctx);
             }
         }
     }
@@ -209,9 +222,11 @@ impl Handler<Parked> for Parking {
     type Result = ();
 
     fn handle(&mut self, Parked(partition): Parked, _: &mut Self::Context) {
-        let touched = self.open.get_mut(&partition).and_then(VecDeque::pop_front).unwrap_or_default();
-        if let Some(lot) = self.lots.get_mut(&partition) {
-            for (scope, first) in touched {
+        let parked = self.open.get_mut(&partition).and_then(VecDeque::pop_front);
+        if let Some(OpenPark { is_shelved: false, first }) = parked
+            && let Some(lot) = self.lots.get_mut(&partition)
+        {
+            for (scope, first) in first {
                 let Some(scope) = lot.scopes.get_mut(&scope) else { continue };
                 scope.readers.iter_mut().for_each(|reader| reader.parked(&first));
             }

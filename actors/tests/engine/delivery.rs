@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use sendwheel_actors::domain::address::Channel;
 use sendwheel_actors::domain::clock::{Clock, SystemClock};
+use sendwheel_actors::domain::destination_limits::DestinationLimits;
+use sendwheel_actors::domain::directory::Limit;
 use sendwheel_actors::domain::message::{Content, StateName};
 use sendwheel_actors::domain::verdict::{Failure, Verdict};
 use sendwheel_actors::engine::api::{
@@ -183,6 +185,48 @@ async fn a_burst_beyond_the_lanes_bound_is_parked_in_the_store_and_delivered_onc
     seen.sort();
     scheduled.sort();
     assert_eq!(seen, scheduled, "each exactly once");
+    node.stop().await;
+}
+
+#[actix::test]
+async fn a_destination_with_more_waiting_than_a_lane_has_room_for_delays_nothing_that_goes_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = settings();
+    settings.lane_bound = 20;
+    let limit = |rate, per| Limit { rate, per: Duration::from_secs(per), burst: 1 };
+    // Contacts are told apart by the ninth digit of their numbers, in hundreds.
+    let destinations = [(121_255_500, limit(1, 3_600)), (121_255_501, limit(60, 1))];
+    settings.sms_destinations = DestinationLimits::of_prefixes(destinations, None);
+    let node = Node::start(folder.path(), settings).await;
+    node.sms_sender("+12125550100").await;
+    let due = Node::in_ms(1_000);
+    let mut scheduled = [Vec::new(), Vec::new(), Vec::new()];
+    for (place, scheduled) in scheduled.iter_mut().enumerate() {
+        for number in 0..40 {
+            let contact = node.contact(100 * place as u32 + number).await.id;
+            for text in ["first", "second"] {
+                scheduled.push(node.sms(contact, text, due.clone()).await.message.id);
+            }
+        }
+    }
+    let [frozen, slow, elsewhere] = scheduled;
+    until("all others are handed over", async || node.sms.seen().len() >= slow.len() + elsewhere.len()).await;
+    for id in slow.iter().chain(&elsewhere) {
+        node.until_state(*id, StateName::Submitted).await;
+    }
+    let seen: Vec<_> = node.sms.seen().iter().map(|seen| seen.message).collect();
+    let mut sorted = seen.clone();
+    sorted.sort();
+    let mut expected = [slow, elsewhere].concat();
+    for pair in expected.chunks(2) {
+        let at = |id| seen.iter().position(|seen| *seen == id);
+        assert!(at(pair[0]) < at(pair[1]), "in order within a contact");
+    }
+    expected.sort();
+    assert_eq!(sorted, expected, "each exactly once");
+    for id in frozen {
+        assert_eq!(node.engine.cancel(&node.caller, id).await.unwrap(), CancelOutcome::Canceled);
+    }
     node.stop().await;
 }
 

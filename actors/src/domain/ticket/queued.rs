@@ -5,7 +5,7 @@
 
 use std::cmp::Ordering;
 
-use super::{MAY_BE_PARKED, Ticket};
+use super::{MAY_BE_PARKED, Position, Ticket};
 use crate::domain::address::Destination;
 use crate::domain::clock::UnixMs;
 use crate::domain::ids::{AccountNo, CampaignNo, ContactId, LaneNo, MessageId};
@@ -70,13 +70,11 @@ impl QueuedTicket {
     /// The ticket again, in the lane of this number and account.
     #[must_use]
     pub fn ticket(&self, lane: LaneNo, account: AccountNo) -> Ticket {
-        let mut created = [0; 8];
-        created[1..].copy_from_slice(&self.times[6..]);
         Ticket {
             message: self.message,
             contact: self.contact,
             due_at: self.due_at(),
-            created_us: u64::from_be_bytes(created),
+            created_us: self.created_us(),
             lane,
             campaign: CampaignNo(u32::from_ne_bytes(self.campaign)),
             account,
@@ -128,6 +126,18 @@ impl QueuedTicket {
             TRANSACTIONAL => Class::Transactional,
             _ => Class::Campaign,
         }
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        Position { due_at: self.due_at(), created_us: self.created_us(), message: self.message }
+    }
+
+    fn created_us(&self) -> u64 {
+        let mut created = [0; 8];
+        created[1..].copy_from_slice(&self.times[DUE..]);
+        u64::from_be_bytes(created)
     }
 
     /// Due time and creation, then the message, to make the order total.

@@ -17,7 +17,7 @@ impl Handler<Admit> for SenderPool {
         let mut overflow = Vec::new();
         self.dispatch.lanes.admit(&tickets, &mut overflow);
         if !overflow.is_empty() {
-            self.park(overflow);
+            self.park(overflow, false);
         }
         self.pump(ctx);
     }

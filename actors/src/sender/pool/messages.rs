@@ -9,6 +9,7 @@ use crate::domain::ticket::Ticket;
 use crate::sender::lanes::{LaneStatus, Release, Rest};
 use crate::sender::transport::Envelope;
 use crate::store::keys::WaitingScope;
+use crate::wheel::parking::ReadFrom;
 
 /// These are due.
 #[derive(Debug, ActixMessage)]
@@ -63,6 +64,8 @@ pub struct ParkedFound(pub WaitingScope);
 pub struct Refilled {
     /// For which scope.
     pub scope: WaitingScope,
+    /// From where on it was asked for.
+    pub from: ReadFrom,
     /// What was read.
     pub tickets: Vec<Ticket>,
     /// What this shard has of it besides.

@@ -10,11 +10,22 @@ use crate::domain::address::Channel;
 use crate::domain::clock::UnixMs;
 use crate::domain::ids::{LaneNo, Partition};
 use crate::domain::message::Class;
-use crate::domain::ticket::Ticket;
+use crate::domain::ticket::{Position, Ticket};
 use crate::sender::lanes::Rest;
 use crate::sender::pool::{Refilled, SenderPool};
 use crate::store::keys::WaitingScope;
-use crate::store::{Entry, Index, RangeQuery};
+use crate::store::{Entry, Index, Member, RangeQuery};
+
+/// Where a read begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ReadFrom {
+    /// At the start.
+    Start,
+    /// Behind what was read last.
+    Last,
+    /// At this position, whatever was read: for the lane's shelves.
+    Shelf(Position),
+}
 
 /// A lane has room again.
 #[derive(Debug, ActixMessage)]
@@ -28,15 +39,15 @@ pub struct Refill {
     pub channel: Channel,
     /// For how many tickets.
     pub room: usize,
-    /// Not behind the last ticket read, but at the start.
-    pub from_start: bool,
+    /// From where on.
+    pub from: ReadFrom,
     /// Who asks.
     pub pool: Addr<SenderPool>,
     /// The asker's number for the question.
     pub question: u64,
 }
 
-/// How far one pool has read a scope.
+/// How far one pool has read a scope; or one read that has no part in that.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
     cursor: Option<Entry>,
@@ -77,27 +88,45 @@ impl Reader {
             self.cursor = Some(last.clone());
         }
         match floor.as_ref().or_else(|| entries.last().filter(|_| was_full)) {
-            Some(entry) => order(entry).map_or(Rest::Unread, Rest::From),
+            Some(entry) => position(entry).map_or(Rest::Unread, Rest::From),
             None => Rest::Nothing,
         }
     }
 }
 
-/// Due time and creation of an entry; `None`: it cannot be read.
-fn order(entry: &Entry) -> Option<(UnixMs, u64)> {
-    Ticket::from_entry(entry.score, &entry.member).ok().map(|ticket| ticket.order())
+/// Where an entry stands; `None`: it cannot be read.
+fn position(entry: &Entry) -> Option<Position> {
+    Ticket::from_entry(entry.score, &entry.member).ok().map(|ticket| ticket.position())
+}
+
+/// The entry before the first one at this position.
+fn before(position: Position, channel: Channel) -> Entry {
+    Entry { score: position.due_at, member: Member::from_slice(&position.member_prefix(channel)) }
 }
 
 /// Between attempts to read from a store that does not answer.
 const RETRY: Duration = Duration::from_millis(250);
 
+/// What was read of one partition.
+#[derive(Debug)]
+struct Page {
+    partition: Partition,
+    /// Under which opening.
+    epoch: u32,
+    limit: usize,
+    /// Of a read for the shelves: the reader is its own.
+    reader: Option<Reader>,
+    /// `None`: it could not be read.
+    entries: Option<Vec<Entry>>,
+}
+
 #[derive(Debug, ActixMessage)]
 #[rtype(result = "()")]
 struct PageRead {
     scope: WaitingScope,
+    from: ReadFrom,
     channel: Channel,
-    /// `None`: it could not be read.
-    pages: Vec<(Partition, u32, usize, Option<Vec<Entry>>)>,
+    pages: Vec<Page>,
     pool: Addr<SenderPool>,
     question: u64,
 }
@@ -123,19 +152,27 @@ impl Parking {
             self.held.push(refill);
             return;
         }
-        let Refill { lane, class, channel, room, from_start, pool, question } = refill;
+        let Refill { lane, class, channel, room, from, pool, question } = refill;
         let mut asked = Vec::new();
         for (partition, lot) in &mut self.lots {
             if let Some(known) = lot.scopes.get_mut(&scope) {
-                let reader = &mut known.readers[channel as usize];
-                reader.is_reading = true;
-                reader.floor = None;
-                if from_start {
-                    reader.cursor = None;
-                }
                 let open = self.open.get(partition).into_iter().flatten();
-                open.filter_map(|batch| batch.get(&scope)).for_each(|first| reader.lower_floor(first));
-                asked.push((*partition, lot.epoch, reader.cursor.clone()));
+                let (cursor, reader) = if let ReadFrom::Shelf(position) = from {
+                    let mut reader = Reader::default();
+                    open.filter_map(|park| park.first.get(&scope)).for_each(|first| reader.lower_floor(first));
+                    (Some(before(position, channel)), Some(reader))
+                } else {
+                    let reader = &mut known.readers[channel as usize];
+                    reader.is_reading = true;
+                    reader.floor = None;
+                    if from == ReadFrom::Start {
+                        reader.cursor = None;
+                    }
+                    let open = open.filter(|park| !park.is_shelved);
+                    open.filter_map(|park| park.first.get(&scope)).for_each(|first| reader.lower_floor(first));
+                    (reader.cursor.clone(), None)
+                };
+                asked.push((*partition, lot.epoch, cursor, reader));
             }
         }
         let limit = (room / asked.len().max(1)).clamp(4, 4_096);
@@ -143,7 +180,7 @@ impl Parking {
         actix::spawn(async move {
             let queries: Vec<_> = asked
                 .iter()
-                .map(|(partition, _, cursor)| RangeQuery {
+                .map(|(partition, _, cursor, _)| RangeQuery {
                     partition: *partition,
                     index: Index::Waiting(lane, class),
                     after: cursor.clone(),
@@ -162,9 +199,14 @@ impl Parking {
                     vec![None; asked.len()]
                 }
             };
-            let pages = asked.into_iter().zip(found);
-            let pages = pages.map(|((partition, epoch, _), entries)| (partition, epoch, limit, entries)).collect();
-            parking.do_send(PageRead { scope, channel, pages, pool, question });
+            let pages = asked.into_iter().zip(found).map(|((partition, epoch, _, reader), entries)| Page {
+                partition,
+                epoch,
+                limit,
+                reader,
+                entries,
+            });
+            parking.do_send(PageRead { scope, from, channel, pages: pages.collect(), pool, question });
         });
     }
 }
@@ -173,17 +215,17 @@ impl Handler<PageRead> for Parking {
     type Result = ();
 
     fn handle(&mut self, read: PageRead, _: &mut Self::Context) {
-        let PageRead { scope, channel, pages, pool, question } = read;
+        let PageRead { scope, from, channel, pages, pool, question } = read;
         let mut tickets = Vec::new();
         let mut rest = Rest::Nothing;
-        for (partition, epoch, limit, entries) in pages {
+        for Page { partition, epoch, limit, mut reader, entries } in pages {
             let lot = self.lots.get_mut(&partition).filter(|lot| lot.epoch == epoch);
             // Closed meanwhile: what it has is told when it opens again.
             let Some(known) = lot.and_then(|lot| lot.scopes.get_mut(&scope)) else {
                 rest = Rest::Unread;
                 continue;
             };
-            let reader = &mut known.readers[channel as usize];
+            let reader = reader.as_mut().unwrap_or(&mut known.readers[channel as usize]);
             let Some(mut entries) = entries else {
                 reader.is_reading = false;
                 rest = Rest::Unread;
@@ -198,6 +240,6 @@ impl Handler<PageRead> for Parking {
                 }
             }
         }
-        pool.do_send(Refilled { scope, tickets, rest, question });
+        pool.do_send(Refilled { scope, from, tickets, rest, question });
     }
 }
