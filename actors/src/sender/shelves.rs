@@ -292,6 +292,7 @@ impl Shelves {
             .filter(|floor| end.is_none_or(|end| *floor < end))
             .collect();
         self.is_to_look = !wanting.is_empty();
+        self.are_waiting_for_turns |= self.of.contains_key(&None) && !room(None).is_wanting();
         wanting.retain(|floor| front.is_none_or(|front| *floor <= front));
         // A page goes on where the last one ended if somebody there wants more; those before it were full.
         let next = self.next.take().filter(|next| wanting.contains(next));

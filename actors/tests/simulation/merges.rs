@@ -58,6 +58,9 @@ pub fn is_same_life(old: &Contact, new: &Contact) -> bool {
     old.life == new.life || matches!(new.life, Life::Live | Life::Merging(_))
 }
 
+/// The store answers a commit this long after it is durable at the latest.
+const STORE_ANSWERS_WITHIN_MS: i64 = 1_500;
+
 impl Model {
     /// Whether this is a message that arrives from a contact that is merged: then it is what it was there.
     pub fn saw_move(&mut self, new: &Message, now: i64, wrongs: &mut Vec<String>) -> bool {
@@ -87,8 +90,8 @@ impl Model {
         self.by_contact.entry(into).or_default().push(id);
         self.mirror.moved.insert(old.id, id);
         self.mirror.moved.insert(new.id, id);
-        // What was due before it came goes when it comes.
-        self.messages.entry(id).or_default().placed_at = now;
+        // What was due before it came goes when it comes; its contact hears of it when the store answers.
+        self.messages.entry(id).or_default().placed_at = now + STORE_ANSWERS_WITHIN_MS;
         *self.tally.entry("messages moved").or_default() += 1;
         true
     }
@@ -111,7 +114,7 @@ impl Model {
                 *self.tally.entry("merges refused").or_default() += 1;
                 for id in self.by_contact.get(&new.id).into_iter().flatten() {
                     if let Some(known) = self.messages.get_mut(id) {
-                        known.placed_at = now + 1_500;
+                        known.placed_at = now + STORE_ANSWERS_WITHIN_MS;
                     }
                 }
             }

@@ -12,7 +12,7 @@ use super::callbacks;
 use super::merging;
 use super::needs::{CHUNK, CLEANUP_CHUNK};
 use super::profile::hints;
-use super::{Decision, Known, Surroundings, blobs_of, blobs_of_item, live, or_refuse};
+use super::{Decision, Known, Surroundings, blobs_of, blobs_of_item, live, or_refuse, series};
 use crate::contact::command::{Answer, ContactCommand, Matter};
 use crate::contact::decision::{Consultation, Effect};
 use crate::contact::entries::change_contact;
@@ -271,9 +271,11 @@ pub(super) fn forget(known: &Known<'_>, before: UnixMs) -> Decision {
     let stays = |contact: &&Contact| contact.is_live() && !contact.is_taking_over();
     let Some(contact) = known.contact.filter(stays) else { return decision.done() };
     let past = known.records.timeline.as_deref().unwrap_or_default();
+    // Its earlier occurrences may still be tried again: they ask it whether they may.
+    let is_needed = |item: &ThreadItem| known.records.pending_count.unwrap_or(0) > 0 && series::is_canceled_item(item);
     let is_recent = |found: &Found<'_>| match found {
         Found::Message(message) => message.since > before,
-        Found::Item(item) => item.at > before,
+        Found::Item(item) => item.at > before || is_needed(item),
     };
     let removed = remove(&mut decision, known, (Index::Timeline(contact.id), past), ROOM, is_recent);
     if removed.is_cut || (past.len() >= CHUNK && !decision.mutations.is_empty()) {

@@ -1,7 +1,7 @@
 //! What must be read before a command can be decided.
 
 use super::merging;
-use super::series::series_in;
+use super::series::{is_canceled_item, series_in};
 use crate::contact::command::{ContactCommand, Matter, MovedEntry};
 use crate::contact::decision::Known;
 use crate::domain::address::{Address, Channel};
@@ -170,6 +170,9 @@ pub fn needs(command: &ContactCommand, known: &Known<'_>) -> Needs {
             entries_with_records(&mut out, known, known.records.timeline.as_ref(), |out| {
                 out.timeline = Some((*before, CHUNK));
             });
+            if out.is_empty() && known.records.items.values().flatten().any(|item| is_canceled_item(item)) {
+                out.pending_count = known.records.pending_count.is_none();
+            }
         }
         C::Schedule(..)
         | C::UpsertAliased(..)

@@ -157,7 +157,12 @@ pub(super) fn series_in(item: &ThreadItem) -> Option<&Series> {
 /// Whether an occurrence's series was taken back by a caller.
 pub(super) fn is_canceled(known: &Known<'_>, occurrence: &Occurrence) -> bool {
     let item = known.records.items.get(&occurrence.series.entry()).and_then(Option::as_deref);
-    item.and_then(series_in).is_some_and(|series| series.state == SeriesState::Canceled)
+    item.is_some_and(is_canceled_item)
+}
+
+/// Whether an item is a series that was taken back.
+pub(super) fn is_canceled_item(item: &ThreadItem) -> bool {
+    series_in(item).is_some_and(|series| series.state == SeriesState::Canceled)
 }
 
 /// The item of a series, with what this decision has made of it so far.

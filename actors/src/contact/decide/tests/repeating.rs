@@ -130,6 +130,24 @@ fn an_occurrence_that_is_cancelled_leaves_the_series() {
 }
 
 #[test]
+fn a_cancelled_series_stays_past_retention_while_an_occurrence_of_it_may_be_tried_again() {
+    let mut world = World::new();
+    let (series, first) = world.begun(daily("FREQ=DAILY"));
+    world.now = at("2026-12-01T10:00:00Z");
+    let again = Failure::message("busy", "try again");
+    world.attempt(first, AttemptEnd::Judged(Verdict::Transient(again)));
+    // The process ends before the sweep that follows this.
+    world.tell(ContactCommand::CancelSeries(caller(), series));
+    world.later(Duration::from_secs(3_600));
+    world.tell_all(ContactCommand::Forget(world.now));
+    assert!(envelope(&world.permit(first)).is_none());
+    assert_eq!(world.message(first).reason, Some(Reason::SeriesCanceled));
+    world.later(Duration::from_secs(3_600));
+    world.tell_all(ContactCommand::Forget(world.now));
+    assert!(world.item(series.entry()).is_none(), "nothing of it is to come");
+}
+
+#[test]
 fn cancelling_a_series_takes_back_what_is_pending_and_nothing_of_it_goes_any_more() {
     let mut world = World::new();
     let (series, first) = world.begun(daily("FREQ=DAILY"));
