@@ -143,3 +143,21 @@ fn a_permit_of_a_limit_that_was_taken_away_is_charged_to_the_one_that_was_set_si
     limit(&mut lanes, 1, Some(ONE_A_SECOND), 1_100);
     assert_eq!(lanes.renew(early.id, ms(1_200), ms(10_000)), Renewal::Slot(ms(2_100)));
 }
+
+#[test]
+fn a_permit_that_is_renewed_for_an_earlier_moment_gives_its_lane_that_moment_back() {
+    let mut lanes = lanes();
+    let a_second = |rate| Limit { rate, per: Duration::from_secs(1), burst: 1 };
+    lanes.configure(config(1, Some(a_second(4))), ms(0));
+    lanes
+        .set_account_limits([(AccountNo(1), Limit { per: Duration::from_secs(10), ..a_second(1) })].into_iter(), ms(0));
+    lanes.set_lead(Duration::from_secs(11));
+    admit(&mut lanes, &[ticket(1, 1), ticket(2, 1)]);
+    let first = permit(&mut lanes, ms(0));
+    assert_eq!(first.slot, ms(10_000), "the account's first moment");
+    lanes.set_lead(Duration::ZERO);
+    assert_eq!(lanes.next(ms(1)), Next::WaitUntil(ms(10_250)), "the lane's next one is behind it");
+    limit(&mut lanes, 1, Some(a_second(10)), 2);
+    assert_eq!(lanes.renew(first.id, ms(2), ms(9_000)), Renewal::Slot(ms(250)));
+    assert_eq!(lanes.next(ms(2)), Next::WaitUntil(ms(500)), "behind that one's new moment");
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::lanes_model_tests::config;
+use super::lanes_model_steps::config;
 use crate::domain::clock::BootUs;
 use crate::domain::destination_limits::DestinationLimits;
 use crate::domain::directory::Limit;

@@ -8,8 +8,9 @@ use proptest::prelude::*;
 
 use super::breaker::Pass;
 use super::lane::Lane;
-use super::lanes::{LaneConfig, Lanes, LanesSettings, Next, Permit, Release, Renewal, Rest};
+use super::lanes::{Lanes, LanesSettings, Next, Permit, Release, Renewal, Rest};
 use super::lanes_model_limits::{ACCOUNT_LIMITS, MAX_COST, Sent, check_limits, destinations};
+use super::lanes_model_steps::{LANES, SHELF_PAGE, Step, config, step};
 use super::limits::Gcra;
 use super::shelving::ShelfRead;
 use crate::domain::clock::{BootUs, UnixMs};
@@ -20,55 +21,6 @@ use crate::domain::message::Class;
 use crate::domain::ticket::Ticket;
 use crate::domain::ticket::fixtures::ticket;
 
-const LANES: u32 = 4;
-
-/// Entries that are read for shelves at a time.
-const SHELF_PAGE: usize = 3;
-
-#[derive(Debug, Clone)]
-enum Step {
-    Schedule { n: u32, due: i64, lane: u32, class: usize, to: u32 },
-    Readmit(u32),
-    Cancel(u32),
-    Next(usize),
-    End(usize, usize),
-    Pause(u32, bool),
-    LimitAccount(u32, usize),
-    Drain(bool),
-    Fail(u32),
-    Lead(u64),
-    Wait(u64),
-    BeginRefill,
-    EndRefill(bool),
-    Reload,
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        12 => (0u32..40, 0i64..6, 0u32..LANES, 0usize..3, 0u32..4)
-            .prop_map(|(n, due, lane, class, to)| Step::Schedule { n, due, lane, class, to }),
-        2 => (0u32..40).prop_map(Step::Readmit),
-        3 => (0u32..40).prop_map(Step::Cancel),
-        6 => (1usize..6).prop_map(Step::Next),
-        6 => (0usize..8, 0usize..4).prop_map(|(which, how)| Step::End(which, how)),
-        1 => (0u32..LANES, any::<bool>()).prop_map(|(lane, paused)| Step::Pause(lane, paused)),
-        1 => (1u32..4, 0..ACCOUNT_LIMITS.len()).prop_map(|(account, which)| Step::LimitAccount(account, which)),
-        1 => any::<bool>().prop_map(Step::Drain),
-        1 => (0u32..LANES).prop_map(Step::Fail),
-        1 => prop_oneof![Just(0u64), 1u64..1_500_000].prop_map(Step::Lead),
-        2 => (0u64..1_500_000).prop_map(Step::Wait),
-        2 => Just(Step::BeginRefill),
-        2 => any::<bool>().prop_map(Step::EndRefill),
-        1 => Just(Step::Reload),
-    ]
-}
-
-/// Lanes 0 and 1 are limited, 2 and 3 are not.
-pub(super) fn config(lane: u32, paused: bool) -> LaneConfig {
-    let limit = (lane < 2).then_some(Limit { rate: 4, per: Duration::from_secs(1), burst: 2 });
-    LaneConfig { lane: LaneNo(lane), account: AccountNo(1 + lane % 3), limit, paused }
-}
-
 struct Model {
     lanes: Lanes,
     now: BootUs,
@@ -76,8 +28,6 @@ struct Model {
     live: BTreeMap<MessageId, Ticket>,
     /// Of these, what index `waiting` holds and the lanes do not.
     in_store: BTreeSet<MessageId>,
-    /// Of these, what was moved there because it was behind others that were.
-    shelved: BTreeSet<MessageId>,
     /// What index `waiting` holds.
     in_waiting: BTreeSet<MessageId>,
     permits: Vec<Permit>,
@@ -108,7 +58,6 @@ impl Model {
             now: BootUs(0),
             live: BTreeMap::new(),
             in_store: BTreeSet::new(),
-            shelved: BTreeSet::new(),
             in_waiting: BTreeSet::new(),
             permits: Vec::new(),
             refills: Vec::new(),
@@ -164,7 +113,6 @@ impl Model {
 
     fn take_shelved(&mut self) {
         let shelved = self.lanes.take_shelved();
-        self.shelved.extend(shelved.iter().map(|ticket| ticket.message));
         self.moved(shelved);
     }
 
@@ -179,7 +127,6 @@ impl Model {
     fn cancel(&mut self, message: MessageId) {
         if let Some(ticket) = self.live.remove(&message) {
             self.in_store.remove(&message);
-            self.shelved.remove(&message);
             self.in_waiting.remove(&message);
             self.lanes.cancel_ticket(&ticket);
         }
@@ -303,7 +250,6 @@ impl Model {
             let is_live = self.live.get(&ticket.message).is_some_and(|live| live.parked() == *ticket);
             if is_live && self.lanes.contains_ticket(ticket) {
                 self.in_store.remove(&ticket.message);
-                self.shelved.remove(&ticket.message);
             }
         }
     }

@@ -158,6 +158,38 @@ fn what_makes_room_is_overtaken_by_nothing_of_its_contact_that_stepped_aside() {
 }
 
 #[test]
+fn one_that_comes_late_to_a_full_line_goes_before_what_its_contact_has_aside() {
+    let mut lanes = Lanes::new(LanesSettings { lane_bound: 8, ..LanesSettings::default() }, ms(0));
+    let of = |n: u32, due| ticket(n, due).with_contact(7);
+    admit(&mut lanes, &[of(1, 10), of(9, 50)]);
+    let first = permit(&mut lanes, ms(1));
+    assert_eq!(lanes.next(ms(1)), Next::Idle, "the later one steps aside");
+    lanes.configure(LaneConfig { paused: true, ..config(1, None) }, ms(1));
+    // Seven more fill the line, all before the late one.
+    admit(&mut lanes, &(20..27).map(|n| ticket(n, 5)).collect::<Vec<_>>());
+    assert_eq!(admit(&mut lanes, &[of(2, 20)]), [of(9, 50)], "that gives way");
+    lanes.configure(config(1, None), ms(1));
+    lanes.release(first.id, Release::Spent { cost: 1 }, ms(1));
+    assert!(drain(&mut lanes, ms(1)).ends_with(&[2]));
+}
+
+#[test]
+fn one_that_comes_late_to_a_full_line_goes_before_a_later_one_whose_permit_comes_back() {
+    let mut lanes = Lanes::new(LanesSettings { lane_bound: 4, ..LanesSettings::default() }, ms(0));
+    let of = |n: u32, due| ticket(n, due).with_contact(7);
+    admit(&mut lanes, &[of(9, 50)]);
+    let later = permit(&mut lanes, ms(1));
+    lanes.configure(LaneConfig { paused: true, ..config(1, None) }, ms(1));
+    admit(&mut lanes, &(20..24).map(|n| ticket(n, 5)).collect::<Vec<_>>());
+    assert_eq!(admit(&mut lanes, &[of(2, 20)]), [], "one beyond the bound");
+    // Nor does it make room for one that comes before it.
+    assert_eq!(admit(&mut lanes, &[ticket(30, 15)]), [ticket(30, 15)]);
+    lanes.release(later.id, Release::Requeue, ms(1));
+    lanes.configure(config(1, None), ms(1));
+    assert_eq!(drain(&mut lanes, ms(1)), [20, 21, 22, 23, 2, 9]);
+}
+
+#[test]
 fn a_refill_that_was_read_before_a_cancel_brings_nothing_back() {
     let mut lanes = lanes();
     lanes.set_parked(LaneNo(1), Class::Transactional);

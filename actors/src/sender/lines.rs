@@ -10,71 +10,15 @@
 //!
 //! Invariant: a contact with tickets aside has a permit, or one of its tickets is held or waits before them.
 
-use std::collections::VecDeque;
-
 use super::held::HeldTickets;
 use super::queue::Inserted;
-use super::quick_map::QuickMap;
 use super::shelving::Crowds;
+use super::turns::{Ahead, Turn, Turned, Turns, who};
 use super::waiting::Waiting;
 use crate::domain::destination_limits::DestinationKey;
 use crate::domain::ids::ContactId;
 use crate::domain::message::Class;
 use crate::domain::ticket::QueuedTicket;
-
-/// What a contact's later tickets wait for.
-#[derive(Debug, Clone, Copy)]
-enum Ahead {
-    /// A permit, with its id.
-    Permit(u64, QueuedTicket),
-    /// A ticket that is held for a destination.
-    Held(DestinationKey, QueuedTicket),
-}
-
-impl Ahead {
-    const fn ticket(&self) -> &QueuedTicket {
-        match self {
-            Self::Permit(_, ticket) | Self::Held(_, ticket) => ticket,
-        }
-    }
-}
-
-#[derive(Debug, Default)]
-struct Turn {
-    ahead: Option<Ahead>,
-    /// In order.
-    aside: VecDeque<QueuedTicket>,
-}
-
-impl Turn {
-    fn step_aside(&mut self, ticket: QueuedTicket) {
-        let at = self.aside.partition_point(|other| other.order(&ticket).is_lt());
-        self.aside.insert(at, ticket);
-    }
-
-    /// Whether it comes after all that the contact has under way, held or aside.
-    fn is_last(&self, ticket: &QueuedTicket) -> bool {
-        let last = self.aside.back().or(self.ahead.as_ref().map(Ahead::ticket));
-        last.is_none_or(|last| ticket.order(last).is_gt())
-    }
-
-    fn find_aside(&self, ticket: &QueuedTicket) -> Option<usize> {
-        self.aside.binary_search_by(|other| other.order(ticket)).ok()
-    }
-}
-
-/// The turns of a lane. Only a lane with permits or held tickets has any.
-#[derive(Debug, Default)]
-struct Turns {
-    of: QuickMap<(Class, ContactId), Turn>,
-    /// Tickets aside, by class.
-    aside: [usize; 3],
-    held: HeldTickets,
-}
-
-const fn who(ticket: &QueuedTicket) -> (Class, ContactId) {
-    (ticket.class(), ticket.contact)
-}
 
 /// What becomes of a ticket that comes again.
 const fn merged(old: &QueuedTicket, new: &QueuedTicket) -> QueuedTicket {
@@ -83,13 +27,6 @@ const fn merged(old: &QueuedTicket, new: &QueuedTicket) -> QueuedTicket {
         (true, false) => new.parked(),
         (false, false) => *new,
     }
-}
-
-/// What a contact's turn is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Turned {
-    Permit,
-    Held,
 }
 
 /// Where a ticket was found.

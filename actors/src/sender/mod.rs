@@ -7,7 +7,7 @@
 //! - `terms`, `admission`, `elsewhere`, `shelving`, `renewal`, `report`: their settings and permits, what comes in, who
 //!   waits for a destination, here or in the store, what becomes of old permits, what people are told.
 //! - `lane_table`, `lane`, `lines`, `waiting`, `queue`, `fair`, `cancelled`, `parked`, `permits`, `tokens`,
-//!   `shared_limits`, `destinations`, `rotation`, `held`, `shelves`, `quick_map`: the parts that the lanes are made of.
+//!   `shared_limits`, `destinations`, `rotation`, `held`, `turns`, `shelves`, `quick_map`: the parts that the lanes are made of.
 //! - [`transport`]: what every way out promises; [`smtp`], [`sms`], [`webhook`], [`outbox`] and [`discard`]: the ways;
 //!   [`routed`]: keeps test messages at home.
 //! - [`egress`]: HTTP clients for URLs that users set, which reach public addresses only.
@@ -34,6 +34,8 @@ mod lanes_account_tests;
 mod lanes_destination_tests;
 #[cfg(test)]
 mod lanes_model_limits;
+#[cfg(test)]
+mod lanes_model_steps;
 #[cfg(test)]
 mod lanes_model_tests;
 #[cfg(test)]
@@ -66,6 +68,7 @@ pub mod smtp;
 mod terms;
 mod tokens;
 pub mod transport;
+mod turns;
 mod waiting;
 pub mod webhook;
 pub mod worker;

@@ -135,6 +135,16 @@ mod found {
     }
 
     #[test]
+    fn a_cancelled_series_is_remembered_while_an_occurrence_of_it_is_to_be_tried_again() {
+        holds(&[1_402_126]);
+    }
+
+    #[test]
+    fn what_was_shelved_for_want_of_a_place_aside_comes_back_when_turns_end() {
+        holds(&[1_500_000, 1_500_022, 1_500_028]);
+    }
+
+    #[test]
     fn an_address_that_goes_and_comes_back_in_one_commit_leads_to_its_contact() {
         holds(&[81_325]);
     }
