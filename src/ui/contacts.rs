@@ -74,9 +74,13 @@ pub(super) const FIELDS: [(&str, &str); 8] = [
 
 /// Makes one.
 pub(super) async fn new_contact(Posted { visitor, form }: Posted) -> Answer {
-    let wrong = match created(&visitor, &form).await {
-        Ok(id) => return Ok(see(&format!("/contacts/{id}"))),
-        Err(error) => faults_of(error, "the contact", &FIELDS)?,
+    let wrong = if ["name", "email", "phone"].iter().all(|field| form.given(field).is_none()) {
+        vec!["Give a name, a phone number or an email address.".to_owned()]
+    } else {
+        match created(&visitor, &form).await {
+            Ok(id) => return Ok(see(&format!("/contacts/{id}"))),
+            Err(error) => faults_of(error, "the contact", &FIELDS)?,
+        }
     };
     let (frame, zones) = (visitor.frame("conversations"), zones());
     let [name, email, phone, zone, once] = ["name", "email", "phone", "zone", "once"].map(|name| form.get(name));

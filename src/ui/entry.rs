@@ -167,7 +167,7 @@ pub(super) fn clock_change(resolution: Resolution, local: &str) -> Option<String
     match resolution {
         Resolution::Exact => None,
         Resolution::Gap => {
-            Some(format!("Clocks go forward that day and skip {time}, so it goes right after the change."))
+            Some(format!("Clocks go forward that day and skip {time}: it goes later by as much as they skip."))
         }
         Resolution::Fold => Some(format!("Clocks go back that day and show {time} twice: it goes the first time.")),
     }

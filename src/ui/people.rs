@@ -5,6 +5,7 @@ use askama::Template;
 use sendwheel_actors::domain::clock::UnixMs;
 use sendwheel_actors::domain::contact::{Contact, Profile};
 use sendwheel_actors::domain::ids::ContactId;
+use sendwheel_actors::domain::message::StateName;
 use sendwheel_actors::engine::api::{ConversationFilter, Glance, PageRequest};
 
 use super::answer::{Answer, ok};
@@ -141,7 +142,11 @@ fn row(
     let name = called(&contact.profile);
     let last = glance.last.filter(|last| !last.text.is_empty());
     let words = match last {
-        Some(last) if last.is_ours => format!("You: {}", last.text),
+        Some(last) if last.is_ours => match last.state {
+            Some(StateName::Canceled) => format!("Canceled: {}", last.text),
+            Some(StateName::Expired | StateName::Failed) => format!("Not sent: {}", last.text),
+            _ => format!("You: {}", last.text),
+        },
         Some(last) => last.text,
         None if contact.conversation.last_activity_at.is_some() => String::new(),
         None if glance.next_due_at.is_some() => "Nothing sent yet".to_owned(),

@@ -11,6 +11,7 @@ use sendwheel_actors::domain::address::Channel;
 use sendwheel_actors::domain::clock::UnixMs;
 use sendwheel_actors::domain::contact::Contact;
 use sendwheel_actors::domain::ids::{ContactId, MessageId, SenderId};
+use sendwheel_actors::domain::message::StoredContent;
 use sendwheel_actors::domain::schedule::{FoldPolicy, GapPolicy};
 use sendwheel_actors::domain::zone::{TimeZone, resolve};
 use sendwheel_actors::engine::api::{EngineError, MessageView, PageRequest, ScheduleFilter};
@@ -113,6 +114,8 @@ pub(super) struct Due {
     there: Option<String>,
     pub(super) channel: &'static str,
     words: String,
+    /// How often, if it is one of a series.
+    repeats: Option<String>,
     from: String,
     state: &'static str,
     tone: &'static str,
@@ -151,7 +154,11 @@ pub(super) async fn told(visitor: &Visitor, views: &[MessageView]) -> Result<Vec
             iso: message.due_at.to_string(),
             there: here.map(|_| there),
             channel: channel_name(message.channel),
-            words: content.subject.clone().or_else(|| content.text.clone()).unwrap_or_default(),
+            words: content.subject.clone().or_else(|| content.text.clone()).unwrap_or_else(|| {
+                let is_large = matches!(message.content, StoredContent::Blob { .. });
+                if is_large { "A long message".into() } else { String::new() }
+            }),
+            repeats: message.series.as_ref().map(|of| of.repeats.clone()),
             from: sender.map_or_else(|| "a sender that was removed".into(), |sender| sender.address.to_string()),
             state,
             tone,

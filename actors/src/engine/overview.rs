@@ -139,7 +139,7 @@ impl Engine {
 fn words_of(content: &StoredContent) -> String {
     let text = match content {
         StoredContent::Inline(content) => content.subject.as_deref().or(content.text.as_deref()),
-        StoredContent::Blob { subject } => subject.as_deref(),
+        StoredContent::Blob { subject } => subject.as_deref().or(Some("A long message")),
     };
     cut(text.unwrap_or_default())
 }

@@ -34,7 +34,13 @@ impl Engine {
             entries.iter().filter(|(_, member)| wanted(member)).map(|(_, member)| member.id()).collect()
         };
         let messages = ids(|member| matches!(member, TimelineMember::Message(_)));
-        let views = self.views(self.records(caller.account, &messages).await?).await;
+        let mut views = self.views(self.records(caller.account, &messages).await?).await;
+        let is_large = |view: &&MessageView| matches!(view.message.content, StoredContent::Blob { .. });
+        let large: Vec<_> = views.iter().filter(is_large).map(|view| view.message.id).collect();
+        let mut large = self.large_contents(&large).await?;
+        for view in &mut views {
+            view.content = large.remove(&view.message.id).unwrap_or_else(|| std::mem::take(&mut view.content));
+        }
         let mut views: HashMap<MessageId, MessageView> =
             views.into_iter().map(|view| (view.message.id, view)).collect();
         let mut items = self.items(caller.account, &ids(|member| matches!(member, TimelineMember::Item(_)))).await?;
@@ -117,20 +123,29 @@ impl Engine {
             };
             found.insert(item.id, (item, content));
         }
-        let wanted: Vec<_> = large
-            .iter()
-            .map(|id| RecordKey {
-                partition: id.partition(),
-                table: Table::Blob,
-                key: keys::blob(BlobKey { message: *id, number: BlobKey::CONTENT }),
-            })
-            .collect();
-        for (id, bytes) in large.iter().zip(self.read_records(&wanted).await?) {
-            if let (Some((_, content)), Some(bytes)) = (found.get_mut(id), bytes) {
-                *content = codec::decode(&bytes).map_err(|error| unreadable(&error))?;
+        for (id, large) in self.large_contents(&large).await? {
+            if let Some((_, content)) = found.get_mut(&id) {
+                *content = large;
             }
         }
         Ok(found)
+    }
+
+    /// Contents that are records of their own.
+    async fn large_contents(&self, of: &[MessageId]) -> EngineResult<HashMap<MessageId, Content>> {
+        let key = |id: &MessageId| RecordKey {
+            partition: id.partition(),
+            table: Table::Blob,
+            key: keys::blob(BlobKey { message: *id, number: BlobKey::CONTENT }),
+        };
+        let wanted: Vec<_> = of.iter().map(key).collect();
+        let mut contents = HashMap::new();
+        for (id, bytes) in of.iter().zip(self.read_records(&wanted).await?) {
+            if let Some(bytes) = bytes {
+                contents.insert(*id, codec::decode(&bytes).map_err(|error| unreadable(&error))?);
+            }
+        }
+        Ok(contents)
     }
 
     /// One item of a thread.

@@ -10,6 +10,7 @@ use sendwheel_actors::domain::message::{Content, StateName};
 use sendwheel_actors::domain::verdict::{Failure, Verdict};
 use sendwheel_actors::engine::api::{
     CancelOutcome, Created, EngineError, Idempotency, NewAttachment, NewIntent, NewMessage, PageRequest, Resolve,
+    ThreadEntry,
 };
 
 use super::support::{Node, settings, sms, until};
@@ -30,6 +31,26 @@ async fn a_due_message_goes_all_the_way_round() {
     let settled = node.engine.message(&node.caller, view.message.id).await.unwrap();
     assert_eq!(settled.message.attempts.len(), 1);
     assert_eq!(settled.content.text.as_deref(), Some("Hi Jane"), "what was sent is what is shown");
+    node.stop().await;
+}
+
+#[actix::test]
+async fn a_thread_shows_all_of_a_long_message() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start(folder.path(), settings()).await;
+    node.sms_sender("+12125550100").await;
+    let contact = node.contact(1).await;
+    let long = "Bring the papers. ".repeat(60);
+    let id = node.sms(contact.id, &long, Node::in_ms(60_000)).await.message.id;
+    let page = PageRequest { cursor: None, limit: 10 };
+    let thread = node.engine.thread(&node.caller, contact.id, page).await.unwrap();
+    let texts: Vec<_> = thread
+        .items
+        .into_iter()
+        .filter_map(|entry| if let ThreadEntry::Message { view, .. } = entry { Some(*view) } else { None })
+        .map(|view| (view.message.id, view.content.text.unwrap_or_default()))
+        .collect();
+    assert_eq!(texts, [(id, long)]);
     node.stop().await;
 }
 

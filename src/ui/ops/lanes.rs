@@ -33,6 +33,7 @@ impl Lane {
         let waiting = |at: usize| format!("{}{}", lane.backlog[at], if lane.parked[at] { "+" } else { "" });
         let limit = |limit: &Limit| format!("{} in {}", limit.rate, show_duration(limit.per));
         let (breaker, tone) = match lane.breaker {
+            _ if lane.paused => ("Paused", "warn"),
             "closed" => ("Works", "good"),
             "open" => ("Provider fails", "bad"),
             _ => ("Being tried again", "warn"),

@@ -110,6 +110,14 @@
     });
   }
 
+  // Browsers press a form's first button, whatever that does: here Enter presses the button of what is being filled in.
+  document.addEventListener("keydown", (event) => {
+    const field = event.target.closest?.("input[type=date], input[type=time], input[type=checkbox]");
+    if (event.key !== "Enter" || !field?.form?.querySelector("[name=do]")) return;
+    event.preventDefault();
+    if (field.type !== "checkbox") (field.closest("[popover]") ?? field.form).querySelector(".primary[name=do]")?.click();
+  });
+
   const move = (step) => {
     const rows = [...document.querySelectorAll(".row")];
     let at = rows.indexOf(document.activeElement);
@@ -120,7 +128,8 @@
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     if (event.target.closest?.("input:not([type=radio], [type=checkbox]), textarea, select, [contenteditable]")) {
-      if (event.key === "Escape") event.target.blur();
+      // A dialog that closes gives the focus back itself.
+      if (event.key === "Escape" && !event.target.closest("[popover]")) event.target.blur();
       return;
     }
     const field = { "/": "search", c: "message" }[event.key];

@@ -132,7 +132,8 @@ const flows = async (browser) => {
     await page.getByText("Tomorrow 09:00 in Los Angeles").waitFor();
     await page.getByText(/(Today|Tomorrow) 1[78]:00 your time \(Berlin\)/).waitFor();
     await check(page, "schedule");
-    await page.getByRole("button", { name: "Schedule message" }).click();
+    // Enter does what the dialog is for, whatever button the form begins with.
+    await page.getByLabel("Time", { exact: true }).press("Enter");
     await article(/^Scheduled, Tomorrow 09:00/).waitFor();
     assert.equal(await article(/^Scheduled/).locator(".mail strong").innerText(), "See you on Tuesday at ten.");
     await article(/^Scheduled/).getByText("<b>map.txt (1 KB)").waitFor();
@@ -369,10 +370,11 @@ const flows = async (browser) => {
     await page.getByRole("alert").waitFor();
     complaints.length = 0; // Chromium calls the 422 an error.
     await boxes.first().check();
+    await boxes.first().press("Enter");
     await page.getByRole("button", { name: "Reschedule selected" }).click();
     await page.getByLabel("Date").fill("2035-05-07");
     await page.screenshot({ path: path.join(pictures, "plan-move-wide-light.png") });
-    await page.getByRole("button", { name: "Reschedule", exact: true }).click();
+    await page.getByLabel("Time", { exact: true }).press("Enter");
     await page.getByRole("status").getByText("1 message moved.").waitFor();
     await page.getByRole("heading", { name: "7 May 2035" }).waitFor();
     await boxes.first().check();
@@ -390,6 +392,11 @@ const flows = async (browser) => {
     assert.equal(await boxes.count(), count - 1);
     await page.getByRole("link", { name: "Week", exact: true }).click();
     await page.getByRole("link", { name: /^\d\d:\d\d/ }).first().waitFor();
+    for (const [width, height] of [[widths.wide, 300], [widths.narrow, 400]]) {
+      await page.setViewportSize({ width, height });
+      const isCut = await page.locator(".week").evaluate((week) => week.scrollHeight > week.clientHeight);
+      assert.ok(!isCut, `the week is cut at ${width} x ${height}`);
+    }
     await check(page, "plan-week");
     await page.getByRole("link", { name: "Week after" }).click();
     await page.getByLabel("Channel").selectOption("email");
