@@ -129,7 +129,10 @@ impl Lanes {
         let account = lane.account;
         match lane.lines.find_and_replace(&queued) {
             Found::UnderPermit(permit) => {
-                self.permits.readmit(permit);
+                // What was read before it was cancelled does not bring it back.
+                if !is_refill {
+                    self.permits.readmit(permit);
+                }
                 return true;
             }
             Found::Waiting => {

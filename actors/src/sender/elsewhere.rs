@@ -191,6 +191,7 @@ impl Lanes {
             let is_dead = |ticket: &QueuedTicket| self.cancelled.drop_if_dead(ticket, (no, Class::Conversation));
             let first = lane.lines.head_for(key, Class::Conversation, is_dead);
             self.waiting -= before - lane.waiting();
+            self.held_has_gone(no, Class::Conversation, key);
             let Some(first) = first else { continue };
             match self.grant(no, Class::Conversation, first, Some(key), is_probe, now) {
                 Ok(permit) => {

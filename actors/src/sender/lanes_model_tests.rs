@@ -132,6 +132,10 @@ impl Model {
         }
     }
 
+    fn is_settled(&self, message: MessageId) -> bool {
+        self.sent.iter().any(|sent| sent.ticket.message == message)
+    }
+
     fn check_permit(&self, permit: &Permit, was_open: impl Fn(&Ticket) -> bool) {
         // Of late ones it is not known where their entries stand: they get a mark that the store's have not.
         let ticket = &self.live.get(&permit.ticket.message).copied().unwrap_or(permit.ticket);
@@ -163,6 +167,11 @@ impl Model {
         let next = self.lanes.next(self.now);
         self.take_shelved();
         match next {
+            Next::Permit(permit) if self.is_settled(permit.ticket.message) => {
+                // It came with a page that was read before. Its contact says so.
+                self.lanes.release(permit.id, Release::Unused, self.now);
+                return self.next();
+            }
             Next::Permit(permit) => {
                 self.check_permit(&permit, |ticket| open.contains(&ticket.message));
                 self.permits.push(permit);

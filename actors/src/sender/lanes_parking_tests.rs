@@ -201,6 +201,20 @@ fn a_refill_that_was_read_before_a_cancel_brings_nothing_back() {
 }
 
 #[test]
+fn a_refill_that_was_read_before_a_cancel_does_not_undo_it_for_what_is_under_way() {
+    let mut lanes = lanes();
+    admit(&mut lanes, &[ticket(1, 10)]);
+    let first = permit(&mut lanes, ms(1));
+    lanes.set_parked(LaneNo(1), Class::Transactional);
+    let (lane, class, _) = lanes.refills()[0];
+    lanes.cancel_ticket(&ticket(1, 10));
+    assert_eq!(lanes.admit_refill(lane, class, &[ticket(1, 10)], Rest::Nothing), AfterRefill::GoOn);
+    assert!(lanes.is_cancelled(first.id));
+    lanes.release(first.id, Release::Unused, ms(1));
+    assert_eq!(drain(&mut lanes, ms(1)), Vec::<u64>::new());
+}
+
+#[test]
 fn full_queues_of_standing_lanes_keep_no_other_lane_from_its_tickets() {
     let mut lanes = Lanes::new(LanesSettings { total_bound: 1_000, ..LanesSettings::default() }, ms(0));
     lanes.configure(LaneConfig { paused: true, ..config(1, None) }, ms(0));

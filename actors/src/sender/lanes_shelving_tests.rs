@@ -256,3 +256,16 @@ fn contacts_with_much_waiting_for_a_slow_destination_delay_nobody_who_writes_els
     assert_eq!(sent.split_off(400), (0..500).collect::<Vec<_>>());
     assert!(world.read < 500 * 60, "{} entries were read", world.read);
 }
+
+#[test]
+fn where_not_every_contact_can_be_remembered_memory_is_bounded_all_the_same() {
+    // 96 contacts are remembered.
+    let mut world = World::new(6);
+    world.admit(&(0..300).map(|n| mail(n, SLOW)).collect::<Vec<_>>());
+    let mut sent = Vec::new();
+    for second in 0..=300 {
+        sent.extend(world.send(ms(second * 1_000)));
+        assert!(world.lanes.backlog() <= 8, "{} at {second}", world.lanes.backlog());
+    }
+    assert_eq!(sent, (0..300).collect::<Vec<_>>());
+}

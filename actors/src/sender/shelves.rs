@@ -270,28 +270,31 @@ impl Shelves {
     }
 
     /// Where to read on, if it is worth it. `front`: the first ticket in the line's queue; while that comes before a
-    /// shelf's floor, what was brought last may not have been looked at. `end`: where reads end.
+    /// shelf's floor, what was brought last may not have been looked at. `end`: where reads end. `places`: how much more
+    /// the line may hold of anything.
     pub(super) fn begin_read(
         &mut self,
         front: Option<Position>,
         end: Option<Position>,
+        places: usize,
         room: impl Fn(ShelfOf) -> Room,
     ) -> Option<Position> {
         if !self.is_to_look || self.reading.is_some() {
             return None;
         }
+        let lowest = self.of.values().map(|shelf| shelf.floor).min();
+        let is_first = |mixed: &Position| lowest.is_none_or(|lowest| *mixed < lowest);
+        let mixed = self.mixed.filter(|mixed| !self.mixed_waits_for_turns && is_first(mixed));
         let mut wanting: Vec<_> = self
             .of
             .iter()
             .filter(|(key, shelf)| !shelf.waits_for_turns && room(**key).is_wanting())
             .map(|(_, shelf)| shelf.floor)
-            .chain(
-                self.mixed
-                    .filter(|mixed| !self.mixed_waits_for_turns && self.of.values().all(|shelf| *mixed < shelf.floor)),
-            )
+            .chain(mixed.filter(|_| places > 0))
             .filter(|floor| end.is_none_or(|end| *floor < end))
             .collect();
-        self.is_to_look = !wanting.is_empty();
+        // Whatever makes a place in the line is not told here.
+        self.is_to_look = !wanting.is_empty() || (mixed.is_some() && places == 0);
         self.are_waiting_for_turns |= self.of.contains_key(&None) && !room(None).is_wanting();
         wanting.retain(|floor| front.is_none_or(|front| *floor <= front));
         // A page goes on where the last one ended if somebody there wants more; those before it were full.
@@ -314,6 +317,7 @@ impl Shelves {
         page: &[Ticket],
         rest: Rest,
         end: Option<Position>,
+        mut places: usize,
         key_of: impl Fn(&Ticket) -> Option<DestinationKey>,
         has_place: impl Fn(&Ticket) -> bool,
         room: impl Fn(ShelfOf) -> Room,
@@ -359,12 +363,14 @@ impl Shelves {
                     let is_shelved = !matches!(self.owner(ticket.contact), Owner::Of(_));
                     let mixed = self.mixed.filter(|mixed| *mixed >= from && is_shelved && !is_mixed_full);
                     let Some(mixed) = mixed else { continue };
-                    if !has_place(ticket) {
+                    if places == 0 || !has_place(ticket) {
                         self.mixed = Some(mixed.max(position));
-                        (self.mixed_waits_for_turns, self.are_waiting_for_turns) = (true, true);
+                        self.mixed_waits_for_turns = places > 0;
+                        self.are_waiting_for_turns |= places > 0;
                         is_mixed_full = true;
                         continue;
                     }
+                    places -= 1;
                     self.mixed = Some(mixed.max(position.next()));
                 }
                 None => continue,

@@ -71,6 +71,11 @@ fn room_of(settings: &LanesSettings, class: Class, lines: Option<&Lines>, shelve
     }
 }
 
+/// How much more a line may hold of anything.
+fn places(settings: &LanesSettings, class: Class, lines: Option<&Lines>) -> usize {
+    settings.lane_bound.max(1).saturating_sub(lines.map_or(0, |lines| lines.len_of(class)))
+}
+
 /// Whether there is place aside in one lane.
 #[derive(Debug)]
 pub(super) struct Crowds<'a> {
@@ -152,15 +157,15 @@ impl Lanes {
             (Some(behind), _) => behind,
             (None, Some(Turned::Held)) => Behind::Shelf(key),
             (None, Some(Turned::Permit)) => {
-                shelves.map_or(Behind::Shelf(None), |shelves| shelves.by_turn(head.contact, key))
+                let behind = shelves.map_or(Behind::Shelf(None), |shelves| shelves.by_turn(head.contact, key));
+                self.shelve(no, class, head, behind);
+                if let Some(shelves) = self.shelves.get_mut(&(no, class)) {
+                    shelves.wait_for_turns(behind);
+                }
+                return true;
             }
         };
         self.shelve(no, class, head, behind);
-        if waits_for == Some(Turned::Permit)
-            && let Some(shelves) = self.shelves.get_mut(&(no, class))
-        {
-            shelves.wait_for_turns(behind);
-        }
         true
     }
 
@@ -221,7 +226,9 @@ impl Lanes {
                 shelves.stop_waiting_for_turns();
             }
             let (settings, count) = (&self.settings, shelves.len());
-            if let Some(from) = shelves.begin_read(front, end, |of| room_of(settings, *class, lines, count, of)) {
+            let places = places(settings, *class, lines);
+            if let Some(from) = shelves.begin_read(front, end, places, |of| room_of(settings, *class, lines, count, of))
+            {
                 reads.push(ShelfRead { lane: *lane, class: *class, from });
             }
         }
@@ -242,6 +249,7 @@ impl Lanes {
             page,
             rest,
             end,
+            places(settings, class, lines),
             |ticket| destinations.key(ticket.destination),
             |ticket| !is_crowded || waits_for(ticket) != Some(Turned::Permit),
             |of| room_of(settings, class, lines, count, of),

@@ -100,7 +100,7 @@ pub struct Parking {
     lots: BTreeMap<Partition, Lot>,
     /// In the order in which the journal will confirm them.
     open: HashMap<Partition, VecDeque<OpenPark>>,
-    /// Questions that wait for a backlog: at most one for each scope and channel.
+    /// Questions that wait for a backlog, or for what is being parked: at most two for each scope and channel.
     held: Vec<Refill>,
 }
 
@@ -221,7 +221,7 @@ pub struct Parked(pub Partition);
 impl Handler<Parked> for Parking {
     type Result = ();
 
-    fn handle(&mut self, Parked(partition): Parked, _: &mut Self::Context) {
+    fn handle(&mut self, Parked(partition): Parked, ctx: &mut Self::Context) {
         let parked = self.open.get_mut(&partition).and_then(VecDeque::pop_front);
         if let Some(OpenPark { is_shelved: false, first }) = parked
             && let Some(lot) = self.lots.get_mut(&partition)
@@ -231,5 +231,6 @@ impl Handler<Parked> for Parking {
                 scope.readers.iter_mut().for_each(|reader| reader.parked(&first));
             }
         }
+        self.refill_held(ctx);
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix::{Addr, AsyncContext, Context, Handler, Message as ActixMessage};
 
-use super::Parking;
+use super::{OpenPark, Parking};
 use crate::domain::address::Channel;
 use crate::domain::clock::UnixMs;
 use crate::domain::ids::{LaneNo, Partition};
@@ -78,17 +78,23 @@ impl Reader {
     fn finish(&mut self, entries: &mut Vec<Entry>, was_full: bool) -> Rest {
         self.is_reading = false;
         let floor = self.floor.take();
+        let found = entries.len();
         if let Some(floor) = &floor {
             entries.truncate(entries.partition_point(|entry| entry < floor));
         }
+        // A page that ends before the floor says nothing of what lies between.
+        let ends_before = was_full && entries.len() == found;
         // A cursor that was moved back meanwhile stays there: what it misses is read again.
         if !std::mem::take(&mut self.is_moved_back)
             && let Some(last) = entries.last()
         {
             self.cursor = Some(last.clone());
         }
-        match floor.as_ref().or_else(|| entries.last().filter(|_| was_full)) {
-            Some(entry) => position(entry).map_or(Rest::Unread, Rest::From),
+        // One that cannot be read is passed over: what is told is never behind what is left.
+        let last = || entries.iter().rev().find_map(position);
+        match floor.filter(|_| !ends_before) {
+            Some(floor) => position(&floor).map_or(Rest::Unread, Rest::From),
+            None if was_full => last().map_or(Rest::Unread, Rest::From),
             None => Rest::Nothing,
         }
     }
@@ -153,6 +159,15 @@ impl Parking {
             return;
         }
         let Refill { lane, class, channel, room, from, pool, question } = refill;
+        if let ReadFrom::Shelf(position) = from {
+            // What is on its way to a place before that would cut all of it off.
+            let from = before(position, channel);
+            let is_before = |park: &OpenPark| park.first.get(&scope).is_some_and(|first| *first <= from);
+            if self.open.values().flatten().any(is_before) {
+                self.held.push(Refill { lane, class, channel, room, from: ReadFrom::Shelf(position), pool, question });
+                return;
+            }
+        }
         let mut asked = Vec::new();
         for (partition, lot) in &mut self.lots {
             if let Some(known) = lot.scopes.get_mut(&scope) {
@@ -241,5 +256,34 @@ impl Handler<PageRead> for Parking {
             }
         }
         pool.do_send(Refilled { scope, from, tickets, rest, question });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ticket::fixtures::ticket;
+
+    fn entry(n: u32) -> Entry {
+        let ticket = ticket(n, 10);
+        Entry { score: ticket.due_at, member: Member::from_slice(&ticket.member()) }
+    }
+
+    fn finish(floor: Option<u32>, page: &[u32], was_full: bool) -> (usize, Rest) {
+        let mut reader = Reader { is_reading: true, floor: floor.map(entry), ..Reader::default() };
+        let mut entries: Vec<_> = page.iter().map(|n| entry(*n)).collect();
+        let rest = reader.finish(&mut entries, was_full);
+        (entries.len(), rest)
+    }
+
+    #[test]
+    fn what_is_told_to_be_left_is_never_behind_what_was_not_read() {
+        let from = |n: u32| Rest::From(ticket(n, 10).position());
+        assert_eq!(finish(None, &[1, 2], false), (2, Rest::Nothing));
+        assert_eq!(finish(None, &[1, 2], true), (2, from(2)));
+        assert_eq!(finish(Some(9), &[1, 2], false), (2, from(9)), "all before it was read");
+        assert_eq!(finish(Some(9), &[1, 2], true), (2, from(2)), "what lies between was not");
+        assert_eq!(finish(Some(2), &[1, 2, 3], true), (1, from(2)));
+        assert_eq!(finish(Some(2), &[1, 3], false), (1, from(2)));
     }
 }
