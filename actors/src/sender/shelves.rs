@@ -92,6 +92,15 @@ impl Room {
     }
 }
 
+/// How far reads go, and how much may come back.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// Where reads end.
+    pub(super) end: Option<Position>,
+    /// How much more the line may hold of anything.
+    pub(super) places: usize,
+}
+
 /// The shelves of one line.
 #[derive(Debug)]
 pub(super) struct Shelves {
@@ -270,13 +279,11 @@ impl Shelves {
     }
 
     /// Where to read on, if it is worth it. `front`: the first ticket in the line's queue; while that comes before a
-    /// shelf's floor, what was brought last may not have been looked at. `end`: where reads end. `places`: how much more
-    /// the line may hold of anything.
+    /// shelf's floor, what was brought last may not have been looked at.
     pub(super) fn begin_read(
         &mut self,
         front: Option<Position>,
-        end: Option<Position>,
-        places: usize,
+        Bounds { end, places }: Bounds,
         room: impl Fn(ShelfOf) -> Room,
     ) -> Option<Position> {
         if !self.is_to_look || self.reading.is_some() {
@@ -316,8 +323,7 @@ impl Shelves {
         &mut self,
         page: &[Ticket],
         rest: Rest,
-        end: Option<Position>,
-        mut places: usize,
+        Bounds { end, mut places }: Bounds,
         key_of: impl Fn(&Ticket) -> Option<DestinationKey>,
         has_place: impl Fn(&Ticket) -> bool,
         room: impl Fn(ShelfOf) -> Room,

@@ -12,7 +12,7 @@ use super::destinations::Destinations;
 use super::held::HeldTickets;
 use super::lanes::{Lanes, LanesSettings};
 use super::lines::Lines;
-use super::shelves::{Behind, Room, ShelfOf, Shelves};
+use super::shelves::{Behind, Bounds, Room, ShelfOf, Shelves};
 use super::terms::Rest;
 use super::turns::Turned;
 use crate::domain::destination_limits::DestinationKey;
@@ -226,9 +226,8 @@ impl Lanes {
                 shelves.stop_waiting_for_turns();
             }
             let (settings, count) = (&self.settings, shelves.len());
-            let places = places(settings, *class, lines);
-            if let Some(from) = shelves.begin_read(front, end, places, |of| room_of(settings, *class, lines, count, of))
-            {
+            let bounds = Bounds { end, places: places(settings, *class, lines) };
+            if let Some(from) = shelves.begin_read(front, bounds, |of| room_of(settings, *class, lines, count, of)) {
                 reads.push(ShelfRead { lane: *lane, class: *class, from });
             }
         }
@@ -248,8 +247,7 @@ impl Lanes {
         let brought = shelves.end_read(
             page,
             rest,
-            end,
-            places(settings, class, lines),
+            Bounds { end, places: places(settings, class, lines) },
             |ticket| destinations.key(ticket.destination),
             |ticket| !is_crowded || waits_for(ticket) != Some(Turned::Permit),
             |of| room_of(settings, class, lines, count, of),
